@@ -1,0 +1,162 @@
+"""What happens to a run: the only things that change it.
+
+An event is a fact with a time. A run is the fold of its events over its plan: the journal keeps events, and a driver that
+takes a run over hands them to a new engine in the same order. Events are never changed once made; they are plain slotted
+dataclasses, since frozen ones cost three times as much to make.
+
+`task` is the task's number in the plan, `attempt` counts from 1 within one generation, and `at` is seconds since 1970.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple, TypeAlias
+
+
+class ValueRef(NamedTuple):
+    """Where a task's value is, in a form that the journal can keep. The `results` package makes and reads them."""
+
+    codec: str
+    """The codec that wrote it; "volatile" says that no codec took the value, so that it died with its process."""
+    size: int
+    """Bytes of the encoded value."""
+    digest: str | None = None
+    """The content address of a value that lies in the result store."""
+    inline: str | None = None
+    """The encoded value itself, where it is small: text, or base64 where the codec writes bytes."""
+
+
+class ErrorText(NamedTuple):
+    """An exception as text."""
+
+    type: str
+    """Qualified name of its class."""
+    message: str
+    traceback: str = ""
+
+
+@dataclass(slots=True)
+class RunStarted:
+    """A driver took a new run."""
+
+    at: float
+
+
+@dataclass(slots=True)
+class AttemptStarted:
+    """A task's body was handed to a worker."""
+
+    task: int
+    attempt: int
+    at: float
+
+
+@dataclass(slots=True)
+class AttemptSucceeded:
+    """A body returned, and its value is stored. No `value` means None."""
+
+    task: int
+    attempt: int
+    at: float
+    value: ValueRef | None = None
+
+
+@dataclass(slots=True)
+class AttemptFailed:
+    """A body raised, ran out of time, or could not get its inputs."""
+
+    task: int
+    attempt: int
+    at: float
+    error: ErrorText
+    retryable: bool = True
+
+
+@dataclass(slots=True)
+class AttemptLost:
+    """The worker that ran a body died."""
+
+    task: int
+    attempt: int
+    at: float
+    error: ErrorText
+
+
+@dataclass(slots=True)
+class AttemptCancelled:
+    """A body ended because it was asked to."""
+
+    task: int
+    attempt: int
+    at: float
+
+
+@dataclass(slots=True)
+class RetryDue:
+    """The pause before a task's next attempt is over."""
+
+    task: int
+    at: float
+
+
+@dataclass(slots=True)
+class CancelRequested:
+    """Somebody wants the run to end."""
+
+    at: float
+    by: str
+
+
+@dataclass(slots=True)
+class RunTimedOut:
+    """The run's own timeout passed."""
+
+    at: float
+
+
+@dataclass(slots=True)
+class DriverStopped:
+    """The driver stopped in good order with work left: what still ran will run again."""
+
+    at: float
+    reason: str
+
+
+@dataclass(slots=True)
+class RunResumed:
+    """A driver took the run over: what ran was lost, what did not succeed is tried again."""
+
+    at: float
+
+
+@dataclass(slots=True)
+class TasksRerun:
+    """Somebody wants tasks to run again, done or not: each begins a new generation."""
+
+    at: float
+    tasks: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class PlanAdopted:
+    """From here on the run follows another plan; numbers in later events are that plan's."""
+
+    at: float
+    fingerprint: str
+
+
+Event: TypeAlias = (
+    RunStarted
+    | AttemptStarted
+    | AttemptSucceeded
+    | AttemptFailed
+    | AttemptLost
+    | AttemptCancelled
+    | RetryDue
+    | CancelRequested
+    | RunTimedOut
+    | DriverStopped
+    | RunResumed
+    | TasksRerun
+    | PlanAdopted
+)

@@ -1,0 +1,143 @@
+"""Every error Penstock raises, in families under one root.
+
+Each message says what is wrong, where, and what to do about it. This module imports nothing of Penstock, so every layer
+may raise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+
+class PenstockError(Exception):
+    """The root of every error that Penstock raises on purpose."""
+
+
+# --- Definition: what a user wrote cannot become a plan ----------------------------------------------------------------
+
+
+class DefinitionError(PenstockError):
+    """A workflow is not well formed. `where` is "file:line" of the task at fault, where there is one."""
+
+    def __init__(self, message: str, *, where: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.where = where
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.where})" if self.where else self.message
+
+
+class CycleError(DefinitionError):
+    """Tasks depend on each other in a circle. `path` names it, first task repeated at the end."""
+
+    def __init__(self, path: Sequence[str], *, where: str | None = None) -> None:
+        super().__init__(f"{' -> '.join(path)}: each of these waits for the one before; remove one of the edges", where=where)
+        self.path = tuple(path)
+
+
+class MissingDependencyError(DefinitionError):
+    """A task depends on a name that no task of the workflow has."""
+
+
+class DuplicateTaskError(DefinitionError):
+    """Two tasks of one workflow carry the same name."""
+
+
+class NotCallableError(DefinitionError):
+    """A task was given something that cannot be called."""
+
+
+class ArgumentsError(DefinitionError):
+    """The arguments of a task do not fit its function."""
+
+
+class OptionError(DefinitionError):
+    """An option of a task or workflow has a value that cannot be."""
+
+
+class ParameterError(DefinitionError):
+    """A workflow's parameter is unknown, missing or of the wrong type."""
+
+
+class PlaceholderError(DefinitionError):
+    """A value that only exists while a run goes on was used while the graph is built."""
+
+
+class InvalidWorkflowError(DefinitionError):
+    """Several things are wrong with one workflow. `problems` holds them all."""
+
+    def __init__(self, workflow: str, problems: Sequence[DefinitionError]) -> None:
+        lines = "".join(f"\n  {type(problem).__name__}: {problem}" for problem in problems)
+        super().__init__(f"workflow '{workflow}' has {len(problems)} problems:{lines}")
+        self.problems = tuple(problems)
+
+
+class LoadError(PenstockError):
+    """A file could not be turned into a workflow."""
+
+
+# --- Running: what went wrong with a run or one of its attempts --------------------------------------------------------
+
+
+class RunFailed(PenstockError):
+    """A run ended without success. `run` tells what happened."""
+
+    def __init__(self, message: str, run: Any) -> None:
+        super().__init__(message)
+        self.run = run
+
+
+class TaskTimeout(PenstockError):
+    """An attempt ran longer than its task's timeout."""
+
+
+class TaskCancelled(PenstockError):
+    """An attempt was asked to end because its run is cancelled or interrupted."""
+
+
+class WorkerLost(PenstockError):
+    """The process that ran an attempt ended without an answer."""
+
+
+class ValueUnavailable(PenstockError):
+    """A task's value was not kept, or cannot be read any more."""
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """A run was stopped by a signal and can be resumed. `run` tells how far it came.
+
+    It is a KeyboardInterrupt, so that a script which is stopped with Ctrl-C stops.
+    """
+
+    def __init__(self, message: str, run: Any) -> None:
+        super().__init__(message)
+        self.run = run
+
+
+# --- State: what is on record --------------------------------------------------------------------------------------------
+
+
+class StoreError(PenstockError):
+    """The store cannot be read or written."""
+
+
+class StoreCorrupt(StoreError):
+    """The store holds something that it should not: a broken checksum, an unknown record, a newer schema."""
+
+
+class LeaseLost(StoreError):
+    """Another driver holds the run: what this one wanted to write was refused."""
+
+
+class RunNotFound(PenstockError):
+    """No run, or more than one, answers to an id."""
+
+
+class RunLocked(PenstockError):
+    """A run is being driven by somebody else at this moment."""
+
+
+class PlanMismatch(PenstockError):
+    """A changed workflow does not fit what a run has already done."""

@@ -1,0 +1,40 @@
+"""The contract of a result store: where encoded task values lie that are too large for the journal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+
+class ResultStore(Protocol):
+    """Content-addressed bytes. A digest is the lower-case hex SHA-256 of the content."""
+
+    def writer(self) -> ResultWriter:
+        """A new, unnamed value to write into."""
+
+    def open(self, digest: str) -> BinaryIO:
+        """The value for reading; ValueUnavailable if it is not there."""
+
+    def path(self, digest: str) -> Path | None:
+        """The value as a local file that can be mapped into memory, where there is one."""
+
+    def delete(self, digest: str) -> None:
+        """Forget a value. Unknown ones are ignored."""
+
+    def digests(self) -> list[str]:
+        """Every value kept."""
+
+    def sweep(self, *, older_than: float) -> int:
+        """Remove what dead writers left behind more than `older_than` seconds ago; how many there were."""
+
+
+class ResultWriter(Protocol):
+    """A value being written: nobody can read it before `commit`, and without `commit` it leaves nothing behind."""
+
+    file: BinaryIO
+
+    def commit(self) -> tuple[str, int]:
+        """Make the value readable and safe on disk; its digest and its size in bytes."""
+
+    def abort(self) -> None:
+        """Throw away what was written. Harmless after `commit`."""

@@ -1,0 +1,175 @@
+"""The contract of a store: what survives of runs, in four parts.
+
+- Journal: the events of each run, in order, in batches. It is the truth; everything else about a run can be derived.
+- Leases: who drives a run. One driver at a time, and a dead driver's lease is free.
+- Inbox: what others want of a running run. Only its driver takes it out.
+- History: the row of each run, and its plans.
+
+A store never interprets an event. It is used from many threads, and serialises its own writes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from penstock.engine.events import Event
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """What history knows of a run without reading its journal."""
+
+    id: str
+    workflow: str
+    state: str
+    """queued, running, success, failed or cancelled. An interrupted run reads "running" and has no holder."""
+    params: str
+    """JSON object of the run's parameters, encoded as task values are."""
+    plan: str
+    """Fingerprint of the plan the run follows now."""
+    source: str | None
+    """FILE or FILE:NAME from which the workflow can be loaded again; None where there is no file."""
+    created_at: float
+    started_at: float | None = None
+    ended_at: float | None = None
+    error: str | None = None
+    """Why the run failed or was cancelled, in one line."""
+    tasks: int = 0
+    """How many tasks the plan has."""
+    counts: str = "{}"
+    """JSON object: state of tasks -> how many, as of the last change of the run's state."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunChange:
+    """New values for a run's row, written together with the events that caused them. None keeps what is there, but
+    for `ended_at` and `error`, which a run that goes on again clears by `reopened`."""
+
+    state: str | None = None
+    plan: str | None = None
+    tasks: int | None = None
+    started_at: float | None = None
+    ended_at: float | None = None
+    error: str | None = None
+    counts: str | None = None
+    reopened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The process that drives a run."""
+
+    pid: int
+    host: str
+    since: float
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something asked of a run, e.g. kind "cancel". `body` is a JSON object."""
+
+    id: int
+    kind: str
+    body: str
+    at: float
+
+
+class Lease(Protocol):
+    """The right to drive one run, held until released or until this process dies."""
+
+    run_id: str
+    token: int
+    """The fencing token: it grows with every lease of the run, and a write with an older one is refused."""
+
+    def release(self) -> None:
+        """Give the run back. Releasing twice is harmless."""
+
+
+class Listener(Protocol):
+    """Where the driver of a run sleeps between two things to do."""
+
+    def wait(self, timeout: float | None) -> bool:
+        """Sleep until poked, woken by another process, or `timeout` seconds passed. True if something may have come.
+
+        A wake-up is a hint: it may come for nothing, and one from another process may come up to a second late.
+        """
+
+    def poke(self) -> None:
+        """Wake the sleeper, from any thread or signal handler of this process; an early poke is not lost."""
+
+    def close(self) -> None:
+        """Stop listening."""
+
+
+class Store(Protocol):
+    """See the module's text. Errors: StoreError and its families for the store itself, RunNotFound for an unknown run."""
+
+    durable: bool
+    """Whether what is written survives the process."""
+
+    # --- Journal
+
+    def append(
+        self,
+        lease: Lease,
+        events: Sequence[Event],
+        *,
+        change: RunChange | None = None,
+        taken: Sequence[int] = (),
+        safe: bool = False,
+    ) -> None:
+        """Write `events` as one batch at the end of the run's journal, with `change` of its row, and remove the messages
+        `taken` from its inbox: all of it or nothing. When it returns, the batch is *written* (it survives kill -9); with
+        `safe` it, and everything written before, also survives power loss. LeaseLost if a newer lease was given out."""
+
+    def sync(self) -> None:
+        """Make everything written so far safe."""
+
+    def read(self, run_id: str, after: int = 0) -> Iterator[tuple[int, list[Event]]]:
+        """The batches of a run after the batch numbered `after`, each with its number, which counts from 1.
+
+        StoreCorrupt if a batch is missing or its chained checksum does not fit."""
+
+    # --- Leases
+
+    def acquire(self, run_id: str) -> Lease:
+        """Become the driver of a run. RunLocked if somebody lives who is."""
+
+    def holder(self, run_id: str) -> Holder | None:
+        """Who drives the run now; None if nobody alive does."""
+
+    # --- Inbox
+
+    def post(self, run_id: str, kind: str, body: str = "{}") -> None:
+        """Put a message into a run's inbox (safe when it returns) and wake its driver."""
+
+    def messages(self, run_id: str) -> list[Message]:
+        """What is in the inbox, oldest first. `append(taken=)` removes."""
+
+    def listen(self, run_id: str) -> Listener:
+        """A place to sleep for the driver of a run."""
+
+    # --- History
+
+    def create_run(self, run: RunRow, plan: bytes) -> None:
+        """Put a new run on record, safely, with its plan (stored once per fingerprint)."""
+
+    def add_plan(self, fingerprint: str, plan: bytes) -> None:
+        """Keep a plan, if it is not kept yet."""
+
+    def plan(self, fingerprint: str) -> bytes:
+        """A plan that was kept. StoreError if it is not there."""
+
+    def run(self, run_id: str) -> RunRow:
+        """The run with this id, or with the only id that begins so. RunNotFound says whether none or several do."""
+
+    def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
+        """Runs, newest first."""
+
+    def delete_run(self, run_id: str) -> None:
+        """Forget a run and its journal, and plans no run follows. RunLocked while it is driven."""
+
+    def close(self) -> None:
+        """Let go of everything. A store that was closed refuses work with StoreError."""
