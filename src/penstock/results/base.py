@@ -13,16 +13,18 @@ class ResultStore(Protocol):
         """A new, unnamed value to write into."""
 
     def open(self, digest: str) -> BinaryIO:
-        """The value for reading; ValueUnavailable if it is not there."""
+        """The value for reading; ValueUnavailable if it is not there, or does not fit its digest."""
 
     def path(self, digest: str) -> Path | None:
-        """The value as a local file that can be mapped into memory, where there is one."""
+        """The value as a local file that can be mapped into memory, where there is one; ValueUnavailable if it does not
+        fit its digest."""
 
     def delete(self, digest: str) -> None:
         """Forget a value. Unknown ones are ignored."""
 
-    def digests(self) -> list[str]:
-        """Every value kept."""
+    def digests(self, *, older_than: float = 0.0) -> list[str]:
+        """Every value last written at least `older_than` seconds ago, in order. Writing a value that is there already
+        makes it new again, so that who deletes what no journal names can spare what is about to be named."""
 
     def sweep(self, *, older_than: float) -> int:
         """Remove what dead writers left behind more than `older_than` seconds ago; how many there were."""
@@ -34,7 +36,7 @@ class ResultWriter(Protocol):
     file: BinaryIO
 
     def commit(self) -> tuple[str, int]:
-        """Make the value readable and safe on disk; its digest and its size in bytes."""
+        """Make the value readable and safe on disk; its digest and its size in bytes. StoreError if that fails."""
 
     def abort(self) -> None:
         """Throw away what was written. Harmless after `commit`."""

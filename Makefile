@@ -1,0 +1,79 @@
+# Everything a contributor runs. Needs Python 3.11 or newer with venv, git and make; the first command sets the rest up
+# in .bootstrap (uv) and .venv (Penstock, its extras and the tools, as uv.lock pins them).
+
+UV_VERSION := 0.13.9
+PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
+	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+UV := .bootstrap/uv-$(UV_VERSION)/bin/uv
+SYNCED := $(VENV)/synced-with-uv.lock
+
+export UV_PYTHON_DOWNLOADS := never
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+# What another environment that is active has set must not reach this one.
+unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
+# The tests start hundreds of interpreters; without cached bytecode each of them would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format types layers unit coverage docs bench build clean
+
+help:  ## List these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+$(UV):
+	@test -n "$(PYTHON)" || { echo "Penstock needs Python 3.11 or newer with its venv module" \
+		"(Debian, Ubuntu: apt install python3-venv); name one with: make PYTHON=/path/to/python"; exit 2; }
+	rm -rf .bootstrap
+	$(PYTHON) -m venv .bootstrap/uv-$(UV_VERSION)
+	$(@D)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+# The stamp is a copy of the lock file, compared by content: a checkout that only touches the file sets nothing up again.
+setup: $(UV)  ## Make .venv as uv.lock pins it; does nothing while that is unchanged
+	@cmp -s uv.lock $(SYNCED) && test -x $(BIN)/penstock || { \
+		echo "Setting up $(VENV)" && \
+		$(UV) sync --frozen --all-extras --all-groups --python $(<D)/python && \
+		cp uv.lock $(SYNCED); }
+
+demo: setup  ## Run the example pipeline on the flights of New York in 2013
+	$(BIN)/penstock demo
+
+test: lint types layers unit  ## Everything that must hold before a change lands
+
+lint: setup  ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+format: setup  ## Format the code and fix what can be fixed by machine
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+types: setup  ## Check types
+	$(BIN)/mypy
+
+layers: setup  ## Check that imports go down only
+	$(BIN)/lint-imports --no-cache
+
+unit: setup  ## Run the tests alone, with the coverage of what runs in their own process
+	$(BIN)/pytest -n $(WORKERS) --cov
+
+coverage: export COVERAGE_PROCESS_START := $(CURDIR)/pyproject.toml
+coverage: export COVERAGE_FILE := $(CURDIR)/.coverage
+coverage: setup  ## Run the tests with the coverage of all their subprocesses (slower), into htmlcov/
+	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --cov-report=html
+
+docs: setup  ## Build the documentation into site/
+	$(BIN)/zensical build --clean --strict
+
+bench: setup  ## Run the benchmarks
+	$(BIN)/python -m bench
+
+build: setup  ## Build the wheel and the source distribution into dist/
+	$(UV) build
+
+clean:  ## Remove environments, builds and caches
+	rm -rf $(VENV) .bootstrap dist site htmlcov .coverage .coverage.* .cache
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

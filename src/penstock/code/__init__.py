@@ -1,0 +1,1 @@
+"""From a callable to a reference that another process can load, and back."""

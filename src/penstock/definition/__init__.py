@@ -1,0 +1,1 @@
+"""What users write: a mutable builder that freezes into workflows, tasks and what binds them."""

@@ -1,0 +1,130 @@
+"""Stand-ins for values that exist only while a run goes on: a workflow's parameters and the outputs of its tasks.
+
+They can be passed to tasks and put in order. Whatever would need the value itself is refused with an error that teaches.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from penstock.errors import PlaceholderError
+
+if TYPE_CHECKING:
+    from penstock.definition.task import Task
+
+
+def where(depth: int) -> str:
+    """ "file:line" of the caller `depth` frames up."""
+    frame = sys._getframe(depth)
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+class Placeholder:
+    """The base of what stands for a value. Not made by users."""
+
+    __slots__ = ("name",)
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def _advice(self) -> str:
+        return "pass it to a task"
+
+    def _refuse(self, use: str) -> NoReturn:
+        raise PlaceholderError(
+            f"'{self.name}' has no value while the graph is built, so {use}: {self._advice()}", where=where(3)
+        )
+
+    def __bool__(self) -> NoReturn:
+        self._refuse("it is neither true nor false")
+
+    def __iter__(self) -> NoReturn:
+        self._refuse("it cannot be iterated")
+
+    def __len__(self) -> NoReturn:
+        self._refuse("it has no length")
+
+    def __contains__(self, item: object) -> NoReturn:
+        self._refuse("it cannot be searched")
+
+    def __getitem__(self, key: object) -> NoReturn:
+        self._refuse("it has no items")
+
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
+        self._refuse("it cannot be called")
+
+    def __getattr__(self, name: str) -> NoReturn:
+        if name.startswith("__"):  # probes of copy, pickle, inspect and the like
+            raise AttributeError(name)
+        self._refuse(f"it has no attribute '{name}'")
+
+    def __str__(self) -> NoReturn:
+        self._refuse("it cannot be made a text")
+
+    def __format__(self, spec: str) -> NoReturn:
+        self._refuse("it cannot be formatted")
+
+    def __int__(self) -> NoReturn:
+        self._refuse("it cannot be made a number")
+
+    __float__ = __index__ = __int__
+
+    def _compare(self, other: object) -> NoReturn:
+        self._refuse("it cannot be compared")
+
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare  # type: ignore[assignment]
+    __hash__ = object.__hash__
+
+    def _compute(self, *others: object) -> NoReturn:
+        self._refuse("it cannot be computed with")
+
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _compute
+    __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _compute
+    __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __neg__ = __pos__ = __abs__ = __invert__ = _compute
+
+
+class ParameterPlaceholder(Placeholder):
+    """Stands for a parameter of the workflow."""
+
+    __slots__ = ()
+
+    def _advice(self) -> str:
+        return "pass it to a task, or name it in @workflow(build=[...])"
+
+    def __repr__(self) -> str:
+        return f"<parameter '{self.name}'>"
+
+
+class Output(Placeholder):
+    """Stands for what a task returns. Passing it to another task makes an edge that carries the value."""
+
+    __slots__ = ("task",)
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task.name)
+        self.task = task
+
+    def __repr__(self) -> str:
+        return f"<output of '{self.name}'>"
+
+    def __rshift__(self, other: Any) -> Any:
+        """`a >> b`: b runs after a."""
+        self.task >> other
+        return other
+
+    def __lshift__(self, other: Any) -> Any:
+        """`a << b`: a runs after b."""
+        self.task << other
+        return other
+
+    def __rrshift__(self, other: Iterable[Any]) -> Output:
+        """`[a, b] >> c`."""
+        other >> self.task  # type: ignore[operator]
+        return self
+
+    def __rlshift__(self, other: Iterable[Any]) -> Output:
+        """`[a, b] << c`."""
+        other << self.task  # type: ignore[operator]
+        return self

@@ -1,0 +1,57 @@
+"""What the engine wants done. Commands carry batches, and are obeyed by the driver in the order given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from penstock.engine.states import RunState, TaskState
+
+
+@dataclass(slots=True)
+class DispatchTasks:
+    """These tasks are ready: start an attempt of each when a worker is free."""
+
+    tasks: Sequence[int]
+
+
+@dataclass(slots=True)
+class WithdrawTasks:
+    """These tasks are not to be dispatched any more, though they were ready."""
+
+    tasks: Sequence[int]
+
+
+@dataclass(slots=True)
+class SetTimer:
+    """Report RetryDue for the task at `due`, in seconds since 1970."""
+
+    task: int
+    due: float
+
+
+@dataclass(slots=True)
+class CancelAttempts:
+    """Ask the running attempts of these tasks to end."""
+
+    tasks: Sequence[int]
+
+
+@dataclass(slots=True)
+class TasksSettled:
+    """These tasks ended without an attempt of their own."""
+
+    tasks: Sequence[int]
+    state: TaskState
+
+
+@dataclass(slots=True)
+class EndRun:
+    """Every task has ended."""
+
+    state: RunState
+    error: str | None
+
+
+Command: TypeAlias = DispatchTasks | WithdrawTasks | SetTimer | CancelAttempts | TasksSettled | EndRun

@@ -1,0 +1,1 @@
+"""Where user code runs: in the calling thread, in threads, in processes."""

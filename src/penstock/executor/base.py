@@ -1,0 +1,108 @@
+"""The contract between a driver, which knows what is to be done, and an executor, which has workers to do it.
+
+Executors pull: a worker takes an attempt, invokes it, reports the outcome and gets the next attempt in the same call, so
+that no hand-off lies between two tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptLost, AttemptSucceeded
+
+if TYPE_CHECKING:
+    from penstock.executor.context import RunContext
+
+Outcome: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptCancelled
+
+
+class Ending(Enum):
+    """Why an attempt is asked to end before its body does."""
+
+    TIMEOUT = "its timeout passed"
+    CANCEL = "its run was cancelled"
+    INTERRUPT = "its run was interrupted"
+
+
+class Attempt:
+    """One attempt of a task, from dispatch to outcome.
+
+    `ending` is set when the attempt is asked to end; a body may look at it through `current().cancelled`.
+    """
+
+    __slots__ = ("abandoned", "cancel_coroutine", "context", "ending", "generation", "guard", "heeded", "interrupted", "number", "requires", "task", "thread", "timeout")
+
+    def __init__(
+        self, context: RunContext, task: int, generation: int, number: int, timeout: float | None, requires: int
+    ) -> None:
+        self.context = context
+        self.task = task
+        self.generation = generation
+        self.number = number
+        self.timeout = timeout
+        self.requires = requires
+        """The journal position that must be written before the body may start."""
+        self.ending: Ending | None = None
+        self.heeded = False
+        """Whether the body has looked and seen that it should end: what it returns then is not its full work."""
+        self.abandoned = False
+        # For workers that are threads: which one runs the body now, so that an exception can be raised in it.
+        self.guard = Lock()
+        self.thread: int | None = None
+        self.interrupted = False
+        self.cancel_coroutine: Callable[[], object] | None = None
+
+    def heed(self) -> bool:
+        """Whether the attempt should end, asked by its body."""
+        if self.ending is None:
+            return False
+        self.heeded = True
+        return True
+
+    @property
+    def name(self) -> str:
+        """The task's name."""
+        return self.context.plan.names[self.task]
+
+
+class AttemptSource(Protocol):
+    """Where an executor's workers get their work: the driver of a run."""
+
+    context: RunContext
+
+    def take(self) -> Attempt | None:
+        """The next attempt, waiting for one if need be; None when the worker should end."""
+
+    def settle(self, attempt: Attempt, outcome: Outcome) -> Attempt | None:
+        """Report how an attempt ended, and take the next one."""
+
+
+class Executor(Protocol):
+    """Where task bodies run. One executor serves one run at a time."""
+
+    name: str
+    workers: int
+    """How many attempts may run at once."""
+    on_caller: bool
+    """Whether the only worker is the thread that drives the run, which then calls `work`."""
+
+    def open(self, source: AttemptSource) -> None:
+        """Begin to serve a run. Workers may be made later, when `grow` asks for them."""
+
+    def work(self) -> None:
+        """Invoke attempts on the calling thread until there are no more, if `on_caller`."""
+
+    def grow(self) -> None:
+        """There is more to do than workers that are free: add one, unless there are enough. Cheap, and never blocks."""
+
+    def end(self, attempt: Attempt) -> bool:
+        """End a running attempt against its will; its worker then reports an outcome. False if that cannot be done."""
+
+    def abandon(self, attempt: Attempt) -> None:
+        """The attempt will not end: count its worker as gone, and make room for another."""
+
+    def close(self, *, wait: float | None) -> bool:
+        """No more work: let idle workers go and wait for the others, at most `wait` seconds. Whether all have ended."""

@@ -1,0 +1,176 @@
+"""The body of an attempt in a worker of this process, in named steps: inputs, call, value, outcome."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from inspect import iscoroutine
+from threading import get_ident
+from time import time
+from typing import Any
+
+from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptSucceeded, ErrorText
+from penstock.errors import PenstockError, TaskCancelled, TaskTimeout, ValueUnavailable
+from penstock.executor.base import Attempt, Ending, Outcome
+from penstock.executor.current import Current, running
+from penstock.executor.values import parameter
+from penstock.plan.wiring import fill_in
+
+
+class AttemptInterrupted(BaseException):
+    """Raised in a worker's thread to end a body against its will. Not an Exception, so that bodies do not catch it."""
+
+
+def invoke(attempt: Attempt) -> Outcome:
+    """Run an attempt to its outcome. Never raises."""
+    token = running.set(describe(attempt))
+    try:
+        if attempt.ending is not None:
+            raise TaskCancelled("asked to end before it began")
+        args, kwargs = bind(attempt)
+        value = _call(attempt, args, kwargs)
+        if attempt.ending is not None and (attempt.ending is Ending.TIMEOUT or attempt.heeded):
+            raise TaskCancelled("the body returned after it was asked to end")
+        if value is not None:
+            ref = attempt.context.values.keep(attempt.task, value)
+            return AttemptSucceeded(attempt.task, attempt.number, time(), ref)
+        return AttemptSucceeded(attempt.task, attempt.number, time())
+    except BaseException as error:  # a worker outlives whatever a body raises, SystemExit and KeyboardInterrupt included
+        return outcome_of(attempt, error)
+    finally:
+        running.reset(token)
+
+
+def describe(attempt: Attempt) -> Current:
+    """The attempt as its body sees it."""
+    context = attempt.context
+    task, generation, number = attempt.task, attempt.generation, attempt.number
+
+    def sink(stream: str, text: str) -> None:
+        context.write_log(task, generation, number, stream, text)
+
+    return Current(
+        run_id=context.run_id,
+        workflow=context.plan.workflow,
+        task=context.plan.names[task],
+        generation=generation,
+        attempt=number,
+        params=context.params,
+        asked=attempt.heed,
+        sink=sink,
+    )
+
+
+def bind(attempt: Attempt) -> tuple[Any, Any]:
+    """The arguments of the body, with values in the place of outputs and parameters."""
+    context = attempt.context
+    task = context.tasks[attempt.task]
+    if not task.args and not task.kwargs:
+        return (), {}
+    taken: dict[int, Any] = {}  # a value that occurs twice among the arguments is one object
+
+    def task_value(upstream: Any) -> Any:
+        number = context.plan.numbers[upstream.name]
+        if number not in taken:
+            taken[number] = context.values.take(number)
+        return taken[number]
+
+    def parameter_value(name: str) -> Any:
+        return parameter(context.params, name)
+
+    args = tuple(fill_in(argument, task_value, parameter_value) for argument in task.args)
+    kwargs = {name: fill_in(argument, task_value, parameter_value) for name, argument in (task.kwargs or {}).items()}
+    return args, kwargs
+
+
+def _call(attempt: Attempt, args: Any, kwargs: Any) -> Any:
+    """Call the body, open to `interrupt` for just as long."""
+    func: Callable[..., Any] = attempt.context.tasks[attempt.task].func
+    attempt.thread = get_ident()
+    try:
+        try:
+            value = func(*args, **kwargs)
+            return _run_coroutine(attempt, value) if iscoroutine(value) else value
+        finally:
+            _close_window(attempt)
+    except AttemptInterrupted:
+        _close_window(attempt)
+        raise
+
+
+def _run_coroutine(attempt: Attempt, coroutine: Any) -> Any:
+    """The value of an async body, on an event loop of its own. `interrupt` cancels it, since an exception raised in the
+    thread would not wake a loop that waits."""
+    import asyncio
+
+    async def body() -> Any:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        with attempt.guard:
+            attempt.cancel_coroutine = lambda: loop.call_soon_threadsafe(task.cancel)
+        try:
+            return await coroutine
+        finally:
+            with attempt.guard:
+                attempt.cancel_coroutine = None
+
+    with asyncio.Runner() as runner:
+        return runner.run(body())
+
+
+def _close_window(attempt: Attempt) -> None:
+    """After this no exception is raised in the thread any more; one that is under way is taken back."""
+    with attempt.guard:
+        attempt.thread = None
+        if attempt.interrupted:
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(get_ident()), None)
+
+
+def interrupt(attempt: Attempt) -> bool:
+    """Raise AttemptInterrupted in the thread that runs a body. It is seen at the next bytecode: a body that sits in C
+    code ends only when it comes back. False if the body does not run, or was interrupted before."""
+    with attempt.guard:
+        if attempt.thread is None or attempt.interrupted:
+            return False
+        attempt.interrupted = True
+        if attempt.cancel_coroutine is not None:
+            attempt.cancel_coroutine()
+            return True
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(attempt.thread), ctypes.py_object(AttemptInterrupted))
+        return True
+
+
+def outcome_of(attempt: Attempt, error: BaseException) -> Outcome:
+    """The outcome of a body that raised."""
+    if attempt.ending in (Ending.CANCEL, Ending.INTERRUPT):
+        # Whatever a body raises after it was asked to end, it ends because of that: a child process that got the same
+        # Ctrl-C, a connection closed under it.
+        return AttemptCancelled(attempt.task, attempt.number, time())
+    if attempt.ending is Ending.TIMEOUT:
+        if not isinstance(error, TaskTimeout):
+            late = TaskTimeout(f"ran longer than its timeout of {attempt.timeout:g} s")
+            error = late.with_traceback(error.__traceback__)  # it shows where the body was
+    retryable = isinstance(error, attempt.context.retry_on(attempt.task)) and not isinstance(error, ValueUnavailable)
+    return AttemptFailed(attempt.task, attempt.number, time(), error_text(error), retryable)
+
+
+def error_text(error: BaseException) -> ErrorText:
+    """An exception as text, its traceback without Penstock's own frames at the top."""
+    import traceback
+
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
+        frames = frames.tb_next
+    kind = type(error)
+    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    if isinstance(error, PenstockError):
+        name = kind.__name__
+    try:
+        message = str(error)
+    except Exception as broken:
+        message = f"(its message cannot be read: {type(broken).__name__})"
+    try:
+        text = "".join(traceback.format_exception(kind, error, frames))
+    except Exception:
+        text = f"{name}: {message}\n"
+    return ErrorText(name, message, text)

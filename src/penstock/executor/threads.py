@@ -1,0 +1,66 @@
+"""Task bodies in threads of this process."""
+
+from __future__ import annotations
+
+import os
+from threading import Lock, Thread, current_thread
+from time import monotonic
+
+from penstock.executor.base import Attempt, AttemptSource
+from penstock.executor.invoke import interrupt, invoke
+
+
+class ThreadsExecutor:
+    """Up to `workers` threads, made as they are needed. By default four more than there are cores, at most 32, since
+    tasks of pipelines mostly wait.
+
+    The threads are daemons: one whose body never ends must not keep the process from ending.
+    """
+
+    name = "threads"
+    on_caller = False
+
+    def __init__(self, workers: int | None = None) -> None:
+        self.workers = workers or min(32, (os.cpu_count() or 1) + 4)
+        self._lock = Lock()
+        self._source: AttemptSource | None = None
+        self._threads: dict[int | None, Thread] = {}
+        """The threads at work or at rest, by identity; one that was given up is in here no more."""
+
+    def open(self, source: AttemptSource) -> None:
+        self._source = source
+
+    def work(self) -> None:
+        """The threads do the work."""
+
+    def grow(self) -> None:
+        with self._lock:
+            if self._source is None or len(self._threads) >= self.workers:
+                return
+            thread = Thread(target=self._work, args=(self._source,), name="penstock-worker", daemon=True)
+            thread.start()
+            self._threads[thread.ident] = thread
+
+    def _work(self, source: AttemptSource) -> None:
+        attempt = source.take()
+        while attempt is not None:
+            attempt = source.settle(attempt, invoke(attempt))
+        with self._lock:
+            if self._threads.get(current_thread().ident) is current_thread():
+                del self._threads[current_thread().ident]
+
+    def end(self, attempt: Attempt) -> bool:
+        return interrupt(attempt)
+
+    def abandon(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._threads.pop(attempt.thread, None)
+
+    def close(self, *, wait: float | None) -> bool:
+        with self._lock:
+            self._source = None
+            threads = list(self._threads.values())
+        deadline = None if wait is None else monotonic() + wait
+        for thread in threads:
+            thread.join(None if deadline is None else max(0.0, deadline - monotonic()))
+        return not any(thread.is_alive() for thread in threads)

@@ -1,0 +1,1 @@
+"""Listeners that are told what happened to a run, and change nothing."""

@@ -1,0 +1,33 @@
+"""The contract of observers: what they are told of a run, and by whom."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from penstock.engine.events import ErrorText
+from penstock.engine.states import TaskState
+from penstock.plan.plan import Plan
+
+
+class Observer(Protocol):
+    """Told of a run as it goes, to show it. An observer changes nothing, and is called from many threads, so it must be
+    quick and must not raise. What has to survive a crash is not told here."""
+
+    def run_started(self, run_id: str, plan: Plan, done: int) -> None:
+        """A driver took the run; `done` tasks of it have succeeded before."""
+
+    def attempt_started(self, task: int, attempt: int) -> None:
+        """A body is about to run."""
+
+    def attempt_ended(self, task: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float) -> None:
+        """A body has run, and left its task in `state`; `error` if it failed, whether or not it is tried again."""
+
+    def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
+        """Tasks ended without running."""
+
+    def stopping(self, reason: str, running: int) -> None:
+        """The run is asked to stop; `running` bodies are still to end."""
+
+    def run_ended(self, state: str, error: str | None, counts: dict[str, int], seconds: float) -> None:
+        """The driver lets go of the run: it has ended, or is interrupted."""

@@ -1,0 +1,64 @@
+"""A run as plain lines: what scripts, logs and notebooks show."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from penstock.engine.events import ErrorText
+from penstock.engine.states import TaskState
+from penstock.plan.plan import Plan
+
+
+class Console:
+    """Announces each task on `out`, and what goes wrong on `err`."""
+
+    def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
+        self._out = out
+        self._err = err
+        self._plan: Plan | None = None
+
+    def run_started(self, run_id: str, plan: Plan, done: int) -> None:
+        self._plan = plan
+        self._names = plan.names
+
+    def attempt_started(self, task: int, attempt: int) -> None:
+        again = f" (attempt {attempt})" if attempt > 1 else ""
+        _write(self._out or sys.stdout, f"Running task: {self._names[task]}{again}\n")
+
+    def attempt_ended(self, task: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float) -> None:
+        if state is TaskState.SUCCESS or error is None:
+            return
+        name = self._names[task]
+        if state is TaskState.RETRYING:
+            retries = self._plan.policies[task].retries if self._plan else 0
+            message = f"Task {name} failed, attempt {attempt} of {retries + 1}, will be tried again"
+        else:
+            message = f"Task {name} {state.label}"
+        _write(self._err or sys.stderr, f"{message}: {summary(error)}\n")
+
+    def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
+        """Told in sum, when the run has ended."""
+
+    def stopping(self, reason: str, running: int) -> None:
+        waiting = f", waiting for {running} running task{'s' if running != 1 else ''}" if running else ""
+        _write(self._err or sys.stderr, f"Stopping ({reason}){waiting}\n")
+
+    def run_ended(self, state: str, error: str | None, counts: dict[str, int], seconds: float) -> None:
+        """The caller of `run` gets the verdict."""
+
+
+def summary(error: ErrorText) -> str:
+    """An error in one line."""
+    first = error.message.strip().split("\n", 1)[0]
+    return f"{error.type}: {first}" if first else error.type
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+    except (OSError, ValueError, UnicodeError):  # a closed pipe or an odd terminal must not stop a run
+        return

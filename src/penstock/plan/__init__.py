@@ -1,0 +1,1 @@
+"""What the engine reads: a workflow compiled once, checked, numbered and serialisable, with a fingerprint."""

@@ -1,0 +1,263 @@
+"""From a workflow to its plan: every check that can be made before anything runs, all problems found in one go."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Hashable, Sequence
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from penstock.definition.placeholder import Output
+from penstock.definition.task import Task, TaskOptions
+from penstock.definition.workflow import Workflow
+from penstock.errors import (
+    ArgumentsError,
+    CycleError,
+    DefinitionError,
+    DuplicateTaskError,
+    InvalidWorkflowError,
+    MissingDependencyError,
+    NotCallableError,
+    OptionError,
+    ParameterError,
+)
+from penstock.plan.arguments import misfit
+from penstock.plan.graph import cycles, topological_order
+from penstock.plan.plan import Plan
+from penstock.plan.wiring import Wiring
+from penstock.policy import TaskPolicy
+
+Identify = Callable[[Callable[..., Any]], tuple[str, str]]
+"""From a function to its "module:qualname" and the digest of its code."""
+
+
+class Compiled(NamedTuple):
+    """A plan, and the task behind each of its rows."""
+
+    plan: Plan
+    tasks: tuple[Task, ...]
+    defaults: TaskOptions
+    """The workflow's options for tasks that do not set them."""
+
+
+def compile_workflow(workflow: Workflow, identify: Identify) -> Compiled:
+    """The plan of a workflow. One problem is raised as itself, several as an InvalidWorkflowError that holds them all."""
+    return _Compiler(workflow, identify).compile()
+
+
+class _Compiler:
+    def __init__(self, workflow: Workflow, identify: Identify) -> None:
+        self.workflow = workflow
+        self.identify = identify
+        self.problems: list[DefinitionError] = []
+        self.tasks: list[Task] = []
+        self.numbers: dict[str, int] = {}
+        self.policies: dict[Hashable, TaskPolicy] = {}
+
+    def compile(self) -> Compiled:
+        self._number_tasks()
+        timeout = self._duration(self.workflow.timeout, "timeout", self.workflow.where, least=sys.float_info.min)
+        rows = [self._row(task) for task in self.tasks]
+        upstreams = tuple(row.upstreams for row in rows)
+        self._find_cycles(upstreams)
+        self._raise_problems()
+        plan = Plan(
+            workflow=self.workflow.name,
+            names=tuple(self.numbers),
+            upstreams=upstreams,
+            inputs=tuple(row.inputs for row in rows),
+            policies=tuple(row.policy for row in rows),
+            functions=tuple(row.function for row in rows),
+            digests=tuple(row.digest for row in rows),
+            wiring=tuple(row.wiring for row in rows),
+            numbered=frozenset(number for number, task in enumerate(self.tasks) if task.numbered),
+            places=tuple(task.where for task in self.tasks),
+            timeout=timeout,
+            tags=self.workflow.tags,
+            build=Wiring().text((), self.workflow.build_values),
+        )
+        return Compiled(plan, tuple(self.tasks), self.workflow.defaults)
+
+    def _number_tasks(self) -> None:
+        first: dict[str, Task] = {}
+        if not isinstance(self.workflow.name, str) or not self.workflow.name:
+            self._problem(OptionError, f"a workflow's name is a text, not {self.workflow.name!r}", self.workflow.where)
+        for task in self.workflow.tasks:
+            if not isinstance(task, Task):
+                self._problem(NotCallableError, f"{task!r} was added as a task: add Task(name, function)", self.workflow.where)
+            elif not isinstance(task.name, str) or not task.name or not task.name.isprintable():
+                self._problem(OptionError, f"a task's name is a printable text, not {task.name!r}", task.where)
+            elif task.name in first:
+                message = f"task '{task.name}' is defined twice, first at {first[task.name].where}; give one another name"
+                self._problem(DuplicateTaskError, message, task.where)
+            else:
+                first[task.name] = task
+                self.numbers[task.name] = len(self.tasks)
+                self.tasks.append(task)
+
+    def _row(self, task: Task) -> _Row:
+        wiring, text = Wiring(), "()"
+        if task.args or task.kwargs:
+            text = wiring.text(task.args, task.kwargs)
+            for name in wiring.parameters:
+                if name not in self.workflow.parameters:
+                    message = f"task '{task.name}' takes parameter '{name}', which workflow '{self.workflow.name}' does not have"
+                    self._problem(ParameterError, message, task.where)
+        function, digest = self._function(task)
+        inputs = self._upstreams(task, wiring.tasks)
+        upstreams = inputs
+        if task.dependencies:
+            upstreams = tuple(sorted({*inputs, *self._upstreams(task, self._dependencies(task))}))
+        return _Row(upstreams, inputs, self._policy(task), function, digest, text)
+
+    def _function(self, task: Task) -> tuple[str, str]:
+        if not callable(task.func):
+            message = f"task '{task.name}' was given {_shown(task.func)}, which cannot be called; give it a function"
+            if isinstance(task.func, Output):
+                message = f"task '{task.name}' was given the output of a task as its function; pass the function itself"
+            self._problem(NotCallableError, message, task.where)
+            return "", ""
+        reason = misfit(task.func, task.args, task.kwargs)
+        if reason is not None:
+            self._problem(ArgumentsError, f"the arguments of task '{task.name}' do not fit {reason}", task.where)
+        return self.identify(task.func)
+
+    # --- Dependencies
+
+    def _dependencies(self, task: Task) -> Sequence[Any]:
+        if isinstance(task.dependencies, (list, tuple, set, frozenset)):
+            return task.dependencies  # type: ignore[return-value]
+        hint = f"[{task.dependencies!r}]" if isinstance(task.dependencies, str) else "a list of names or tasks"
+        message = f"dependencies of task '{task.name}' are {_shown(task.dependencies)}; write dependencies={hint}"
+        self._problem(OptionError, message, task.where)
+        return ()
+
+    def _upstreams(self, task: Task, dependencies: Sequence[Any]) -> tuple[int, ...]:
+        found = set()
+        for dependency in dependencies:
+            number = self._find(task, dependency)
+            if number is not None:
+                found.add(number)
+        return tuple(sorted(found))
+
+    def _find(self, task: Task, dependency: Any) -> int | None:
+        if isinstance(dependency, Output):
+            dependency = dependency.task
+        if isinstance(dependency, str):
+            number = self.numbers.get(dependency)
+            if number is None:
+                near = get_close_matches(dependency, self.numbers, 1)
+                hint = f"; did you mean '{near[0]}'?" if near else "; add it to the workflow, or remove the dependency"
+                message = f"task '{task.name}' depends on '{dependency}', which does not exist{hint}"
+                self._problem(MissingDependencyError, message, task.where)
+            return number
+        if not isinstance(dependency, Task):
+            message = f"task '{task.name}' depends on {_shown(dependency)}; a dependency is a task, an output or a name"
+            self._problem(MissingDependencyError, message, task.where)
+            return None
+        number = self.numbers.get(dependency.name)
+        if number is None or self.tasks[number] is not dependency:
+            message = f"task '{task.name}' depends on task '{dependency.name}' (made at {dependency.where}), "
+            message += f"which was not added to workflow '{self.workflow.name}'; add it there"
+            self._problem(MissingDependencyError, message, task.where)
+            return None
+        return number
+
+    def _find_cycles(self, upstreams: Sequence[tuple[int, ...]]) -> None:
+        if len(topological_order(upstreams)) == len(upstreams):
+            return
+        for cycle in cycles(upstreams):
+            self.problems.append(CycleError([self.tasks[n].name for n in cycle], where=self.tasks[cycle[0]].where))
+
+    # --- Options
+
+    def _policy(self, task: Task) -> TaskPolicy:
+        options: TaskOptions = task.options
+        if self.workflow.defaults:
+            options = {**self.workflow.defaults, **options}
+        if not options:
+            return _DEFAULT_POLICY
+        key = tuple(options.items())
+        try:
+            policy = self.policies.get(key)
+        except TypeError:  # an unhashable value is wrong anyway, and told below
+            return self._read_policy(task, options)
+        if policy is None:
+            before = len(self.problems)
+            policy = self._read_policy(task, options)
+            if len(self.problems) == before:
+                self.policies[key] = policy
+        return policy
+
+    def _read_policy(self, task: Task, options: TaskOptions) -> TaskPolicy:
+        where = task.where
+        for name in options:
+            if name not in TaskOptions.__annotations__:
+                near = get_close_matches(name, TaskOptions.__annotations__, 1)
+                hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(TaskOptions.__annotations__)}"
+                self._problem(OptionError, f"task '{task.name}': there is no option '{name}'{hint}", where)
+        retries = options.get("retries", 0)
+        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
+            self._problem(OptionError, f"task '{task.name}': retries={retries!r} is not a whole number from 0 up", where)
+        if not _are_exceptions(options.get("retry_on", Exception)):
+            message = f"task '{task.name}': retry_on={options['retry_on']!r} is not an exception class, or a tuple of them"
+            self._problem(OptionError, message, where)
+        return TaskPolicy(
+            retries=retries,
+            retry_delay=self._duration(options.get("retry_delay", 0), "retry_delay", where, task) or 0.0,
+            retry_backoff=self._number(options.get("retry_backoff", 1.0), "retry_backoff", where, task, least=0.0),
+            max_retry_delay=self._duration(options.get("max_retry_delay"), "max_retry_delay", where, task),
+            retry_jitter=self._number(options.get("retry_jitter", 0.0), "retry_jitter", where, task, least=0.0),
+            timeout=self._duration(options.get("timeout"), "timeout", where, task, least=sys.float_info.min),
+            share=bool(options.get("share", False)),
+        )
+
+    def _duration(self, value: Any, name: str, where: str, task: Task | None = None, least: float = 0.0) -> float | None:
+        if value is None:
+            return None
+        seconds = value.total_seconds() if isinstance(value, timedelta) else value
+        return self._number(seconds, name, where, task, least=least, unit=" seconds")
+
+    def _number(
+        self, value: Any, name: str, where: str, task: Task | None, *, least: float, unit: str = ""
+    ) -> float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value < float("inf"):
+            return float(value)
+        owner = f"task '{task.name}'" if task else f"workflow '{self.workflow.name}'"
+        bound = "more than 0" if least else "0 or more"
+        self._problem(OptionError, f"{owner}: {name}={value!r} is not {bound}{unit}", where)
+        return 0.0
+
+    # --- Problems
+
+    def _problem(self, kind: type[DefinitionError], message: str, where: str) -> None:
+        self.problems.append(kind(message, where=where))
+
+    def _raise_problems(self) -> None:
+        if len(self.problems) == 1:
+            raise self.problems[0]
+        if self.problems:
+            raise InvalidWorkflowError(self.workflow.name, self.problems)
+
+
+class _Row(NamedTuple):
+    upstreams: tuple[int, ...]
+    inputs: tuple[int, ...]
+    policy: TaskPolicy
+    function: str
+    digest: str
+    wiring: str
+
+
+_DEFAULT_POLICY = TaskPolicy()
+
+
+def _are_exceptions(value: Any) -> bool:
+    kinds = value if isinstance(value, tuple) else (value,)
+    return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,91 @@
+"""The arguments of a task: which values they need, and a text that two equal wirings share."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from datetime import date, time, timedelta
+from decimal import Decimal
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import Any
+from uuid import UUID
+
+from penstock.definition.placeholder import Output, ParameterPlaceholder
+from penstock.definition.task import Task
+
+_PLAIN = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta, Decimal, PurePath, UUID, enum.Enum)
+_LONGEST_CONSTANT = 200
+
+
+class Wiring:
+    """What one walk over a task's arguments finds."""
+
+    __slots__ = ("parameters", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks: list[Task] = []
+        self.parameters: list[str] = []
+
+    def text(self, args: Any, kwargs: Any) -> str:
+        """The arguments as text, noting on the way the tasks and parameters whose values they need."""
+        parts = [self._walk(argument) for argument in args]
+        parts += [f"{name}={self._walk(argument)}" for name, argument in (kwargs or {}).items()]
+        return f"({', '.join(parts)})"
+
+    def _walk(self, value: Any) -> str:
+        kind = type(value)
+        if kind is Output:
+            self.tasks.append(value.task)
+            return f"#{value.task.name}"
+        if kind is ParameterPlaceholder:
+            self.parameters.append(value.name)
+            return f"${value.name}"
+        if kind is list or kind is tuple:
+            return f"{kind.__name__}({', '.join(map(self._walk, value))})"
+        if kind is dict:
+            return f"dict({', '.join(f'{_constant(key)}: {self._walk(item)}' for key, item in value.items())})"
+        if isinstance(value, Task):
+            self.tasks.append(value)
+            return f"#{value.name}"
+        return _constant(value)
+
+
+def _constant(value: Any) -> str:
+    """A text that says the same for the same value in another process; for what has none, its type."""
+    if isinstance(value, _PLAIN):
+        text = repr(value)
+        if len(text) > _LONGEST_CONSTANT:
+            digest = blake2b(text.encode(errors="backslashreplace"), digest_size=16).hexdigest()
+            return f"<{type(value).__name__} {digest}>"
+        return text
+    if isinstance(value, (set, frozenset)):
+        return f"{type(value).__name__}({', '.join(sorted(map(_constant, value)))})"
+    name = getattr(value, "__qualname__", None)
+    if isinstance(name, str):
+        return f"<{getattr(value, '__module__', '')}.{name}>"
+    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+
+
+def needs_values(value: Any) -> bool:
+    """Whether an argument contains a task, an output or a parameter."""
+    kind = type(value)
+    if kind is list or kind is tuple:
+        return any(map(needs_values, value))
+    if kind is dict:
+        return any(map(needs_values, value.values()))
+    return isinstance(value, (Output, ParameterPlaceholder, Task))
+
+
+def fill_in(value: Any, task_value: Callable[[Task], Any], parameter: Callable[[str], Any]) -> Any:
+    """An argument with values in the place of what stands for them."""
+    kind = type(value)
+    if kind is Output:
+        return task_value(value.task)
+    if kind is ParameterPlaceholder:
+        return parameter(value.name)
+    if kind is list or kind is tuple:
+        return kind(fill_in(item, task_value, parameter) for item in value)
+    if kind is dict:
+        return {key: fill_in(item, task_value, parameter) for key, item in value.items()}
+    return task_value(value) if isinstance(value, Task) else value

@@ -1,0 +1,1 @@
+"""The values that tasks return: their codecs, and where large ones are kept."""

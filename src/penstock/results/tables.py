@@ -1,0 +1,136 @@
+"""Codecs for tables and arrays: Arrow's IPC file format for pyarrow and polars, NumPy's .npy format for arrays.
+
+A library's types are recognised without importing it, since a value of its types means that it is loaded. What a format
+would change on the way (Python objects, extension types, structured or subclassed arrays) is left to pickle, as are
+pandas frames: neither Arrow nor Parquet gives back all of their indexes, mixed columns and integer column names, and
+pickle protocol 5 writes them as fast.
+
+Formats: https://arrow.apache.org/docs/format/Columnar.html#ipc-file-format and `numpy.lib.format`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from penstock.errors import ValueUnavailable
+from penstock.results.codecs import NotTaken
+
+if TYPE_CHECKING:
+    from penstock.results.codecs import Codec
+
+_EXACT_POLARS = frozenset(
+    (
+        *("Int8", "Int16", "Int32", "Int64", "Int128", "UInt8", "UInt16", "UInt32", "UInt64", "UInt128"),
+        *("Float16", "Float32", "Float64", "Decimal", "Boolean", "String", "Binary", "Categorical", "Enum"),
+        *("Date", "Time", "Datetime", "Duration", "Null"),
+    )
+)
+_EXACT_NUMPY = "biufcmMSU"
+"""Kinds of dtype that .npy describes in full."""
+
+
+class ArrowCodec:
+    """A pyarrow Table, or a single RecordBatch. Read from a file, its columns stay in the mapped file."""
+
+    runs_code = False
+
+    def __init__(self, name: str, type_name: str) -> None:
+        self.name = name
+        self._type_name = type_name
+
+    def takes(self, value: Any) -> bool:
+        # An extension type would come back as its storage type where nobody has registered it.
+        return _is_a(value, "pyarrow", self._type_name) and "extension<" not in str(value.schema)
+
+    def write(self, value: Any, file: BinaryIO) -> None:
+        pyarrow = sys.modules["pyarrow"]
+        try:
+            with pyarrow.ipc.new_file(file, value.schema) as writer:
+                writer.write(value)
+        except pyarrow.ArrowException as error:
+            raise NotTaken(f"Arrow cannot write this {self._type_name}: {error}") from error
+
+    def read(self, file: BinaryIO, path: Path | None) -> Any:
+        pyarrow = _imported("pyarrow")
+        reader = pyarrow.ipc.open_file(pyarrow.memory_map(str(path)) if path else file)
+        return reader.read_all() if self._type_name == "Table" else reader.get_batch(0)
+
+
+class PolarsCodec:
+    """A polars DataFrame, or a Series as a frame of one column."""
+
+    runs_code = False
+
+    def __init__(self, name: str, type_name: str) -> None:
+        self.name = name
+        self._type_name = type_name
+
+    def takes(self, value: Any) -> bool:
+        return _is_a(value, "polars", self._type_name) and all(map(_is_exact, self._frame(value).dtypes))
+
+    def write(self, value: Any, file: BinaryIO) -> None:
+        polars = sys.modules["polars"]
+        try:
+            newest = polars.CompatLevel.newest()
+            self._frame(value).write_ipc(file, compression="uncompressed", compat_level=newest)
+        except polars.exceptions.PolarsError as error:
+            raise NotTaken(f"polars cannot write this {self._type_name} as Arrow: {error}") from error
+
+    def read(self, file: BinaryIO, path: Path | None) -> Any:
+        frame = _imported("polars").read_ipc(path or file)
+        return frame if self._type_name == "DataFrame" else frame.to_series(0)
+
+    def _frame(self, value: Any) -> Any:
+        return value if self._type_name == "DataFrame" else value.to_frame()
+
+
+class NumpyCodec:
+    """A NumPy array of numbers, times or fixed-width strings."""
+
+    name = "numpy"
+    runs_code = False
+
+    def takes(self, value: Any) -> bool:
+        return _is_a(value, "numpy", "ndarray") and value.dtype.kind in _EXACT_NUMPY and value.dtype.metadata is None
+
+    def write(self, value: Any, file: BinaryIO) -> None:
+        sys.modules["numpy"].lib.format.write_array(file, value, allow_pickle=False)
+
+    def read(self, file: BinaryIO, path: Path | None) -> Any:
+        return _imported("numpy").lib.format.read_array(file, allow_pickle=False)
+
+
+def _is_a(value: object, library: str, type_name: str) -> bool:
+    """Whether this is the exact type of a value. Libraries that are not loaded have no values."""
+    return type(value).__name__ == type_name and type(value) is getattr(sys.modules.get(library), type_name, None)
+
+
+def _is_exact(dtype: Any) -> bool:
+    match type(dtype).__name__:
+        case "List":
+            return _is_exact(dtype.inner)
+        case "Array":  # polars writes arrays of width 0, but cannot read them
+            return all(dtype.shape) and _is_exact(dtype.inner)
+        case "Struct":
+            return all(_is_exact(field.dtype) for field in dtype.fields)
+        case name:
+            return name in _EXACT_POLARS
+
+
+def _imported(library: str) -> Any:
+    try:
+        return importlib.import_module(library)
+    except ImportError as error:
+        raise ValueUnavailable(f"a stored value needs {library} to be read: pip install {library}") from error
+
+
+CODECS: tuple[Codec, ...] = (
+    ArrowCodec("arrow", "Table"),
+    ArrowCodec("arrow-batch", "RecordBatch"),
+    PolarsCodec("polars", "DataFrame"),
+    PolarsCodec("polars-series", "Series"),
+    NumpyCodec(),
+)

@@ -1,0 +1,86 @@
+"""Where Penstock keeps its state, and the settings a user wrote down."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from penstock.errors import PenstockError
+
+FOLDER = ".penstock"
+
+
+def find_home(environ: Mapping[str, str], start: Path) -> Path:
+    """The folder of state: PENSTOCK_HOME, else the first .penstock found from `start` upwards, else one in `start`."""
+    named = environ.get("PENSTOCK_HOME")
+    if named:
+        return Path(named).expanduser().absolute()
+    for folder in (start, *start.parents):
+        if (folder / FOLDER).is_dir():
+            return folder / FOLDER
+    return start / FOLDER
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a manager does where its caller does not say."""
+
+    store: str = "sqlite"
+    executor: str = "threads"
+    workers: int | None = None
+    durability: str = "full"
+    grace: float = 5.0
+
+
+_KINDS: dict[str, Any] = {"store": str, "executor": str, "workers": int, "durability": str, "grace": float}
+
+
+def read_settings(environ: Mapping[str, str], start: Path) -> Settings:
+    """Settings from `penstock.toml` or `[tool.penstock]` of pyproject.toml, found upwards, and from PENSTOCK_... in the
+    environment, which win. PenstockError for an unknown name or a value of the wrong type."""
+    values: dict[str, Any] = {}
+    found = _find_file(start)
+    if found is not None:
+        path, table = found
+        for name, value in table.items():
+            values[name] = _checked(name, value, str(path))
+    for name, kind in _KINDS.items():
+        text = environ.get(f"PENSTOCK_{name.upper()}")
+        if text:
+            try:
+                values[name] = _checked(name, kind(text), f"PENSTOCK_{name.upper()}")
+            except ValueError:
+                raise PenstockError(f"PENSTOCK_{name.upper()}={text!r} is not {kind.__name__}") from None
+    return Settings(**values)
+
+
+def _checked(name: str, value: Any, where: str) -> Any:
+    if name not in _KINDS:
+        raise PenstockError(f"{where}: there is no setting '{name}'; there are {', '.join(_KINDS)}")
+    kind = _KINDS[name]
+    if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
+        raise PenstockError(f"{where}: {name} = {value!r} is not {kind.__name__}")
+    return value
+
+
+def _find_file(start: Path) -> tuple[Path, dict[str, Any]] | None:
+    for folder in (start, *start.parents):
+        own, project = folder / "penstock.toml", folder / "pyproject.toml"
+        if own.is_file():
+            return own, _read(own)
+        if project.is_file():
+            if b"tool.penstock" in project.read_bytes():
+                return project, _read(project).get("tool", {}).get("penstock", {})
+            return None
+    return None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PenstockError(f"{path} cannot be read: {error}") from None

@@ -1,0 +1,139 @@
+"""How a run's events reach the store: many threads hand them in, one at a time commits for all.
+
+Events are numbered from 1 as they come. A thread that needs event n on record calls `flush(n)`; it commits everything that
+has come so far, or finds that another thread has done so meanwhile. A thread that only wants its events to be on their way
+calls `offer`: if another thread is committing, that one takes them along.
+
+Two levels (see store.base): *written* is what a commit gives; *safe* is what survives a power cut, and follows within
+SAFE_WITHIN seconds or SAFE_EVENTS events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Lock
+from time import monotonic, sleep
+
+from penstock.engine.events import Event
+from penstock.errors import LeaseLost, StoreError
+from penstock.store.base import Lease, RunChange, Store
+
+SAFE_WITHIN = 0.005
+SAFE_EVENTS = 1_000
+MOST_PENDING = 256
+"""How many events may wait for a commit before those who bring more wait too."""
+RETRY_FOR = 30.0
+"""How long a commit that fails is tried again, in seconds."""
+_ROUNDS = 8
+
+
+class JournalWriter:
+    """The events of one run on their way to the store.
+
+    `guard` is the lock under which events are added: the driver's own, so that their order is the engine's order.
+    """
+
+    def __init__(self, store: Store, lease: Lease, guard: Lock, *, full: bool, wake: Callable[[], None]) -> None:
+        self._store = store
+        self._lease = lease
+        self._guard = guard
+        self._wake = wake
+        self._safe_matters = full and store.durable
+        self._pending: list[Event] = []
+        self._taken: list[int] = []
+        self._committing = Lock()
+        self._unsafe_since: float | None = None
+        self.added = 0
+        self.written = 0
+        self.safe = 0
+        self.broken: StoreError | None = None
+        """Why nothing can be written any more."""
+
+    def add(self, event: Event, taken: int | None = None) -> None:
+        """Hand in an event, with the inbox message that it answers. The caller holds the guard."""
+        self._pending.append(event)
+        self.added += 1
+        if taken is not None:
+            self._taken.append(taken)
+
+    def offer(self) -> None:
+        """See that what was added is written soon."""
+        if len(self._pending) > MOST_PENDING:
+            self.flush(self.added)
+            return
+        for _ in range(_ROUNDS):
+            if not self._pending or not self._committing.acquire(blocking=False):
+                # Whoever holds the lock looks for more after letting it go, so nothing is left behind.
+                return
+            try:
+                self._commit()
+            finally:
+                self._committing.release()
+        self._wake()
+
+    def flush(self, until: int) -> None:
+        """Wait until the event numbered `until` is written. StoreError if that cannot be."""
+        while self.written < until:
+            with self._committing:
+                if self.written < until:
+                    self._commit()
+
+    def finish(self, change: RunChange) -> None:
+        """Write what is left together with the run's new row, safely."""
+        with self._committing:
+            self._commit(change)
+
+    def sync_due(self) -> float | None:
+        """Seconds until what is written must be made safe; None if all of it is."""
+        since = self._unsafe_since
+        return None if since is None else max(0.0, since + SAFE_WITHIN - monotonic())
+
+    def sync(self) -> None:
+        """Make everything written safe."""
+        with self._committing:
+            if self._unsafe_since is None or self.broken:
+                return
+            written = self.written
+            self._persist(self._store.sync)
+            self.safe, self._unsafe_since = written, None
+
+    def _commit(self, change: RunChange | None = None) -> None:
+        """Write one batch of all that is pending. The caller holds the commit lock."""
+        if self.broken:
+            raise self.broken
+        with self._guard:
+            events, self._pending = self._pending, []
+            taken, self._taken = self._taken, []
+            until = self.added
+        if not events and change is None:
+            return
+        safe = self._safe_matters and (change is not None or self._must_be_safe(until))
+        self._persist(lambda: self._store.append(self._lease, events, change=change, taken=taken, safe=safe))
+        self.written = until
+        if not self._safe_matters or safe:
+            self.safe, self._unsafe_since = until, None
+        elif self._unsafe_since is None:
+            self._unsafe_since = monotonic()
+            self._wake()
+
+    def _must_be_safe(self, until: int) -> bool:
+        since = self._unsafe_since
+        return until - self.safe >= SAFE_EVENTS or (since is not None and monotonic() - since > SAFE_WITHIN)
+
+    def _persist(self, write: Callable[[], None]) -> None:
+        """Write, trying again for a while if the store fails. Everybody who needs the journal waits meanwhile."""
+        give_up = monotonic() + RETRY_FOR
+        delay = 0.05
+        while True:
+            try:
+                write()
+                return
+            except LeaseLost as error:
+                self.broken = error
+                raise
+            except StoreError as error:
+                if monotonic() + delay > give_up:
+                    self.broken = error
+                    raise
+            sleep(delay)
+            delay = min(delay * 2, 1.0)

@@ -1,0 +1,174 @@
+"""From a FILE to its workflow, without starting a run.
+
+A file is executed as a script is, but for its `__name__`. The first `manager.run()` met ends the loading, and what it would
+have run is the file's workflow; so a script that runs its workflow unguarded can still be checked, drawn and resumed.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TypeAlias
+
+from penstock.code.identity import LOADED_FROM
+from penstock.definition.decorators import WorkflowFunction
+from penstock.definition.workflow import Workflow
+from penstock.errors import LoadError, PenstockError
+
+Flow: TypeAlias = Workflow | WorkflowFunction[Any]
+
+_loading: ContextVar[bool] = ContextVar("penstock_loading", default=False)
+
+
+class LoadingEnded(BaseException):
+    """Raised by `manager.run()` inside a file that is only being loaded. Not an Exception, so that files do not catch it."""
+
+    def __init__(self, flow: Flow, values: Mapping[str, Any]) -> None:
+        super().__init__("loading ends at the first run")
+        self.flow = flow
+        self.values = values
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A workflow found in a file."""
+
+    flow: Flow
+    source: str
+    """FILE, or FILE:NAME where the file has several; it loads the same workflow again."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """Parameters that the file's own `run` gives."""
+
+
+def end_loading(flow: Flow, values: Mapping[str, Any]) -> None:
+    """Called where a run would start: while a file is being loaded, this ends the loading."""
+    if _loading.get():
+        raise LoadingEnded(flow, values)
+
+
+def load(target: str) -> Loaded:
+    """The workflow in FILE or FILE:NAME, where FILE is a path or the name of a module. LoadError if there is none."""
+    file, name = _split(target)
+    with _loading_only():
+        try:
+            module, ended = _execute(file)
+        except PenstockError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise LoadError(_failure(file, error)) from error
+    flows = _flows(module)
+    source = str(Path(file).absolute()) if file.endswith(".py") else file
+    if name is not None:
+        return Loaded(_named(flows, name, file, ended), f"{source}:{name}")
+    if ended is not None:
+        return Loaded(ended.flow, source, ended.values)
+    if len(flows) == 1:
+        return Loaded(next(iter(flows.values())), source)
+    if not flows:
+        raise LoadError(f"{file} defines no workflow: it needs a @workflow function, a Workflow or a WorkflowManager with tasks")
+    raise LoadError(f"{file} defines several workflows: choose one with {file}:NAME, NAME being {', '.join(flows)}")
+
+
+def _split(target: str) -> tuple[str, str | None]:
+    if Path(target).is_file():
+        return target, None
+    file, colon, name = target.rpartition(":")
+    if colon and file and name.isidentifier():
+        return file, name
+    return target, None
+
+
+@contextmanager
+def _loading_only() -> Iterator[None]:
+    token = _loading.set(True)
+    try:
+        yield
+    finally:
+        _loading.reset(token)
+
+
+def _execute(file: str) -> tuple[ModuleType, LoadingEnded | None]:
+    path = Path(file)
+    if not file.endswith(".py"):
+        if path.exists():
+            raise LoadError(f"{file} is not a Python file: give a .py file or the name of a module")
+        return _import(file)
+    if not path.is_file():
+        raise LoadError(f"there is no file {file}")
+    path = path.absolute()
+    name = path.stem if path.stem not in sys.modules and path.stem.isidentifier() else f"penstock_loaded_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise LoadError(f"{file} cannot be loaded as Python")
+    module = importlib.util.module_from_spec(spec)
+    setattr(module, LOADED_FROM, str(path))
+    sys.modules[name] = module
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except LoadingEnded as ended:
+        return module, ended
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module, None
+
+
+def _import(name: str) -> tuple[ModuleType, LoadingEnded | None]:
+    if str(Path.cwd()) not in sys.path:
+        sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        found = None
+    if found is None:
+        raise LoadError(f"there is no file and no module '{name}'")
+    try:
+        return importlib.import_module(name), None
+    except LoadingEnded as ended:
+        module = importlib.util.module_from_spec(found)
+        return module, ended
+
+
+def _flows(module: ModuleType) -> dict[str, Flow]:
+    """The workflows among a module's own names, each once."""
+    flows: dict[str, Flow] = {}
+    for name, value in vars(module).items():
+        flow = getattr(value, "workflow", None) if type(value).__name__ == "WorkflowManager" else value
+        if isinstance(flow, WorkflowFunction) or (isinstance(flow, Workflow) and flow.tasks):
+            foreign = isinstance(flow, WorkflowFunction) and flow.func.__module__ != module.__name__
+            if not foreign and not any(flow is other for other in flows.values()):
+                flows[name] = flow
+    return flows
+
+
+def _named(flows: Mapping[str, Flow], name: str, file: str, ended: LoadingEnded | None) -> Flow:
+    for variable, flow in flows.items():
+        if name in (variable, flow.name):
+            return flow
+    if ended is not None and ended.flow.name == name:
+        return ended.flow
+    near = get_close_matches(name, flows, 1)
+    hint = f"; did you mean '{near[0]}'?" if near else f"; it has {', '.join(flows)}" if flows else ""
+    raise LoadError(f"{file} has no workflow '{name}'{hint}")
+
+
+def _failure(file: str, error: BaseException) -> str:
+    """What went wrong in a user's file, and on which of its lines."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename or file}:{error.lineno}: {type(error).__name__}: {error.msg}"
+    place = file
+    for frame in traceback.extract_tb(error.__traceback__):
+        if Path(frame.filename).name == Path(file).name:
+            place = f"{frame.filename}:{frame.lineno}"
+    return f"{place}: {type(error).__name__}: {error}"

@@ -1,0 +1,1 @@
+"""What survives: the journals of runs, who drives them, and what was asked of them."""

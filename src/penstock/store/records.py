@@ -1,0 +1,127 @@
+"""Events as the bytes that a journal keeps, and back.
+
+A batch is a JSON array in UTF-8 with one array per event: a short code for the kind of event, then its fields in the
+order of its class. A ValueRef and an ErrorText are arrays of their own fields. Texts may hold lone surrogates (an error
+may carry any text), so the UTF-8 is the one with surrogates, Python's "surrogatepass".
+
+Codes and the order of fields are a format on disk: a code is never used again for something else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from itertools import product
+from operator import attrgetter
+from typing import Any, NamedTuple, NoReturn
+
+from penstock.engine import events as ev
+from penstock.engine.events import ErrorText, Event, ValueRef
+from penstock.errors import StoreCorrupt
+
+
+def encode_events(events: Iterable[Event]) -> bytes:
+    """One batch as bytes."""
+    rows = []
+    for event in events:
+        code, fields = _WRITERS[type(event)]
+        rows.append((code, *fields(event)))
+    return _to_json(rows).encode("utf-8", "surrogatepass")
+
+
+def decode_events(body: bytes) -> list[Event]:
+    """The events of one batch. StoreCorrupt if the bytes are not such as `encode_events` writes."""
+    try:
+        rows = _from_json(body.decode("utf-8", "surrogatepass"))
+        if type(rows) is not list:
+            raise TypeError("it is no array")
+        return [_read(row) for row in rows]
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise StoreCorrupt(f"a batch of events cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _read(row: Any) -> Event:
+    code, *fields = row
+    event, shapes, nested = _READERS[code]
+    if tuple(map(type, fields)) not in shapes:
+        raise ValueError(f"an event {code!r} does not have fields such as {fields!r:.200}")
+    for place, read in nested:
+        fields[place] = read(fields[place])
+    made: Event = event(*fields)
+    return made
+
+
+class _Field(NamedTuple):
+    """What JSON types a field has, and what makes its value of an array."""
+
+    types: tuple[type, ...]
+    read: Callable[[list[Any]], Any] | None = None
+
+
+def _read_value(raw: list[Any] | None) -> ValueRef | None:
+    if raw is None:
+        return None
+    if tuple(map(type, raw)) not in _VALUE_SHAPES:
+        raise ValueError(f"no reference to a value has fields such as {raw!r:.200}")
+    return ValueRef(*raw)
+
+
+def _read_error(raw: list[Any]) -> ErrorText:
+    if tuple(map(type, raw)) != (str, str, str):
+        raise ValueError(f"no error has fields such as {raw!r:.200}")
+    return ErrorText(*raw)
+
+
+def _read_numbers(raw: list[Any]) -> tuple[int, ...]:
+    if any(type(number) is not int for number in raw):
+        raise ValueError(f"no tasks have numbers such as {raw!r:.200}")
+    return tuple(raw)
+
+
+_NUMBER = _Field((int,))
+_TIME = _Field((float, int))
+_TEXT = _Field((str,))
+_FLAG = _Field((bool,))
+_VALUE = _Field((list, type(None)), _read_value)
+_ERROR = _Field((list,), _read_error)
+_NUMBERS = _Field((list,), _read_numbers)
+_ATTEMPT = (_NUMBER, _NUMBER, _TIME)
+_VALUE_SHAPES = frozenset(product((str,), (int,), (str, type(None)), (str, type(None))))
+
+_KINDS: tuple[tuple[str, Any, tuple[_Field, ...]], ...] = (
+    ("run", ev.RunStarted, (_TIME,)),
+    ("go", ev.AttemptStarted, _ATTEMPT),
+    ("ok", ev.AttemptSucceeded, (*_ATTEMPT, _VALUE)),
+    ("fail", ev.AttemptFailed, (*_ATTEMPT, _ERROR, _FLAG)),
+    ("lost", ev.AttemptLost, (*_ATTEMPT, _ERROR)),
+    ("end", ev.AttemptCancelled, _ATTEMPT),
+    ("due", ev.RetryDue, (_NUMBER, _TIME)),
+    ("cancel", ev.CancelRequested, (_TIME, _TEXT)),
+    ("late", ev.RunTimedOut, (_TIME,)),
+    ("stop", ev.DriverStopped, (_TIME, _TEXT)),
+    ("resume", ev.RunResumed, (_TIME,)),
+    ("rerun", ev.TasksRerun, (_TIME, _NUMBERS)),
+    ("plan", ev.PlanAdopted, (_TIME, _TEXT)),
+)
+
+
+def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    get = attrgetter(*names)
+    return get if len(names) > 1 else lambda event: (get(event),)  # for one name, attrgetter gives no tuple
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant} is no JSON")
+
+
+_WRITERS = {event: (code, _getter(event.__match_args__)) for code, event, _ in _KINDS}
+_READERS = {
+    code: (
+        event,
+        frozenset(product(*(field.types for field in fields))),
+        tuple((place, field.read) for place, field in enumerate(fields) if field.read),
+    )
+    for code, event, fields in _KINDS
+}
+_to_json = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
+_from_json = json.JSONDecoder(parse_constant=_refuse).decode

@@ -1,0 +1,237 @@
+"""The store in a folder: a SQLite database, two files of locks, and a pipe for each run that is being driven."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from operator import attrgetter
+from pathlib import Path
+
+import apsw
+
+from penstock.engine.events import Event
+from penstock.errors import RunNotFound, StoreError
+from penstock.store.base import Holder, Lease, Message, RunChange, RunRow
+from penstock.store.lookup import only_match
+from penstock.store.records import encode_events
+from penstock.store.sqlite.connection import Reader, Row, storable, store_error
+from penstock.store.sqlite.folder import prepare_folder
+from penstock.store.sqlite.journal import chained, read_batches, seed
+from penstock.store.sqlite.leases import LEASE_LOCK, Leases, SQLiteLease, lost
+from penstock.store.sqlite.locks import open_lock_file
+from penstock.store.sqlite.queries import queries
+from penstock.store.sqlite.wake import PipeListener, wake
+from penstock.store.sqlite.writer import Writer
+
+_row = attrgetter(
+    *("id", "workflow", "state", "params", "plan", "source"),
+    *("created_at", "started_at", "ended_at", "error", "tasks", "counts"),
+)
+_changes = attrgetter("state", "plan", "tasks", "started_at", "ended_at", "error", "counts", "reopened")
+
+
+class SQLiteStore:
+    """Keeps runs in `folder`/penstock.db, for any number of threads and processes of one machine.
+
+    The folder is made, for its owner alone, if it is not there. StoreError on a network file system, StoreCorrupt for a
+    database that is damaged, not ours, or of a newer Penstock. A forked child must open a store of its own.
+    """
+
+    durable = True
+
+    def __init__(self, folder: Path) -> None:
+        folder = Path(os.path.abspath(folder))  # this process may change its directory
+        prepare_folder(folder)
+        self._sql = queries()
+        self._append = self._sql["append"]
+        self._wake = folder / "wake"
+        self._pid = os.getpid()
+        path = folder / "penstock.db"
+        with ExitStack() as opened:
+            try:
+                write_lock = open_lock_file(folder / "write.lock")
+                opened.callback(write_lock.close)
+                lease_lock = open_lock_file(folder / LEASE_LOCK)
+                opened.callback(lease_lock.close)
+                self._wake.mkdir(0o700, exist_ok=True)
+                _create(path)
+            except OSError as error:
+                raise store_error(error, folder) from error
+            self._writer = Writer(path, write_lock, self._sql["barrier"])
+            opened.callback(self._writer.close)
+            self._reader = Reader(path)
+            opened.callback(self._reader.close)
+            self._leases = Leases(lease_lock, self._reader, self._writer, self._sql)
+            opened.callback(self._leases.close)
+            self._opened = opened.pop_all()
+
+    # --- Journal
+
+    def append(
+        self,
+        lease: Lease,
+        events: Sequence[Event],
+        *,
+        change: RunChange | None = None,
+        taken: Sequence[int] = (),
+        safe: bool = False,
+    ) -> None:
+        """Write a batch; see `Store.append`."""
+        own = self._leases.own(lease)
+        body = encode_events(events)
+        with own.lock:
+            last, checksum = own.tip or self._last_batch(own)
+            checksum = chained(checksum, body)
+
+            def write(db: apsw.Connection) -> None:
+                db.execute(self._append, (own.number, last + 1, body, checksum, own.token))
+                if not db.changes():
+                    raise lost(own)
+                if change is not None:
+                    self._change(db, own, change)
+                for message in taken:
+                    db.execute(self._sql["take"], (own.number, message))
+
+            own.tip = None
+            self._writer.commit(write, safe=safe)
+            own.tip = last + 1, checksum
+
+    def _last_batch(self, lease: SQLiteLease) -> tuple[int, bytes]:
+        row = self._reader.row(self._sql["last_batch"], lease.number)
+        return (row[0], row[1]) if row else (0, seed(lease.run_id))
+
+    def _change(self, db: apsw.Connection, lease: SQLiteLease, change: RunChange) -> None:
+        if change.plan is not None:
+            try:
+                db.execute(self._sql["follow"], (lease.number, change.plan))
+            except apsw.ConstraintError as error:
+                raise StoreError(
+                    f"plan {change.plan} is not kept: add it before run {lease.run_id} follows it"
+                ) from error
+        db.execute(self._sql["change_run"], storable(lease.number, *_changes(change)))
+
+    def sync(self) -> None:
+        """Make everything written so far safe."""
+        self._writer.sync()
+
+    def read(self, run_id: str, after: int = 0) -> Iterator[tuple[int, list[Event]]]:
+        """The batches of a run after one of them; see `Store.read`."""
+        return read_batches(self._reader, self._sql["batches"], run_id, self._number(run_id), after)
+
+    # --- Leases
+
+    def acquire(self, run_id: str) -> SQLiteLease:
+        """Become the driver of a run. RunLocked if somebody lives who is."""
+        return self._leases.acquire(run_id, self._number(run_id))
+
+    def holder(self, run_id: str) -> Holder | None:
+        """Who drives the run now; None if nobody alive does."""
+        return self._leases.holder(run_id, self._number(run_id))
+
+    # --- Inbox
+
+    def post(self, run_id: str, kind: str, body: str = "{}") -> None:
+        """Put a message into a run's inbox (safe when it returns) and wake its driver."""
+        values = storable(run_id, kind, body, time.time())
+        rows: list[Row] = self._writer.commit(lambda db: db.execute(self._sql["post"], values).fetchall(), safe=True)
+        if not rows:
+            raise _not_found(run_id)
+        wake(self._pipe(rows[0][0]))
+
+    def messages(self, run_id: str) -> list[Message]:
+        """What is in the inbox, oldest first."""
+        return [Message(*row) for row in self._reader.rows(self._sql["messages"], self._number(run_id))]
+
+    def listen(self, run_id: str) -> PipeListener:
+        """A place to sleep for the driver of a run."""
+        number = self._number(run_id)
+        query = self._sql["has_messages"]
+        return PipeListener(self._pipe(number), lambda: self._reader.rows(query, number)[0][0] == 1)
+
+    def _pipe(self, number: int) -> Path:
+        return self._wake / str(number)
+
+    # --- History
+
+    def create_run(self, run: RunRow, plan: bytes) -> None:
+        """Put a new run on record, safely, with its plan."""
+        values = storable(*_row(run))
+
+        def write(db: apsw.Connection) -> None:
+            db.execute(self._sql["add_plan"], (run.plan, plan))
+            try:
+                number = db.execute(self._sql["create_run"], values).fetchall()[0][0]
+            except apsw.ConstraintError as error:
+                raise StoreError(f"run {run.id} is on record already: give the new run another id") from error
+            db.execute(self._sql["follow"], (number, run.plan))
+
+        self._writer.commit(write, safe=True)
+
+    def add_plan(self, fingerprint: str, plan: bytes) -> None:
+        """Keep a plan, if it is not kept yet."""
+        self._writer.commit(lambda db: db.execute(self._sql["add_plan"], (fingerprint, plan)))
+
+    def plan(self, fingerprint: str) -> bytes:
+        """A plan that was kept. StoreError if it is not there."""
+        row = self._reader.row(self._sql["plan"], fingerprint)
+        if row is None:
+            raise StoreError(f"no plan {fingerprint} is kept")
+        body: bytes = row[0]
+        return body
+
+    def run(self, run_id: str) -> RunRow:
+        """The run with this id, or with the only id that begins so."""
+        row = self._reader.row(self._sql["run"], run_id)
+        if row is not None:
+            return RunRow(*row)
+        return only_match(run_id, [RunRow(*row) for row in self._reader.rows(self._sql["runs_by_prefix"], run_id)])
+
+    def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
+        """Runs, newest first."""
+        many = -1 if limit is None else limit
+        if workflow is None:
+            rows = self._reader.rows(self._sql["runs"], many)
+        else:
+            rows = self._reader.rows(self._sql["runs_of"], many, workflow)
+        return [RunRow(*row) for row in rows]
+
+    def delete_run(self, run_id: str) -> None:
+        """Forget a run and its journal, and plans that only this run followed. RunLocked while it is driven."""
+        number = self._number(run_id)
+
+        def write(db: apsw.Connection) -> None:
+            plans = db.execute(self._sql["plans_of"], (number,)).fetchall()
+            for name in ("delete_journal", "delete_messages", "delete_lease", "unfollow", "delete_run"):
+                db.execute(self._sql[name], (number,))
+            for plan in plans:
+                db.execute(self._sql["delete_plan"], plan)
+
+        with self._leases.nobody(run_id, number):
+            self._writer.commit(write)
+            self._pipe(number).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Let go of everything. In a forked child, this leaves all to the parent."""
+        if os.getpid() == self._pid:
+            self._opened.close()
+
+    def _number(self, run_id: str) -> int:
+        row = self._reader.row(self._sql["number"], run_id)
+        if row is None:
+            raise _not_found(run_id)
+        number: int = row[0]
+        return number
+
+
+def _not_found(run_id: str) -> RunNotFound:
+    return RunNotFound(f"no run has the id '{run_id}'")
+
+
+def _create(path: Path) -> None:
+    """Make an empty file for its owner alone: SQLite gives its other files the permissions of the database."""
+    try:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    except FileExistsError:
+        pass  # and must not be opened here: closing it would drop what locks SQLite holds in this process

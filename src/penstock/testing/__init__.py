@@ -1,0 +1,1 @@
+"""What users need to test their workflows, and conformance suites for stores and executors."""
