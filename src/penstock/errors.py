@@ -14,7 +14,7 @@ class PenstockError(Exception):
     """The root of every error that Penstock raises on purpose."""
 
 
-# --- Definition: what a user wrote cannot become a plan ----------------------------------------------------------------
+# --- Definition: what a user wrote cannot become a plan
 
 
 class DefinitionError(PenstockError):
@@ -33,7 +33,9 @@ class CycleError(DefinitionError):
     """Tasks depend on each other in a circle. `path` names it, first task repeated at the end."""
 
     def __init__(self, path: Sequence[str], *, where: str | None = None) -> None:
-        super().__init__(f"{' -> '.join(path)}: each of these waits for the one before; remove one of the edges", where=where)
+        super().__init__(
+            f"{' -> '.join(path)}: each of these waits for the one before; remove one of the edges", where=where
+        )
         self.path = tuple(path)
 
 
@@ -78,7 +80,7 @@ class LoadError(PenstockError):
     """A file could not be turned into a workflow."""
 
 
-# --- Running: what went wrong with a run or one of its attempts --------------------------------------------------------
+# --- Running: what went wrong with a run or one of its attempts
 
 
 class RunFailed(PenstockError):
@@ -105,6 +107,10 @@ class ValueUnavailable(PenstockError):
     """A task's value was not kept, or cannot be read any more."""
 
 
+class CannotTravel(PenstockError):
+    """A function or an argument cannot be sent to a worker process, or cannot be made of what was sent."""
+
+
 class RunInterrupted(KeyboardInterrupt):
     """A run was stopped by a signal and can be resumed. `run` tells how far it came.
 
@@ -116,7 +122,7 @@ class RunInterrupted(KeyboardInterrupt):
         self.run = run
 
 
-# --- State: what is on record --------------------------------------------------------------------------------------------
+# --- State: what is on record
 
 
 class StoreError(PenstockError):

@@ -12,19 +12,21 @@ from penstock.definition.decorators import WorkflowFunction
 from penstock.definition.task import Task
 from penstock.definition.workflow import Workflow
 from penstock.errors import DefinitionError, PenstockError, PlanMismatch, RunFailed, RunInterrupted, RunNotFound
+from penstock.runtime.loading import loading_file
 
 if TYPE_CHECKING:
     from penstock.engine.events import Event
     from penstock.engine.run import RunEngine
     from penstock.logs.base import LogChunk
-    from penstock.observe.base import Observer
     from penstock.parts import Parts
     from penstock.plan.compile import Compiled
     from penstock.plan.fingerprint import Fit
     from penstock.plan.plan import Plan
     from penstock.runtime.home import Settings
     from penstock.runtime.loader import Flow
+    from penstock.runtime.observer import Observer
     from penstock.runtime.record import Run
+    from penstock.runtime.selection import Selection
     from penstock.store.base import Lease, RunChange, RunRow
 
 
@@ -34,8 +36,8 @@ class WorkflowManager:
     `store` is "sqlite" (the default: a folder .penstock, found upwards like .git), "sqlite:///FOLDER" or "memory".
     `executor` is "threads" (the default), "processes" or "inline", with `workers` attempts at once. `durability` is "full"
     (what was told to the outside survives a power cut) or "process" (it survives the death of the process). `grace` is how
-    many seconds a task has to end once it is asked to. `observers` are told of runs as they go; by default a console that
-    announces each task.
+    many seconds a task has to end once it is asked to. `observers` are told of runs as they go; by default a console
+    that announces each task.
 
     Options that are left out come from `[tool.penstock]` of pyproject.toml, penstock.toml, or PENSTOCK_... variables.
     """
@@ -92,7 +94,7 @@ class WorkflowManager:
         `raise_on_failure` is false; RunInterrupted (a KeyboardInterrupt) on Ctrl-C; DefinitionError, before anything
         runs, if the workflow is not well formed.
         """
-        from penstock.runtime.loader import end_loading
+        from penstock.runtime.loading import end_loading
 
         flow = workflow if workflow is not None else self.workflow
         _check_flow(flow)
@@ -103,26 +105,41 @@ class WorkflowManager:
             unfinished = self._unfinished(compiled.plan.workflow, bound)
             if unfinished is not None:
                 return self.resume(unfinished, flow, raise_on_failure=raise_on_failure)
-        return self._start(compiled, flow, bound, _main_file(), raise_on_failure)
+        return self._start(compiled, bound, _main_file(), raise_on_failure)
 
-    def run_file(self, target: str, params: Mapping[str, str] | None = None, *, raise_on_failure: bool = True) -> Run:
-        """Run the workflow in FILE or FILE:NAME; parameters are given as texts."""
+    def run_file(
+        self,
+        target: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        selection: Selection | None = None,
+        raise_on_failure: bool = True,
+    ) -> Run:
+        """Run the workflow in FILE or FILE:NAME, or a selected part of it; parameters are given as texts."""
         from penstock.definition.params import parse
         from penstock.runtime.loader import load
+        from penstock.runtime.selection import Selection, select
 
         loaded = load(target)
         parameters = loaded.flow.parameters
         given = {**loaded.values, **parse(loaded.flow.name, parameters, params or {})}
         compiled, bound = self._compile(loaded.flow, given)
-        return self._start(compiled, loaded.flow, bound, loaded.source, raise_on_failure)
+        compiled = select(compiled, selection or Selection())
+        return self._start(compiled, bound, loaded.source, raise_on_failure)
 
     def resume(self, run_id: str | None = None, workflow: Flow | None = None, *, raise_on_failure: bool = True) -> Run:
         """Go on with a run (by default the newest): what has succeeded is kept, everything else runs.
 
-        The workflow is loaded from the file it came from, unless it is given. It may have changed where the run has done
-        nothing yet; PlanMismatch says where it does not fit. RunLocked if the run is being driven.
+        The workflow is loaded from the file it came from, unless it is given. It may have changed where the run has
+        done nothing yet; PlanMismatch says where it does not fit. RunLocked if the run is being driven.
         """
-        return self._again(run_id, workflow, lambda engine, at: [], raise_on_failure)
+        from penstock.engine.events import RunResumed
+
+        def events(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
+            nothing_to_do = engine.state == "success" and len(engine.done()) == len(plan)
+            return [] if nothing_to_do else [RunResumed(at)]
+
+        return self._again(run_id, workflow, events, raise_on_failure)
 
     def rerun(
         self,
@@ -139,8 +156,10 @@ class WorkflowManager:
         from penstock.engine.events import TasksRerun
         from penstock.runtime.selection import select_again
 
-        def events(engine: RunEngine, at: float) -> list[Event]:
-            return [TasksRerun(at, select_again(engine, only=only, from_=from_, failed=failed))]
+        def events(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
+            if not _ended(str(engine.state)):
+                raise PenstockError(f"run {engine.run_id} has not ended: resume it before you run parts of it again")
+            return [TasksRerun(at, select_again(engine, plan, only=only, from_=from_, failed=failed))]
 
         return self._again(run_id, workflow, events, raise_on_failure)
 
@@ -157,7 +176,7 @@ class WorkflowManager:
     def logs(self, run_id: str | None = None, task: str | None = None) -> list[LogChunk]:
         """What the tasks of a run, or one of them, printed and logged."""
         run = self.get(run_id)
-        number = run._engine.plan.numbers[run.task(task).name] if task is not None else None
+        number = run.task(task).number if task is not None else None
         return list(self._parts.logs.reader(run.id).chunks(task=number))
 
     def cancel(self, run_id: str | None = None, *, by: str | None = None) -> Run:
@@ -193,6 +212,11 @@ class WorkflowManager:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @property
+    def parts(self) -> Parts:
+        """Where the runs are kept: store, results and logs, opened."""
+        return self._parts
+
     # --- Within
 
     @property
@@ -225,9 +249,7 @@ class WorkflowManager:
         bound = bind(flow.name, flow.parameters, given, where=flow.where)
         return compile_workflow(flow, Identify()), bound
 
-    def _start(
-        self, compiled: Compiled, flow: Flow, params: dict[str, Any], source: str | None, raise_on_failure: bool
-    ) -> Run:
+    def _start(self, compiled: Compiled, params: dict[str, Any], source: str | None, raise_on_failure: bool) -> Run:
         from secrets import token_hex
         from time import time
 
@@ -255,16 +277,16 @@ class WorkflowManager:
         lease = store.acquire(row.id)
         engine = RunEngine(compiled.plan, run_id=row.id)
         change = RunChange(state="running", started_at=now)
-        return self._drive(lease, engine, compiled, flow, params, row, [RunStarted(now)], change, raise_on_failure)
+        return self._drive(lease, engine, compiled, row.plan, params, row, [RunStarted(now)], change, raise_on_failure)
 
     def _again(self, run_id: str | None, workflow: Flow | None, events: Any, raise_on_failure: bool) -> Run:
         """Take a run over, bring its plan up to date, and drive what `events` and the resumption set going."""
         from time import time
 
         from penstock.definition.params import bind
-        from penstock.engine.events import RunResumed
         from penstock.results.tagged_json import loads
         from penstock.runtime.replay import replay
+        from penstock.runtime.selection import Selection, select
         from penstock.store.base import RunChange
 
         row = self._row(run_id)
@@ -275,26 +297,30 @@ class WorkflowManager:
             engine = replay(self._parts.store, self._row(row.id))
             if isinstance(flow, WorkflowFunction):
                 params = bind(flow.name, flow.parameters, {k: v for k, v in params.items() if k in flow.parameters})
-            compiled, _ = self._compile(flow, params)
+            compiled = select(self._compile(flow, params)[0], Selection.of(engine.plan))
             now = time()
-            opening: list[Event] = [*self._adopt(row, engine, compiled.plan, now)]
-            again = events(engine, now)
-            opening += again or [RunResumed(now)]
+            fingerprint, opening = self._adopt(row, engine, compiled.plan, now)
+            again = events(engine, compiled.plan, now)
+            opening += again
         except BaseException:
             lease.release()
             raise
+        if not again:
+            lease.release()
+            return self._record(row)
         change = RunChange(state="running", started_at=row.started_at or now, tasks=len(compiled.plan), reopened=True)
-        return self._drive(lease, engine, compiled, flow, params, row, opening, change, raise_on_failure)
+        return self._drive(lease, engine, compiled, fingerprint, params, row, opening, change, raise_on_failure)
 
-    def _adopt(self, row: RunRow, engine: RunEngine, plan: Plan, now: float) -> list[Event]:
-        """The event by which a run goes on with a changed plan, if it has changed and fits."""
+    def _adopt(self, row: RunRow, engine: RunEngine, plan: Plan, now: float) -> tuple[str, list[Event]]:
+        """The plan's fingerprint, and the event by which the run goes on with it, if it has changed and fits."""
         from penstock.engine.events import PlanAdopted
         from penstock.plan.codec import encode
         from penstock.plan.fingerprint import fingerprint, fit
 
         encoded = encode(plan)
+        name = fingerprint(encoded)
         if encoded == encode(engine.plan):
-            return []
+            return name, []
         fitting = fit(engine.plan, plan, engine.done())
         if fitting.problems:
             problems = "".join(f"\n  {problem}" for problem in fitting.problems)
@@ -303,15 +329,15 @@ class WorkflowManager:
                 "Put these tasks back as they were, or start a new run."
             )
         _tell_changes(fitting)
-        self._parts.store.add_plan(row.id, fingerprint(encoded), encoded)
-        return [PlanAdopted(now, fingerprint(encoded))]
+        self._parts.store.add_plan(row.id, name, encoded)
+        return name, [PlanAdopted(now, name)]
 
     def _drive(
         self,
         lease: Lease,
         engine: RunEngine,
         compiled: Compiled,
-        flow: Flow,
+        fingerprint: str,
         params: Mapping[str, Any],
         row: RunRow,
         opening: list[Event],
@@ -335,6 +361,7 @@ class WorkflowManager:
                 lease=lease,
                 engine=engine,
                 compiled=compiled,
+                fingerprint=fingerprint,
                 params=params,
                 opening=opening,
                 change=change,
@@ -396,7 +423,8 @@ class WorkflowManager:
             return self.workflow
         if row.source is None:
             raise PenstockError(
-                f"run {row.id} came from no file, so its workflow cannot be loaded: give it, manager.resume('{row.id}', workflow)"
+                f"run {row.id} came from no file, so its workflow cannot be loaded: "
+                f"give it, manager.resume('{row.id}', workflow)"
             )
         return load(row.source).flow
 
@@ -414,7 +442,7 @@ class WorkflowManager:
         import json
         from time import time
 
-        from penstock.engine.events import CancelRequested, DriverStopped, RunResumed
+        from penstock.engine.events import CancelRequested, DriverStopped, RunStarted
         from penstock.runtime.replay import replay
         from penstock.store.base import RunChange
 
@@ -423,11 +451,15 @@ class WorkflowManager:
         try:
             engine = replay(store, self._row(row.id))
             now = time()
-            events: list[Event] = [DriverStopped(now, "lost"), RunResumed(now), CancelRequested(now, by)]
+            first = RunStarted(now) if engine.state == "queued" else DriverStopped(now, "lost")
+            events: list[Event] = [first, CancelRequested(now, by)]
             for event in events:
                 engine.handle(event)
             change = RunChange(
-                state=str(engine.state), ended_at=engine.ended_at, error=engine.error, counts=json.dumps(engine.counts())
+                state=str(engine.state),
+                ended_at=engine.ended_at,
+                error=engine.error,
+                counts=json.dumps(engine.counts()),
             )
             store.append(lease, events, change=change, safe=True)
         finally:
@@ -472,5 +504,5 @@ def _main_file() -> str | None:
 
 
 def _script_name() -> str:
-    path = _main_file()
+    path = loading_file() or _main_file()
     return Path(path).stem if path else "workflow"

@@ -59,7 +59,8 @@ def _open_folder(folder: Path) -> Parts:
 
 
 def create_executor(executor: Any, workers: int | None) -> Executor:
-    """The executor of a name: "threads", "processes", "inline" or one that a package brings; or one given as an object."""
+    """The executor of a name: "threads", "processes", "inline" or one that a package brings; or one given as an object.
+    """
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         raise PenstockError(f"workers={workers!r} is not a whole number from 1 up")
     if not isinstance(executor, str):

@@ -7,49 +7,64 @@ within it, so that moving it, or changing a comment, changes nothing.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
+
+from penstock.plan.wiring import as_text
 
 LOADED_FROM = "__penstock_file__"
 """Set on modules that were loaded from a FILE: their functions travel to other processes by value."""
 
 
 class Identify:
-    """Names and digests of callables; a function that stands behind many tasks is read once."""
+    """Names and digests of callables; code that stands behind many tasks is read once."""
 
     def __init__(self) -> None:
-        self._digests: dict[CodeType, str] = {}
+        self._known: dict[tuple[CodeType, str, str], tuple[str, str]] = {}
 
     def __call__(self, func: Callable[..., Any]) -> tuple[str, str]:
-        """"module:qualname" of a callable, and the digest of its code, which is "" for one that has none in Python."""
-        inner = func
-        while True:
-            if hasattr(inner, "__wrapped__") and not hasattr(inner, "__code__"):
-                inner = inner.__wrapped__
-            elif hasattr(inner, "func") and not hasattr(inner, "__code__"):  # functools.partial
-                inner = inner.func
-            elif hasattr(inner, "__func__"):
-                inner = inner.__func__
-            else:
-                break
-        code = getattr(inner, "__code__", None)
-        named = inner
-        if code is None and not isinstance(inner, type) and not hasattr(inner, "__qualname__"):
-            named = type(inner)
-            code = getattr(getattr(named, "__call__", None), "__code__", None)
-        name = f"{module_label(getattr(named, '__module__', None))}:{getattr(named, '__qualname__', repr(named))}"
-        return name, self._digest(code) if isinstance(code, CodeType) else ""
+        """ "module:qualname" of a callable, and the digest of its code, which is "" for one that has none in Python."""
+        if type(func) is not FunctionType or hasattr(func, "__wrapped__"):
+            return _read(func)
+        key = (func.__code__, func.__module__, func.__qualname__)
+        known = self._known.get(key)
+        if known is None:
+            known = self._known[key] = f"{module_label(func.__module__)}:{func.__qualname__}", _digest([func.__code__])
+        if func.__defaults__ or func.__kwdefaults__:
+            return known[0], _digest([known[1], *filter(None, (func.__defaults__, func.__kwdefaults__))])
+        return known
 
-    def _digest(self, code: CodeType) -> str:
-        digest = self._digests.get(code)
-        if digest is None:
-            hasher = blake2b(digest_size=12)
-            _feed(hasher.update, code)
-            digest = self._digests[code] = hasher.hexdigest()
-        return digest
+
+def _read(func: Any) -> tuple[str, str]:
+    """As Identify does, for a callable of any kind, with all that is wrapped around its function."""
+    parts: list[Any] = []
+    named = func
+    while True:
+        if isinstance(func, partial):
+            parts += [func.args, func.keywords]
+            named = func = func.func
+        elif hasattr(func, "__func__"):
+            named = func = func.__func__
+        elif hasattr(func, "__wrapped__"):
+            parts += [getattr(func, "__code__", None), getattr(func, "__defaults__", None)]
+            named, func = (func if hasattr(func, "__code__") else func.__wrapped__), func.__wrapped__
+        else:
+            break
+    if not hasattr(func, "__code__") and not hasattr(func, "__qualname__"):
+        named = type(func)
+        func = named.__dict__.get("__call__")
+    code = getattr(func, "__code__", None)
+    name = (
+        f"{module_label(getattr(named, '__module__', None))}:{getattr(named, '__qualname__', type(named).__qualname__)}"
+    )
+    if code is None:
+        return name, ""
+    parts = [part for part in (func.__defaults__, func.__kwdefaults__, *parts) if part]
+    return name, _digest([_digest([code]), *parts] if parts else [code])
 
 
 def module_label(module: str | None) -> str:
@@ -62,6 +77,16 @@ def module_label(module: str | None) -> str:
         return Path(path).stem if path else "__main__"
     path = getattr(loaded, LOADED_FROM, None)
     return Path(path).stem if path else loaded.__name__
+
+
+def _digest(parts: Sequence[Any]) -> str:
+    hasher = blake2b(digest_size=12)
+    for part in parts:
+        if isinstance(part, CodeType):
+            _feed(hasher.update, part)
+        else:
+            hasher.update(as_text(part).encode(errors="backslashreplace"))
+    return hasher.hexdigest()
 
 
 def _feed(update: Callable[[bytes], None], code: CodeType) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
@@ -15,6 +16,8 @@ from penstock.errors import DefinitionError, OptionError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_WORKFLOW_OPTIONS = ("timeout", "defaults", "tags", "description")
 
 
 class TaskFunction(Generic[P, R]):
@@ -75,7 +78,9 @@ def task(func: Callable[P, R], /) -> TaskFunction[P, R]: ...
 
 
 @overload
-def task(*, name: str | None = None, **options: Unpack[TaskOptions]) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
+def task(
+    *, name: str | None = None, **options: Unpack[TaskOptions]
+) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
 
 def task(func: Callable[P, R] | None = None, /, *, name: str | None = None, **options: Unpack[TaskOptions]) -> Any:
@@ -104,7 +109,14 @@ class WorkflowFunction(Generic[P]):
         self.where = f"{func.__code__.co_filename}:{func.__code__.co_firstlineno}"
         unknown = [name for name in self.build_names if name not in self.parameters]
         if unknown:
-            raise OptionError(f"build={list(build)!r}: workflow '{self.name}' has no parameter '{unknown[0]}'", where=self.where)
+            raise OptionError(
+                f"build={list(build)!r}: workflow '{self.name}' has no parameter '{unknown[0]}'", where=self.where
+            )
+        for option in options:
+            if option not in _WORKFLOW_OPTIONS:
+                near = get_close_matches(option, _WORKFLOW_OPTIONS, 1)
+                hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(_WORKFLOW_OPTIONS)}"
+                raise OptionError(f"workflow '{self.name}': there is no option '{option}'; {hint}", where=self.where)
         update_wrapper(self, func)
 
     def build(self, values: Mapping[str, Any] | None = None) -> Workflow:
@@ -117,13 +129,14 @@ class WorkflowFunction(Generic[P]):
         given = {name: flow.build_values.get(name, ParameterPlaceholder(name)) for name in self.parameters}
         positional = [given.pop(p.name) for p in self.parameters.values() if p.positional_only]
         with flow:
-            self.func(*positional, **given)  # type: ignore[call-arg, arg-type]
+            self.func(*positional, **given)
         return flow
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
         """Refused: a workflow is run by a manager."""
         raise DefinitionError(
-            f"workflow '{self.name}' was called like a function: run it with WorkflowManager().run({self.func.__name__}, ...)"
+            f"workflow '{self.name}' was called like a function: "
+            f"run it with WorkflowManager().run({self.func.__name__}, ...)"
         )
 
     def __repr__(self) -> str:

@@ -90,12 +90,8 @@ def bind(
             values[name] = parameter.default
             continue
         if not fits(values[name], parameter.annotation):
-            problems.append(
-                ParameterError(
-                    f"workflow '{workflow}', parameter '{name}': {_shown(values[name])} is not {type_name(parameter.annotation)}",
-                    where=where,
-                )
-            )
+            message = f"{_shown(values[name])} is not {type_name(parameter.annotation)}"
+            problems.append(ParameterError(f"workflow '{workflow}', parameter '{name}': {message}", where=where))
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -116,11 +112,8 @@ def parse(workflow: str, parameters: Mapping[str, Parameter], texts: Mapping[str
             values[name] = from_text(text, annotation)
         except (ValueError, TypeError, InvalidOperation) as error:
             reason = f" ({error})" if str(error) and "is not" not in str(error) else ""
-            problems.append(
-                ParameterError(
-                    f"workflow '{workflow}', parameter '{name}': {text!r} does not read as {type_name(annotation)}{reason}"
-                )
-            )
+            message = f"{text!r} does not read as {type_name(annotation)}{reason}"
+            problems.append(ParameterError(f"workflow '{workflow}', parameter '{name}': {message}"))
     if len(problems) == 1:
         raise problems[0]
     if problems:
@@ -144,7 +137,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-# --- Types --------------------------------------------------------------------------------------------------------------
+# --- Types
 
 
 def type_name(annotation: Any) -> str:
@@ -169,13 +162,19 @@ def fits(value: Any, annotation: Any) -> bool:
         return value is None
     if origin is not None:
         return isinstance(origin, type) and isinstance(value, origin) and _items_fit(value, origin, arguments)
-    if annotation is float:
-        return isinstance(value, (int, float)) and not isinstance(value, bool)
-    if annotation is int:
-        return isinstance(value, int) and not isinstance(value, bool)
-    if annotation is date:
+    return _is_a(value, annotation) if isinstance(annotation, type) else True
+
+
+def _is_a(value: Any, kind: type) -> bool:
+    """As isinstance, but a bool is no number, an int is a float, and a datetime is no date."""
+    if kind in (int, float):
+        return isinstance(value, (int, kind)) and not isinstance(value, bool)
+    if kind is date:
         return isinstance(value, date) and not isinstance(value, datetime)
-    return isinstance(value, annotation) if isinstance(annotation, type) else True
+    try:
+        return isinstance(value, kind)
+    except TypeError:  # a TypedDict, a Protocol: nothing that can be looked at
+        return True
 
 
 def _items_fit(value: Any, origin: type, arguments: tuple[Any, ...]) -> bool:

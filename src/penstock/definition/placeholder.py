@@ -1,6 +1,7 @@
 """Stand-ins for values that exist only while a run goes on: a workflow's parameters and the outputs of its tasks.
 
-They can be passed to tasks and put in order. Whatever would need the value itself is refused with an error that teaches.
+They can be passed to tasks and put in order. Whatever would need the value itself is refused with an error that
+teaches.
 """
 
 from __future__ import annotations
@@ -15,35 +16,47 @@ if TYPE_CHECKING:
     from penstock.definition.task import Task
 
 
-def where(depth: int) -> str:
-    """ "file:line" of the caller `depth` frames up."""
-    frame = sys._getframe(depth)
+def caller() -> str:
+    """ "file:line" of the nearest caller that is not one of these definitions."""
+    frame = sys._getframe(1)
+    while frame.f_back is not None and str(frame.f_globals.get("__name__")).startswith("penstock.definition."):
+        frame = frame.f_back
     return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def name_of(placeholder: Placeholder) -> str:
+    """The parameter or task that a placeholder stands for. Not an attribute of it, since the value may have one."""
+    return placeholder._name
+
+
+def task_of(output: Output) -> Task:
+    """The task whose value an output stands for."""
+    return output._task
 
 
 class Placeholder:
     """The base of what stands for a value. Not made by users."""
 
-    __slots__ = ("name",)
+    __slots__ = ("_name",)
 
     def __init__(self, name: str) -> None:
-        self.name = name
+        self._name = name
 
     def _advice(self) -> str:
         return "pass it to a task"
 
     def _refuse(self, use: str) -> NoReturn:
         raise PlaceholderError(
-            f"'{self.name}' has no value while the graph is built, so {use}: {self._advice()}", where=where(3)
+            f"'{self._name}' has no value while the graph is built, so {use}: {self._advice()}", where=caller()
         )
 
-    def __bool__(self) -> NoReturn:
+    def __bool__(self) -> NoReturn:  # noqa: PLE0304
         self._refuse("it is neither true nor false")
 
     def __iter__(self) -> NoReturn:
         self._refuse("it cannot be iterated")
 
-    def __len__(self) -> NoReturn:
+    def __len__(self) -> NoReturn:  # noqa: PLE0303
         self._refuse("it has no length")
 
     def __contains__(self, item: object) -> NoReturn:
@@ -60,7 +73,7 @@ class Placeholder:
             raise AttributeError(name)
         self._refuse(f"it has no attribute '{name}'")
 
-    def __str__(self) -> NoReturn:
+    def __str__(self) -> NoReturn:  # noqa: PLE0307
         self._refuse("it cannot be made a text")
 
     def __format__(self, spec: str) -> NoReturn:
@@ -74,7 +87,7 @@ class Placeholder:
     def _compare(self, other: object) -> NoReturn:
         self._refuse("it cannot be compared")
 
-    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare  # type: ignore[assignment]
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
     __hash__ = object.__hash__
 
     def _compute(self, *others: object) -> NoReturn:
@@ -83,6 +96,9 @@ class Placeholder:
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _compute
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _compute
     __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __neg__ = __pos__ = __abs__ = __invert__ = _compute
+    __divmod__ = __rdivmod__ = __round__ = __trunc__ = __floor__ = __ceil__ = __complex__ = __bytes__ = _compute
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _compute
+    __enter__ = __exit__ = __await__ = __next__ = __setitem__ = __delitem__ = __fspath__ = _compute
 
 
 class ParameterPlaceholder(Placeholder):
@@ -94,37 +110,37 @@ class ParameterPlaceholder(Placeholder):
         return "pass it to a task, or name it in @workflow(build=[...])"
 
     def __repr__(self) -> str:
-        return f"<parameter '{self.name}'>"
+        return f"<parameter '{self._name}'>"
 
 
 class Output(Placeholder):
     """Stands for what a task returns. Passing it to another task makes an edge that carries the value."""
 
-    __slots__ = ("task",)
+    __slots__ = ("_task",)
 
     def __init__(self, task: Task) -> None:
         super().__init__(task.name)
-        self.task = task
+        self._task = task
 
     def __repr__(self) -> str:
-        return f"<output of '{self.name}'>"
+        return f"<output of '{self._name}'>"
 
     def __rshift__(self, other: Any) -> Any:
         """`a >> b`: b runs after a."""
-        self.task >> other
+        self._task >> other
         return other
 
     def __lshift__(self, other: Any) -> Any:
         """`a << b`: a runs after b."""
-        self.task << other
+        self._task << other
         return other
 
     def __rrshift__(self, other: Iterable[Any]) -> Output:
         """`[a, b] >> c`."""
-        other >> self.task  # type: ignore[operator]
+        other >> self._task
         return self
 
     def __rlshift__(self, other: Iterable[Any]) -> Output:
         """`[a, b] << c`."""
-        other << self.task  # type: ignore[operator]
+        other << self._task
         return self

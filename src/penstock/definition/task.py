@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Union, Unpack
 
-from penstock.definition.placeholder import Output
+from penstock.definition.placeholder import Output, caller, task_of
 from penstock.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -50,7 +51,19 @@ class Task:
     stands for its value. `dependencies` are tasks, outputs or names that must succeed first; they pass nothing.
     """
 
-    __slots__ = ("args", "dependencies", "file", "func", "kwargs", "line", "name", "numbered", "options", "workflow")
+    __slots__ = (
+        "_own_dependencies",
+        "args",
+        "dependencies",
+        "file",
+        "func",
+        "kwargs",
+        "line",
+        "name",
+        "numbered",
+        "options",
+        "workflow",
+    )
 
     def __init__(
         self,
@@ -72,6 +85,7 @@ class Task:
         self.file = frame.f_code.co_filename
         self.line = frame.f_lineno
         self.numbered = False
+        self._own_dependencies = False
         self.workflow: Workflow | None = None
 
     @property
@@ -86,9 +100,17 @@ class Task:
 
     def run_after(self, upstream: Task | Output | str) -> None:
         """Make this task wait for another."""
-        if not isinstance(self.dependencies, list):
+        if not self._own_dependencies:  # the list that was given may be another task's too
             self.dependencies = _as_list(self.dependencies)
+            self._own_dependencies = True
         self.dependencies.append(upstream)
+
+    def upstream_names(self) -> list[str]:
+        """Names of the tasks that this one waits for, as written: nothing is checked."""
+        found: list[str] = []
+        _collect_names(self.dependencies, found, texts=True)
+        _collect_names([self.args, self.kwargs], found)
+        return list(dict.fromkeys(found))
 
     def __repr__(self) -> str:
         return f"<Task '{self.name}'>"
@@ -117,7 +139,7 @@ class Task:
 def chain(*steps: Order) -> None:
     """Put tasks in order: `chain(a, [b, c], d)` runs b and c after a, and d after both. No values are passed."""
     groups = [_tasks(step) for step in steps]
-    for upstreams, downstreams in zip(groups, groups[1:], strict=False):
+    for upstreams, downstreams in pairwise(groups):
         for downstream in downstreams:
             for upstream in upstreams:
                 downstream.run_after(upstream)
@@ -127,14 +149,28 @@ def _tasks(step: Order) -> list[Task]:
     if isinstance(step, Task):
         return [step]
     if isinstance(step, Output):
-        return [step.task]
+        return [task_of(step)]
     if isinstance(step, (list, tuple, set, frozenset)):
         return [task for part in step for task in _tasks(part)]
-    frame = sys._getframe(2)
     raise DefinitionError(
         f"{step!r} is not a task and cannot be put in order: use tasks, outputs of tasks, or lists of them",
-        where=f"{frame.f_code.co_filename}:{frame.f_lineno}",
+        where=caller(),
     )
+
+
+def _collect_names(value: Any, found: list[str], *, texts: bool = False) -> None:
+    if isinstance(value, Output):
+        value = task_of(value)
+    if isinstance(value, Task):
+        found.append(str(value.name))
+    elif texts and isinstance(value, str):
+        found.append(value)
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            _collect_names(item, found, texts=texts)
+    elif isinstance(value, dict):
+        for item in value.values():
+            _collect_names(item, found)
 
 
 def _as_list(dependencies: Any) -> list[Any]:

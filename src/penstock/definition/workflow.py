@@ -24,8 +24,8 @@ class Workflow:
     """A named set of tasks that run in the order of their dependencies.
 
     `with Workflow("name") as flow:` collects the calls of `@task` functions made inside it; `add_task` adds a Task.
-    `defaults` are options for every task that does not set them itself; `timeout` bounds a whole run, in seconds or as a
-    timedelta; `tags` are for people to find it by. Nothing is checked until the workflow is compiled.
+    `defaults` are options for every task that does not set them itself; `timeout` bounds a whole run, in seconds or as
+    a timedelta; `tags` are for people to find it by. Nothing is checked until the workflow is compiled.
     """
 
     def __init__(
@@ -76,6 +76,19 @@ class Workflow:
             number += 1
         self._next_number[name] = number + 1
         return f"{name}__{number}"
+
+    def _repr_html_(self) -> str:
+        """A table, for notebooks."""
+        from html import escape
+
+        rows = "".join(
+            f"<tr><td>{escape(str(task.name))}</td><td>{escape(', '.join(task.upstream_names()))}</td></tr>"
+            for task in self.tasks
+            if isinstance(task, Task)
+        )
+        head = "<tr><th>Task</th><th>Runs after</th></tr>"
+        heading = f"<p><b>{escape(str(self.name))}</b>: {len(self.tasks)} tasks</p>"
+        return f"{heading}<table><thead>{head}</thead><tbody>{rows}</tbody></table>"
 
     def __repr__(self) -> str:
         return f"<Workflow '{self.name}': {len(self.tasks)} tasks>"

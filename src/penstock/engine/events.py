@@ -1,8 +1,8 @@
 """What happens to a run: the only things that change it.
 
-An event is a fact with a time. A run is the fold of its events over its plan: the journal keeps events, and a driver that
-takes a run over hands them to a new engine in the same order. Events are never changed once made; they are plain slotted
-dataclasses, since frozen ones cost three times as much to make.
+An event is a fact with a time. A run is the fold of its events over its plan: the journal keeps events, and a driver
+that takes a run over hands them to a new engine in the same order. Events are never changed once made; they are plain
+slotted dataclasses, since frozen ones cost three times as much to make.
 
 `task` is the task's number in the plan, `attempt` counts from 1 within one generation, and `at` is seconds since 1970.
 """
@@ -124,9 +124,13 @@ class DriverStopped:
 
 @dataclass(slots=True)
 class RunResumed:
-    """A driver took the run over: what ran was lost, what did not succeed is tried again."""
+    """A driver took the run over; what ran was lost with the driver before.
+
+    `by_hand` says that somebody asked for it: then what did not succeed is tried again with a fresh budget, and lost
+    attempts are forgiven. A driver that adopts a run by itself counts them, and leaves alone what has ended."""
 
     at: float
+    by_hand: bool = True
 
 
 @dataclass(slots=True)

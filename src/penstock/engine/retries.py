@@ -12,6 +12,8 @@ def pause(policy: TaskPolicy, failures: int, seed: str) -> float:
 
     The jitter is a hash of `seed`, so that a replayed run waits as the first one did.
     """
+    if not policy.retry_delay:
+        return 0.0
     try:
         seconds = policy.retry_delay * policy.retry_backoff ** (failures - 1)
     except OverflowError:

@@ -1,9 +1,9 @@
 """One run of a plan: events go in, commands come out.
 
-The engine does no I/O and reads no clock: time comes with the events, so the same events give the same run, whenever and
-wherever they are handed in. It checks an event before it changes anything; an event that cannot be is refused with
-InvalidEvent and leaves the run as it was. An event about an attempt that is no longer the task's current one is stale: it
-changes nothing and is no error, since workers may speak late.
+The engine does no I/O and reads no clock: time comes with the events, so the same events give the same run, whenever
+and wherever they are handed in. It checks an event before it changes anything; an event that cannot be is refused with
+InvalidEvent and leaves the run as it was. An event about an attempt that is no longer the task's current one is stale:
+it changes nothing and is no error, since workers may speak late.
 
 The law: a task's final state depends on the graph and on the bodies' own outcomes, never on who finished first.
 """
@@ -58,6 +58,7 @@ _SUCCESS, _FAILED, _UPSTREAM_FAILED, _CANCELLED = (
     int(state) for state in (TaskState.SUCCESS, TaskState.FAILED, TaskState.UPSTREAM_FAILED, TaskState.CANCELLED)
 )
 _ENDED = frozenset(map(int, ENDED))
+_UNSUCCESSFUL = (_FAILED, _UPSTREAM_FAILED, _CANCELLED)
 _STARTED, _SUCCEEDED = int(Cause.STARTED), int(Cause.SUCCEEDED)
 
 
@@ -202,8 +203,11 @@ class RunEngine:
         self.errors[task] = event.error
         failures = self.failures.get(task, 0) + 1
         policy = self.plan.policies[task]
-        if event.retryable and failures <= policy.retries and self._cause is None:
+        if event.retryable and failures <= policy.retries:
             self.failures[task] = failures
+            if self._cause is not None:  # it might yet have succeeded
+                self._move(task, Cause.CANCELLED)
+                return self._ended([task], event.at)
             seed = f"{self.run_id}/{self.plan.names[task]}/{self.generation(task)}/{event.attempt}"
             due = event.at + pause(policy, failures, seed)
             self._move(task, Cause.FAILED_WITH_RETRY)
@@ -289,12 +293,19 @@ class RunEngine:
         cancelled = self.states.count(_CANCELLED)
         if cancelled and isinstance(self._cause, RunTimedOut):
             return RunState.FAILED, f"timed out after {self.plan.timeout:g} s"
-        if cancelled and self._cause is not None:
+        if cancelled and isinstance(self._cause, CancelRequested):
             return RunState.CANCELLED, f"cancelled by {self._cause.by}"
-        failed = [self.plan.names[task] for task, state in enumerate(self.states) if state == _FAILED]
-        if failed:
-            return RunState.FAILED, _failure(failed)
+        if failed := self._names(_FAILED):
+            return RunState.FAILED, _sentence(failed, "failed")
+        # Left over from an earlier end, and not among what was run again since.
+        if held_up := self._names(_UPSTREAM_FAILED):
+            return RunState.FAILED, _sentence(held_up, "did not run again")
+        if cancelled:
+            return RunState.CANCELLED, _sentence(self._names(_CANCELLED), "did not run again")
         return RunState.SUCCESS, None
+
+    def _names(self, wanted: int) -> list[str]:
+        return [self.plan.names[task] for task, state in enumerate(self.states) if state == wanted]
 
     # --- The run as a whole
 
@@ -309,7 +320,6 @@ class RunEngine:
         self.state = RunState.RUNNING
         self.ended_at = None
         self.error = None
-        self._cause = None
         ready = [task for task, state in enumerate(self.states) if state == _READY]
         for task, state in enumerate(self.states):
             if state == _PENDING and not self.missing[task]:
@@ -351,26 +361,37 @@ class RunEngine:
     def _run_resumed(self, event: RunResumed) -> Commands:
         if self.started_at is None:
             self.started_at = event.at
-        again = [task for task, state in enumerate(self.states) if state in (_FAILED, _UPSTREAM_FAILED, _CANCELLED)]
-        for task, state in enumerate(self.states):
-            if state == _RUNNING:
-                if self._count_lost(task):
-                    self._move(task, Cause.FAILED)
-                else:
-                    self._move(task, Cause.LOST)
-        self._reset(again)
-        self._recount()
+        running = [task for task, state in enumerate(self.states) if state == _RUNNING]
+        if event.by_hand:
+            self._cause = None
+            self.lost.clear()
+            for task in running:
+                self._move(task, Cause.LOST)
+            self._reset(task for task, state in enumerate(self.states) if state in _UNSUCCESSFUL)
+        elif self._cause is not None:
+            for task in running:
+                self._move(task, Cause.CANCELLED)
+                self.ended[task] = event.at
+        else:
+            for task in running:
+                poisonous = self._count_lost(task)
+                self._move(task, Cause.FAILED if poisonous else Cause.LOST)
+                self.ended[task] = event.at if poisonous else 0.0
+            self._reset(())
+        self._recount(event.at)
         return self._go_on(event.at)
 
     def _tasks_rerun(self, event: TasksRerun) -> Commands:
-        if _RUNNING in self.states:
+        numbers = range(len(self.states))
+        if self.state is RunState.QUEUED or _RUNNING in self.states or any(task not in numbers for task in event.tasks):
             raise self._invalid(event)
+        self._cause = None
         self._reset(event.tasks)
         for task in event.tasks:
             self.generations[task] = self.generation(task) + 1
             self.attempts[task] = 0
             self.values.pop(task, None)
-        self._recount()
+        self._recount(event.at)
         return self._go_on(event.at)
 
     def _plan_adopted(self, event: PlanAdopted) -> Commands:
@@ -388,10 +409,8 @@ class RunEngine:
             for column in _SPARSE:
                 if before in old[column]:
                     getattr(self, column)[number] = old[column][before]
-        self._reset(
-            task for task, state in enumerate(self.states) if state not in (_SUCCESS, _FAILED, _PENDING)
-        )
-        self._recount()
+        self._reset(task for task, state in enumerate(self.states) if state not in (_SUCCESS, _FAILED, _PENDING))
+        self._recount(event.at)
         return NOTHING
 
     # --- Setting tasks going again
@@ -416,19 +435,23 @@ class RunEngine:
             value = self.values.get(task)
             if value is None or value.codec != "volatile" or self.states[task] != _SUCCESS or task in tasks:
                 continue
-            if any(consumer in will_run and task in self.plan.inputs[consumer] for consumer in self.plan.downstreams[task]):
+            if any(
+                consumer in will_run and task in self.plan.inputs[consumer] for consumer in self.plan.downstreams[task]
+            ):
                 dead.append(task)
                 will_run.add(task)
         return dead
 
-    def _recount(self) -> None:
+    def _recount(self, at: float) -> None:
         """Bring the derived columns in line with the states after a reset."""
         for task, upstreams in enumerate(self.plan.upstreams):
             self.missing[task] = sum(self.states[upstream] != _SUCCESS for upstream in upstreams)
         for task, state in enumerate(self.states):
-            if state == _READY and self.missing[task]:
+            if state in (_READY, _RETRYING) and self.missing[task]:
                 self._move(task, Cause.RESET)
-        self._block_downstreams(task for task, state in enumerate(self.states) if state == _FAILED)
+                self.retries_due.pop(task, None)
+        for task in self._block_downstreams(task for task, state in enumerate(self.states) if state in _UNSUCCESSFUL):
+            self.ended[task] = at
         self.unfinished = sum(state not in _ENDED for state in self.states)
 
     def _move(self, task: int, cause: Cause) -> None:
@@ -446,8 +469,8 @@ _COLUMNS = ("states", "attempts", "started", "ended")
 _SPARSE = ("generations", "failures", "lost", "errors", "values", "retries_due")
 
 
-def _failure(failed: list[str]) -> str:
-    if len(failed) == 1:
-        return f"task '{failed[0]}' failed"
-    shown = ", ".join(f"'{name}'" for name in failed[:3])
-    return f"{len(failed)} tasks failed: {shown}{' ...' if len(failed) > 3 else ''}"
+def _sentence(names: list[str], verb: str) -> str:
+    if len(names) == 1:
+        return f"task '{names[0]}' {verb}"
+    shown = ", ".join(f"'{name}'" for name in names[:3])
+    return f"{len(names)} tasks {verb}: {shown}{' ...' if len(names) > 3 else ''}"

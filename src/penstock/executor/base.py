@@ -1,7 +1,7 @@
 """The contract between a driver, which knows what is to be done, and an executor, which has workers to do it.
 
-Executors pull: a worker takes an attempt, invokes it, reports the outcome and gets the next attempt in the same call, so
-that no hand-off lies between two tasks.
+Executors pull: a worker takes an attempt, invokes it, reports the outcome and gets the next attempt in the same call,
+so that no hand-off lies between two tasks.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import Enum
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptLost, AttemptSucceeded
 
 if TYPE_CHECKING:
-    from penstock.executor.context import RunContext
+    from penstock.executor.context import AttemptContext, RunContext
 
 Outcome: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptCancelled
 
@@ -33,10 +33,24 @@ class Attempt:
     `ending` is set when the attempt is asked to end; a body may look at it through `current().cancelled`.
     """
 
-    __slots__ = ("abandoned", "cancel_coroutine", "context", "ending", "generation", "guard", "heeded", "interrupted", "number", "requires", "task", "thread", "timeout")
+    __slots__ = (
+        "abandoned",
+        "cancel_coroutine",
+        "context",
+        "ending",
+        "generation",
+        "guard",
+        "heeded",
+        "interrupted",
+        "number",
+        "requires",
+        "task",
+        "thread",
+        "timeout",
+    )
 
     def __init__(
-        self, context: RunContext, task: int, generation: int, number: int, timeout: float | None, requires: int
+        self, context: AttemptContext, task: int, generation: int, number: int, timeout: float | None, requires: int
     ) -> None:
         self.context = context
         self.task = task
@@ -65,7 +79,7 @@ class Attempt:
     @property
     def name(self) -> str:
         """The task's name."""
-        return self.context.plan.names[self.task]
+        return self.context.name(self.task)
 
 
 class AttemptSource(Protocol):
@@ -97,6 +111,9 @@ class Executor(Protocol):
 
     def grow(self) -> None:
         """There is more to do than workers that are free: add one, unless there are enough. Cheap, and never blocks."""
+
+    def ask(self, attempt: Attempt) -> None:
+        """`attempt.ending` was just set: see that the body learns of it, wherever it runs. Cheap, and never blocks."""
 
     def end(self, attempt: Attempt) -> bool:
         """End a running attempt against its will; its worker then reports an outcome. False if that cannot be done."""

@@ -29,6 +29,9 @@ class InlineExecutor:
     def grow(self) -> None:
         """The calling thread is all there is."""
 
+    def ask(self, attempt: Attempt) -> None:
+        """The body sees it itself."""
+
     def end(self, attempt: Attempt) -> bool:
         return interrupt(attempt)
 

@@ -1,4 +1,4 @@
-"""The body of an attempt in a worker of this process, in named steps: inputs, call, value, outcome."""
+"""The body of an attempt, in the process that runs it, in named steps: inputs, call, value, outcome."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from time import time
 from typing import Any
 
 from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptSucceeded, ErrorText
-from penstock.errors import PenstockError, TaskCancelled, TaskTimeout, ValueUnavailable
+from penstock.errors import CannotTravel, PenstockError, TaskCancelled, TaskTimeout, ValueUnavailable
 from penstock.executor.base import Attempt, Ending, Outcome
 from penstock.executor.current import Current, running
-from penstock.executor.values import parameter
-from penstock.plan.wiring import fill_in
 
 
 class AttemptInterrupted(BaseException):
@@ -27,15 +25,17 @@ def invoke(attempt: Attempt) -> Outcome:
     try:
         if attempt.ending is not None:
             raise TaskCancelled("asked to end before it began")
-        args, kwargs = bind(attempt)
+        args, kwargs = attempt.context.arguments(attempt.task)
         value = _call(attempt, args, kwargs)
         if attempt.ending is not None and (attempt.ending is Ending.TIMEOUT or attempt.heeded):
             raise TaskCancelled("the body returned after it was asked to end")
         if value is not None:
-            ref = attempt.context.values.keep(attempt.task, value)
+            ref = attempt.context.keep(attempt.task, value)
             return AttemptSucceeded(attempt.task, attempt.number, time(), ref)
         return AttemptSucceeded(attempt.task, attempt.number, time())
-    except BaseException as error:  # a worker outlives whatever a body raises, SystemExit and KeyboardInterrupt included
+    except (
+        BaseException
+    ) as error:  # a worker outlives whatever a body raises, SystemExit and KeyboardInterrupt included
         return outcome_of(attempt, error)
     finally:
         running.reset(token)
@@ -51,8 +51,8 @@ def describe(attempt: Attempt) -> Current:
 
     return Current(
         run_id=context.run_id,
-        workflow=context.plan.workflow,
-        task=context.plan.names[task],
+        workflow=context.workflow,
+        task=context.name(task),
         generation=generation,
         attempt=number,
         params=context.params,
@@ -61,31 +61,9 @@ def describe(attempt: Attempt) -> Current:
     )
 
 
-def bind(attempt: Attempt) -> tuple[Any, Any]:
-    """The arguments of the body, with values in the place of outputs and parameters."""
-    context = attempt.context
-    task = context.tasks[attempt.task]
-    if not task.args and not task.kwargs:
-        return (), {}
-    taken: dict[int, Any] = {}  # a value that occurs twice among the arguments is one object
-
-    def task_value(upstream: Any) -> Any:
-        number = context.plan.numbers[upstream.name]
-        if number not in taken:
-            taken[number] = context.values.take(number)
-        return taken[number]
-
-    def parameter_value(name: str) -> Any:
-        return parameter(context.params, name)
-
-    args = tuple(fill_in(argument, task_value, parameter_value) for argument in task.args)
-    kwargs = {name: fill_in(argument, task_value, parameter_value) for name, argument in (task.kwargs or {}).items()}
-    return args, kwargs
-
-
 def _call(attempt: Attempt, args: Any, kwargs: Any) -> Any:
     """Call the body, open to `interrupt` for just as long."""
-    func: Callable[..., Any] = attempt.context.tasks[attempt.task].func
+    func: Callable[..., Any] = attempt.context.function(attempt.task)
     attempt.thread = get_ident()
     try:
         try:
@@ -146,11 +124,11 @@ def outcome_of(attempt: Attempt, error: BaseException) -> Outcome:
         # Whatever a body raises after it was asked to end, it ends because of that: a child process that got the same
         # Ctrl-C, a connection closed under it.
         return AttemptCancelled(attempt.task, attempt.number, time())
-    if attempt.ending is Ending.TIMEOUT:
-        if not isinstance(error, TaskTimeout):
-            late = TaskTimeout(f"ran longer than its timeout of {attempt.timeout:g} s")
-            error = late.with_traceback(error.__traceback__)  # it shows where the body was
-    retryable = isinstance(error, attempt.context.retry_on(attempt.task)) and not isinstance(error, ValueUnavailable)
+    if attempt.ending is Ending.TIMEOUT and not isinstance(error, TaskTimeout):
+        late = TaskTimeout(f"ran longer than its timeout of {attempt.timeout:g} s")
+        error = late.with_traceback(error.__traceback__)  # it shows where the body was
+    hopeless = isinstance(error, (ValueUnavailable, CannotTravel))
+    retryable = not hopeless and isinstance(error, attempt.context.retry_on(attempt.task))
     return AttemptFailed(attempt.task, attempt.number, time(), error_text(error), retryable)
 
 
@@ -162,7 +140,9 @@ def error_text(error: BaseException) -> ErrorText:
     while frames is not None and frames.tb_next is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
         frames = frames.tb_next
     kind = type(error)
-    name = kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    name = (
+        kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
+    )
     if isinstance(error, PenstockError):
         name = kind.__name__
     try:

@@ -49,6 +49,9 @@ class ThreadsExecutor:
             if self._threads.get(current_thread().ident) is current_thread():
                 del self._threads[current_thread().ident]
 
+    def ask(self, attempt: Attempt) -> None:
+        """The body sees it itself."""
+
     def end(self, attempt: Attempt) -> bool:
         return interrupt(attempt)
 

@@ -15,7 +15,7 @@ from penstock.engine.events import ValueRef
 from penstock.errors import ValueUnavailable
 from penstock.plan.plan import Plan
 from penstock.results.base import ResultStore
-from penstock.results.values import load_value, shareable, store_value
+from penstock.results.values import load_value, share, shareable, store_value
 
 
 class RunValues:
@@ -52,7 +52,8 @@ class RunValues:
             return None
         policy = self._plan.policies[task]
         if task in self._live and (_volatile(ref) or policy.share or self._plan.consumers[task] > 1):
-            return self._live[task]
+            value = self._live[task]
+            return value if policy.share or _volatile(ref) else share(value)
         try:
             return self._live.pop(task)
         except KeyError:

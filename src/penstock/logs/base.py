@@ -81,7 +81,14 @@ class LogReader(Protocol):
 
         To follow a run, ask again with the `position` of the last chunk as `after`."""
 
-    def text(self, *, task: int | None = None, generation: int | None = None, attempt: int | None = None) -> str:
+    def text(
+        self,
+        *,
+        task: int | None = None,
+        generation: int | None = None,
+        attempt: int | None = None,
+        plan: str | None = None,
+    ) -> str:
         """The chunks' text, joined."""
 
     def tasks(self, *, plan: str | None = None) -> list[int]:

@@ -108,8 +108,16 @@ class MemoryReader:
             ):
                 yield chunk
 
-    def text(self, *, task: int | None = None, generation: int | None = None, attempt: int | None = None) -> str:
-        return "".join(chunk.text for chunk in self.chunks(task=task, generation=generation, attempt=attempt))
+    def text(
+        self,
+        *,
+        task: int | None = None,
+        generation: int | None = None,
+        attempt: int | None = None,
+        plan: str | None = None,
+    ) -> str:
+        chunks = self.chunks(task=task, generation=generation, attempt=attempt, plan=plan)
+        return "".join(chunk.text for chunk in chunks)
 
     def tasks(self, *, plan: str | None = None) -> list[int]:
         return sorted({chunk.task for chunk in self.chunks(plan=plan)})

@@ -53,8 +53,16 @@ class SegmentReader:
                         stream, place = STREAMS[entry.stream], Position(number, count)
                         yield LogChunk(*entry[2:5], stream, content, entry.at, segment_plan, place)
 
-    def text(self, *, task: int | None = None, generation: int | None = None, attempt: int | None = None) -> str:
-        return "".join(chunk.text for chunk in self.chunks(task=task, generation=generation, attempt=attempt))
+    def text(
+        self,
+        *,
+        task: int | None = None,
+        generation: int | None = None,
+        attempt: int | None = None,
+        plan: str | None = None,
+    ) -> str:
+        chunks = self.chunks(task=task, generation=generation, attempt=attempt, plan=plan)
+        return "".join(chunk.text for chunk in chunks)
 
     def tasks(self, *, plan: str | None = None) -> list[int]:
         return sorted({entry.task for _, index, _ in self._indexes(plan, None) for _, entry in _entries(index, 0)})

@@ -9,6 +9,7 @@ import io
 import os
 import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
@@ -72,6 +73,8 @@ class SegmentWriter:
         return bool(self._waiting)
 
     def end(self, task: int, generation: int, attempt: int) -> None:
+        if os.getpid() != self._pid:
+            return
         with self._lock:
             self._cap.forget((task, generation, attempt))
             self._flush()
@@ -121,15 +124,14 @@ class _Segment:
 
     def __init__(self, folder: Path, plan: str) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._text, index = _claim(folder)
-        try:
-            self._index = open(index, "xb", buffering=0)  # noqa: SIM115 - closed by close()
+        with ExitStack() as undo:
+            self._text, text, index = _claim(folder)
+            undo.enter_context(self._text)
+            undo.callback(text.unlink)
+            self._index = undo.enter_context(open(index, "xb", buffering=0))
+            undo.callback(index.unlink)
             _write(self._index, HEADER.pack(MAGIC, plan.encode("ascii", "replace")))
-        except OSError:
-            self._text.close()
-            for path in (index, index.with_suffix(".log")):
-                path.unlink(missing_ok=True)
-            raise
+            undo.pop_all()
         self._sizes = 0, HEADER.size
 
     @property
@@ -160,12 +162,13 @@ class _Segment:
         self._index.close()
 
 
-def _claim(folder: Path) -> tuple[io.FileIO, Path]:
-    """The text file of the first segment nobody has, and the path for its index."""
+def _claim(folder: Path) -> tuple[io.FileIO, Path, Path]:
+    """The text file of the first segment nobody has, its path, and the path for its index."""
     number = max(segments(folder), default=0) + 1
     while True:
         try:
-            return open(text_path(folder, number), "xb", buffering=0), index_path(folder, number)
+            text = text_path(folder, number)
+            return open(text, "xb", buffering=0), text, index_path(folder, number)
         except FileExistsError:
             number += 1
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, fields
 from typing import Any
 
 from penstock.errors import StoreCorrupt
+from penstock.plan.graph import topological_order
 from penstock.plan.plan import Plan
 from penstock.policy import TaskPolicy
 
@@ -41,6 +42,28 @@ def decode(data: bytes) -> Plan:
             columns[name] = tuple(map(tuple, columns[name]))
         for name in ("names", "functions", "digests", "wiring", "places", "tags"):
             columns[name] = tuple(columns[name])
-        return Plan(**columns)
-    except (zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
+        plan = Plan(**columns)
+        _check(plan)
+        return plan
+    except (zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise StoreCorrupt(f"a stored plan cannot be read: {error}") from error
+
+
+def _check(plan: Plan) -> None:
+    """A run that followed a plan which cannot be would hang, or fail somewhere far from the cause."""
+    size = len(plan.names)
+    columns = (plan.upstreams, plan.inputs, plan.policies, plan.functions, plan.digests, plan.wiring, plan.places)
+    if any(len(column) != size for column in columns):
+        raise ValueError("its columns differ in length")
+    if len(plan.numbers) != size:
+        raise ValueError("two tasks have one name")
+    numbers = range(size)
+    if not all(
+        type(task) is int and task in numbers
+        for column in (plan.upstreams, plan.inputs)
+        for row in column
+        for task in row
+    ):
+        raise ValueError("a task depends on one that is not there")
+    if len(topological_order(plan.upstreams)) != size:
+        raise ValueError("its tasks depend on each other in a circle")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import timedelta
 from difflib import get_close_matches
+from types import NoneType
 from typing import Any, NamedTuple
 
-from penstock.definition.placeholder import Output
+from penstock.definition.placeholder import Output, Placeholder, task_of
 from penstock.definition.task import Task, TaskOptions
 from penstock.definition.workflow import Workflow
 from penstock.errors import (
@@ -85,11 +86,15 @@ class _Compiler:
             self._problem(OptionError, f"a workflow's name is a text, not {self.workflow.name!r}", self.workflow.where)
         for task in self.workflow.tasks:
             if not isinstance(task, Task):
-                self._problem(NotCallableError, f"{task!r} was added as a task: add Task(name, function)", self.workflow.where)
+                self._problem(
+                    NotCallableError, f"{task!r} was added as a task: add Task(name, function)", self.workflow.where
+                )
             elif not isinstance(task.name, str) or not task.name or not task.name.isprintable():
                 self._problem(OptionError, f"a task's name is a printable text, not {task.name!r}", task.where)
             elif task.name in first:
-                message = f"task '{task.name}' is defined twice, first at {first[task.name].where}; give one another name"
+                message = (
+                    f"task '{task.name}' is defined twice, first at {first[task.name].where}; give one another name"
+                )
                 self._problem(DuplicateTaskError, message, task.where)
             else:
                 first[task.name] = task
@@ -97,30 +102,40 @@ class _Compiler:
                 self.tasks.append(task)
 
     def _row(self, task: Task) -> _Row:
-        wiring, text = Wiring(), "()"
-        if task.args or task.kwargs:
+        wiring, text = None, "()"
+        if not isinstance(task.args, (tuple, list)) or not isinstance(task.kwargs, (dict, Mapping, NoneType)):
+            message = f"task '{task.name}': args are {_shown(task.args)} and kwargs {_shown(task.kwargs)}; "
+            self._problem(ArgumentsError, f"{message}give a list of values and a dict of names to values", task.where)
+        elif task.args or task.kwargs:
+            wiring = Wiring()
             text = wiring.text(task.args, task.kwargs)
             for name in wiring.parameters:
                 if name not in self.workflow.parameters:
-                    message = f"task '{task.name}' takes parameter '{name}', which workflow '{self.workflow.name}' does not have"
+                    message = f"task '{task.name}' takes parameter '{name}', which its workflow does not have"
                     self._problem(ParameterError, message, task.where)
+            for place in wiring.stray:
+                message = f"task '{task.name}' takes a value from within {place}, where none is filled in"
+                self._problem(ArgumentsError, f"{message}; pass it in a list, a tuple or as a dict's value", task.where)
         function, digest = self._function(task)
-        inputs = self._upstreams(task, wiring.tasks)
+        inputs = self._upstreams(task, wiring.tasks) if wiring is not None else ()
         upstreams = inputs
         if task.dependencies:
-            upstreams = tuple(sorted({*inputs, *self._upstreams(task, self._dependencies(task))}))
+            upstreams = self._upstreams(task, self._dependencies(task))
+            if inputs:
+                upstreams = tuple(sorted({*inputs, *upstreams}))
         return _Row(upstreams, inputs, self._policy(task), function, digest, text)
 
     def _function(self, task: Task) -> tuple[str, str]:
-        if not callable(task.func):
+        if isinstance(task.func, Placeholder) or not callable(task.func):
             message = f"task '{task.name}' was given {_shown(task.func)}, which cannot be called; give it a function"
-            if isinstance(task.func, Output):
+            if isinstance(task.func, Placeholder):
                 message = f"task '{task.name}' was given the output of a task as its function; pass the function itself"
             self._problem(NotCallableError, message, task.where)
             return "", ""
-        reason = misfit(task.func, task.args, task.kwargs)
-        if reason is not None:
-            self._problem(ArgumentsError, f"the arguments of task '{task.name}' do not fit {reason}", task.where)
+        if isinstance(task.args, (tuple, list)) and isinstance(task.kwargs, (dict, NoneType)):
+            reason = misfit(task.func, task.args, task.kwargs)
+            if reason is not None:
+                self._problem(ArgumentsError, f"the arguments of task '{task.name}' do not fit {reason}", task.where)
         return self.identify(task.func)
 
     # --- Dependencies
@@ -134,16 +149,18 @@ class _Compiler:
         return ()
 
     def _upstreams(self, task: Task, dependencies: Sequence[Any]) -> tuple[int, ...]:
-        found = set()
-        for dependency in dependencies:
-            number = self._find(task, dependency)
-            if number is not None:
-                found.add(number)
-        return tuple(sorted(found))
+        names = self.numbers
+        found = [
+            names[dependency] if type(dependency) is str and dependency in names else self._find(task, dependency)
+            for dependency in dependencies
+        ]
+        if len(found) == 1 and found[0] is not None:
+            return (found[0],)
+        return tuple(sorted({number for number in found if number is not None}))
 
     def _find(self, task: Task, dependency: Any) -> int | None:
         if isinstance(dependency, Output):
-            dependency = dependency.task
+            dependency = task_of(dependency)
         if isinstance(dependency, str):
             number = self.numbers.get(dependency)
             if number is None:
@@ -178,7 +195,7 @@ class _Compiler:
             options = {**self.workflow.defaults, **options}
         if not options:
             return _DEFAULT_POLICY
-        key = tuple(options.items())
+        key = tuple((name, type(value), value) for name, value in options.items())  # since 1 == True == 1.0
         try:
             policy = self.policies.get(key)
         except TypeError:  # an unhashable value is wrong anyway, and told below
@@ -195,14 +212,22 @@ class _Compiler:
         for name in options:
             if name not in TaskOptions.__annotations__:
                 near = get_close_matches(name, TaskOptions.__annotations__, 1)
-                hint = f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(TaskOptions.__annotations__)}"
+                hint = (
+                    f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(TaskOptions.__annotations__)}"
+                )
                 self._problem(OptionError, f"task '{task.name}': there is no option '{name}'{hint}", where)
         retries = options.get("retries", 0)
         if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-            self._problem(OptionError, f"task '{task.name}': retries={retries!r} is not a whole number from 0 up", where)
+            self._problem(
+                OptionError, f"task '{task.name}': retries={retries!r} is not a whole number from 0 up", where
+            )
         if not _are_exceptions(options.get("retry_on", Exception)):
-            message = f"task '{task.name}': retry_on={options['retry_on']!r} is not an exception class, or a tuple of them"
+            message = (
+                f"task '{task.name}': retry_on={options['retry_on']!r} is not an exception class, or a tuple of them"
+            )
             self._problem(OptionError, message, where)
+        if not isinstance(options.get("share", False), bool):
+            self._problem(OptionError, f"task '{task.name}': share={options['share']!r} is not True or False", where)
         return TaskPolicy(
             retries=retries,
             retry_delay=self._duration(options.get("retry_delay", 0), "retry_delay", where, task) or 0.0,
@@ -213,15 +238,15 @@ class _Compiler:
             share=bool(options.get("share", False)),
         )
 
-    def _duration(self, value: Any, name: str, where: str, task: Task | None = None, least: float = 0.0) -> float | None:
+    def _duration(
+        self, value: Any, name: str, where: str, task: Task | None = None, least: float = 0.0
+    ) -> float | None:
         if value is None:
             return None
         seconds = value.total_seconds() if isinstance(value, timedelta) else value
         return self._number(seconds, name, where, task, least=least, unit=" seconds")
 
-    def _number(
-        self, value: Any, name: str, where: str, task: Task | None, *, least: float, unit: str = ""
-    ) -> float:
+    def _number(self, value: Any, name: str, where: str, task: Task | None, *, least: float, unit: str = "") -> float:
         if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value < float("inf"):
             return float(value)
         owner = f"task '{task.name}'" if task else f"workflow '{self.workflow.name}'"

@@ -29,9 +29,9 @@ class Fit:
 def fit(old: Plan, new: Plan, done: Collection[int]) -> Fit:
     """Whether a run that has `done` these tasks of `old` can go on with `new`.
 
-    A done task must keep, under its name, its function, its upstreams and its wiring. Tasks that are not done may change,
-    come and go. A name that was made by counting calls says little, so all calls of such a function must keep their
-    numbers and their wiring once one of them is done.
+    A done task must keep, under its name, its function, its upstreams and its wiring. Tasks that are not done may
+    change, come and go. A name that was made by counting calls says little, so all calls of such a function must keep
+    their numbers and their wiring once one of them is done.
     """
     problems: list[str] = []
     changed: list[str] = []
@@ -47,7 +47,9 @@ def fit(old: Plan, new: Plan, done: Collection[int]) -> Fit:
             before, after = _listed(_names(old, number)), _listed(_names(new, now))
             problems.append(f"task '{name}' is done and depended on {before}, now on {after}")
         elif new.wiring[now] != old.wiring[number]:
-            problems.append(f"task '{name}' is done and was called with {old.wiring[number]}, now with {new.wiring[now]}")
+            problems.append(
+                f"task '{name}' is done and was called with {old.wiring[number]}, now with {new.wiring[now]}"
+            )
         elif new.digests[now] != old.digests[number]:
             changed.append(name)
     problems += _numbered_problems(old, new, done)

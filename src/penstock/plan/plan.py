@@ -1,7 +1,7 @@
 """The plan: what a run follows. Dense columns, one row a task, known by its number.
 
-A plan holds no functions and no values, only what is needed to decide: it can be stored, sent and compared. The bodies of
-its tasks stay with whoever compiled it.
+A plan holds no functions and no values, only what is needed to decide: it can be stored, sent and compared. The bodies
+of its tasks stay with whoever compiled it.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ class Plan:
     tags: tuple[str, ...] = ()
     build: str = "{}"
     """The build parameters' values, as text."""
+    selection: str = ""
+    """Which part of its workflow this is, as the text of a Selection; "" for all of it."""
 
     def __len__(self) -> int:
         return len(self.names)

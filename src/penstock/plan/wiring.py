@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import date, time, timedelta
 from decimal import Decimal
 from hashlib import blake2b
@@ -11,7 +12,7 @@ from pathlib import PurePath
 from typing import Any
 from uuid import UUID
 
-from penstock.definition.placeholder import Output, ParameterPlaceholder
+from penstock.definition.placeholder import Output, ParameterPlaceholder, name_of, task_of
 from penstock.definition.task import Task
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta, Decimal, PurePath, UUID, enum.Enum)
@@ -21,11 +22,13 @@ _LONGEST_CONSTANT = 200
 class Wiring:
     """What one walk over a task's arguments finds."""
 
-    __slots__ = ("parameters", "tasks")
+    __slots__ = ("parameters", "stray", "tasks")
 
     def __init__(self) -> None:
         self.tasks: list[Task] = []
         self.parameters: list[str] = []
+        self.stray: list[str] = []
+        """Types of containers in which a stand-in was found, though none is filled in there."""
 
     def text(self, args: Any, kwargs: Any) -> str:
         """The arguments as text, noting on the way the tasks and parameters whose values they need."""
@@ -36,22 +39,33 @@ class Wiring:
     def _walk(self, value: Any) -> str:
         kind = type(value)
         if kind is Output:
-            self.tasks.append(value.task)
-            return f"#{value.task.name}"
+            task = task_of(value)
+            self.tasks.append(task)
+            return f"#{task.name}"
         if kind is ParameterPlaceholder:
-            self.parameters.append(value.name)
-            return f"${value.name}"
+            name = name_of(value)
+            self.parameters.append(name)
+            return f"${name}"
         if kind is list or kind is tuple:
             return f"{kind.__name__}({', '.join(map(self._walk, value))})"
         if kind is dict:
-            return f"dict({', '.join(f'{_constant(key)}: {self._walk(item)}' for key, item in value.items())})"
+            self._find_stray(value.keys(), "a key of a dict")
+            return f"dict({', '.join(f'{as_text(key)}: {self._walk(item)}' for key, item in value.items())})"
         if isinstance(value, Task):
             self.tasks.append(value)
             return f"#{value.name}"
-        return _constant(value)
+        if isinstance(value, (list, tuple, set, frozenset, deque)):
+            self._find_stray(value, f"a {kind.__name__}")
+        elif isinstance(value, dict):
+            self._find_stray([*value.keys(), *value.values()], f"a {kind.__name__}")
+        return as_text(value)
+
+    def _find_stray(self, items: Iterable[Any], place: str) -> None:
+        if any(map(needs_values, items)):
+            self.stray.append(place)
 
 
-def _constant(value: Any) -> str:
+def as_text(value: Any) -> str:
     """A text that says the same for the same value in another process; for what has none, its type."""
     if isinstance(value, _PLAIN):
         text = repr(value)
@@ -60,7 +74,12 @@ def _constant(value: Any) -> str:
             return f"<{type(value).__name__} {digest}>"
         return text
     if isinstance(value, (set, frozenset)):
-        return f"{type(value).__name__}({', '.join(sorted(map(_constant, value)))})"
+        return f"{type(value).__name__}({', '.join(sorted(map(as_text, value)))})"
+    if isinstance(value, (list, tuple, deque)):
+        return f"{type(value).__name__}({', '.join(map(as_text, value))})"
+    if isinstance(value, dict):
+        items = ", ".join(f"{as_text(key)}: {as_text(item)}" for key, item in value.items())
+        return f"{type(value).__name__}({items})"
     name = getattr(value, "__qualname__", None)
     if isinstance(name, str):
         return f"<{getattr(value, '__module__', '')}.{name}>"
@@ -81,9 +100,9 @@ def fill_in(value: Any, task_value: Callable[[Task], Any], parameter: Callable[[
     """An argument with values in the place of what stands for them."""
     kind = type(value)
     if kind is Output:
-        return task_value(value.task)
+        return task_value(task_of(value))
     if kind is ParameterPlaceholder:
-        return parameter(value.name)
+        return parameter(name_of(value))
     if kind is list or kind is tuple:
         return kind(fill_in(item, task_value, parameter) for item in value)
     if kind is dict:

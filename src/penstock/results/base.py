@@ -9,6 +9,9 @@ from typing import BinaryIO, Protocol
 class ResultStore(Protocol):
     """Content-addressed bytes. A digest is the lower-case hex SHA-256 of the content."""
 
+    portable: bool
+    """Whether it can be pickled, and reaches the same values in another process."""
+
     def writer(self) -> ResultWriter:
         """A new, unnamed value to write into."""
 

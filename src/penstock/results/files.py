@@ -28,9 +28,11 @@ class FileResults:
     its file has changed since. Without `sync`, values survive the death of the process, but not a loss of power.
     """
 
+    portable = True
+
     def __init__(self, folder: Path, *, sync: bool = True) -> None:
         self._folder = folder
-        self._sync = sync
+        self.sync = sync
         self._verified: dict[str, tuple[int, ...]] = {}
         self._synced: set[Path] = set()
 
@@ -120,8 +122,9 @@ class FileResults:
         except FileNotFoundError:
             place.parent.mkdir(mode=0o700, exist_ok=True)
             os.replace(temporary, place)
-        if self._sync:
-            if place.parent not in self._synced:
+        if self.sync:
+            if place.parent not in self._synced:  # the folder's own name must be safe too, whoever made it
+                _sync_folder(self._folder.parent)
                 _sync_folder(self._folder)
                 self._synced.add(place.parent)
             _sync_folder(place.parent)
@@ -146,7 +149,7 @@ class FileWriter:
                 size = self.file.seek(0, os.SEEK_END)
                 self.file.seek(0)
                 digest = _content_digest(self.file)
-                if self._results._sync:
+                if self._results.sync:
                     os.fsync(self.file.fileno())
                 self.file.close()
                 self._results.keep(self._path, digest)

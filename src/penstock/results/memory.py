@@ -14,6 +14,8 @@ from penstock.errors import ValueUnavailable
 class MemoryResults:
     """Values by digest. Any number of threads may use it."""
 
+    portable = False
+
     def __init__(self) -> None:
         self._values: dict[str, tuple[bytes, float]] = {}
 

@@ -2,10 +2,7 @@
 
 A pickled value is a line of text, `penstock-pickle {"python": ..., "type": ..., "library": ...}`, and then the pickle.
 
-Plain pickle names classes and functions by module. For those of `__main__` that is not enough: worker processes, and
-the command that resumes a run, have another `__main__`. So they are written twice, by name and by value: the reader
-takes the one of its own `__main__`, so that `isinstance` and `is` hold where a script resumes its own run, and else the
-copy.
+Classes and functions of modules are written by name, and those of scripts as `scripts` says.
 """
 
 from __future__ import annotations
@@ -16,20 +13,15 @@ import json
 import pickle
 import sys
 from pathlib import Path
-from types import FunctionType
 from typing import Any, BinaryIO
-from weakref import WeakKeyDictionary
 
 from penstock.errors import PenstockError, ValueUnavailable
 from penstock.results.codecs import NotTaken
+from penstock.results.scripts import PROTOCOL, reduce_script_object
 
-_PROTOCOL = 5
 _PREFIX = b"penstock-pickle "
 _MAX_HEADER = 1_024
 _PYTHON = "{}.{}.{}".format(*sys.version_info[:3])
-
-_copies: WeakKeyDictionary[Any, bytes | None] = WeakKeyDictionary()
-"""Pickles by value of what `__main__` defines, made once; None where it cannot be made."""
 
 
 class PickleCodec:
@@ -43,15 +35,7 @@ class PickleCodec:
 
     def write(self, value: object, file: BinaryIO) -> None:
         file.write(_header(type(value)))
-        start = file.tell()
-        try:
-            _Pickler(file, _PROTOCOL).dump(value)
-        except (PenstockError, MemoryError):  # a time-out or a cancellation may be raised in any thread
-            raise
-        except Exception:
-            file.seek(start)
-            file.truncate()
-            _write_by_value(value, file)
+        dump(value, file)
 
     def read(self, file: BinaryIO, path: Path | None) -> Any:
         header = read_header(file)
@@ -60,12 +44,31 @@ class PickleCodec:
         except (PenstockError, MemoryError):
             raise
         except Exception as error:
+            library = f" with {header['library']}" if "library" in header else ""
             raise ValueUnavailable(
-                f"a stored value of type {header.get('type')}, pickled by Python {header.get('python')}"
-                f"{' and ' + header['library'] if 'library' in header else ''}, cannot be unpickled by Python "
-                f"{_PYTHON} ({type(error).__name__}: {error}): make its type importable here, or run its "
-                "task again"
+                f"a stored value of type {header.get('type')}, pickled by Python {header.get('python')}{library}, "
+                f"cannot be unpickled by Python {_PYTHON} ({type(error).__name__}: {error}): "
+                "make its type importable here, or run its task again"
             ) from error
+
+
+def dump(value: object, file: BinaryIO) -> None:
+    """Pickle a value, for this process or another. `pickle.load` reads it. NotTaken if it cannot be pickled."""
+    start = file.tell()
+    try:
+        _Pickler(file, PROTOCOL).dump(value)
+        return
+    except (PenstockError, MemoryError):  # a time-out or a cancellation may be raised in any thread
+        raise
+    except Exception:
+        file.seek(start)
+        file.truncate()
+    try:
+        _by_value_pickler()(file, PROTOCOL).dump(value)
+    except (PenstockError, MemoryError):
+        raise
+    except Exception as error:
+        raise NotTaken(f"a value of type {type(value).__qualname__} cannot be pickled: {error}") from error
 
 
 def read_header(file: BinaryIO) -> dict[str, str]:
@@ -92,47 +95,9 @@ def _header(kind: type) -> bytes:
     return line if len(line) <= _MAX_HEADER else _PREFIX + b"{}\n"
 
 
-def _write_by_value(value: object, file: BinaryIO) -> None:
-    try:
-        _by_value_pickler()(file, _PROTOCOL).dump(value)
-    except (PenstockError, MemoryError):
-        raise
-    except Exception as error:
-        raise NotTaken(f"a value of type {type(value).__qualname__} cannot be pickled: {error}") from error
-
-
-def _reduce(found: Any) -> Any:
-    """How both picklers write what `__main__` defines; NotImplemented leaves everything else to them."""
-    if isinstance(found, (type, FunctionType)) and found.__module__ == "__main__" and "<" not in found.__qualname__:
-        if found not in _copies:
-            _copies[found] = _copy(found)
-        if (copy := _copies[found]) is not None:
-            return main_object, (found.__qualname__, copy)
-    return NotImplemented
-
-
-def _copy(found: Any) -> bytes | None:
-    import cloudpickle
-
-    try:
-        data: bytes = cloudpickle.dumps(found, _PROTOCOL)
-    except Exception:
-        return None
-    return data
-
-
-def main_object(qualname: str, copy: bytes) -> Any:
-    """A class or function that some `__main__` defined: this process's own, or else the copy. Stored pickles name this
-    function: it must stay where it is."""
-    found: Any = sys.modules.get("__main__")
-    for name in qualname.split("."):
-        found = getattr(found, name, None)
-    return found if isinstance(found, (type, FunctionType)) else pickle.loads(copy)
-
-
 class _Pickler(pickle.Pickler):
     def reducer_override(self, found: Any) -> Any:
-        return _reduce(found)
+        return reduce_script_object(found)
 
 
 @functools.cache
@@ -145,7 +110,7 @@ def _by_value_pickler() -> Any:
         def reducer_override(self, found: Any) -> Any:
             if isinstance(found, (io.IOBase, memoryview)):
                 raise pickle.PicklingError(f"a {type(found).__name__} cannot be pickled")
-            reduced = _reduce(found)
+            reduced = reduce_script_object(found)
             return super().reducer_override(found) if reduced is NotImplemented else reduced
 
     return ByValuePickler

@@ -16,6 +16,7 @@ _NAMES = {
     "polars": "polars DataFrame",
     "polars-series": "polars Series",
     "numpy": "numpy array",
+    "numpy-scalar": "numpy scalar",
 }
 
 

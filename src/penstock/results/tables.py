@@ -56,7 +56,10 @@ class ArrowCodec:
     def read(self, file: BinaryIO, path: Path | None) -> Any:
         pyarrow = _imported("pyarrow")
         reader = pyarrow.ipc.open_file(pyarrow.memory_map(str(path)) if path else file)
-        return reader.read_all() if self._type_name == "Table" else reader.get_batch(0)
+        value = reader.read_all() if self._type_name == "Table" else reader.get_batch(0)
+        if path is None:  # a file was compared with its digest; other content may be wrong so that using it would crash
+            value.validate(full=True)
+        return value
 
 
 class PolarsCodec:
@@ -76,19 +79,44 @@ class PolarsCodec:
         try:
             newest = polars.CompatLevel.newest()
             self._frame(value).write_ipc(file, compression="uncompressed", compat_level=newest)
-        except polars.exceptions.PolarsError as error:
+        except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
             raise NotTaken(f"polars cannot write this {self._type_name} as Arrow: {error}") from error
 
     def read(self, file: BinaryIO, path: Path | None) -> Any:
-        frame = _imported("polars").read_ipc(path or file)
+        polars = _imported("polars")
+        try:
+            frame = polars.read_ipc(path or file)
+        except polars.exceptions.PanicException as error:  # no Exception, but no reason to end the process either
+            raise ValueError(f"polars failed: {error}") from error
         return frame if self._type_name == "DataFrame" else frame.to_series(0)
 
     def _frame(self, value: Any) -> Any:
         return value if self._type_name == "DataFrame" else value.to_frame()
 
 
+class ScalarCodec:
+    """A NumPy scalar, as an array without dimensions."""
+
+    name = "numpy-scalar"
+    runs_code = False
+
+    def takes(self, value: Any) -> bool:
+        numpy = sys.modules.get("numpy")
+        if numpy is None or not isinstance(value, numpy.generic):
+            return False
+        return type(value) is value.dtype.type and value.dtype.kind in _EXACT_NUMPY
+
+    def write(self, value: Any, file: BinaryIO) -> None:
+        numpy: Any = sys.modules["numpy"]
+        numpy.lib.format.write_array(file, numpy.asarray(value), allow_pickle=False)
+
+    def read(self, file: BinaryIO, path: Path | None) -> Any:
+        return _imported("numpy").lib.format.read_array(file, allow_pickle=False)[()]
+
+
 class NumpyCodec:
-    """A NumPy array of numbers, times or fixed-width strings."""
+    """A NumPy array of numbers, times or fixed-width strings. Read from a file, its elements stay in the mapped file
+    until they are changed, which changes the array alone."""
 
     name = "numpy"
     runs_code = False
@@ -97,10 +125,19 @@ class NumpyCodec:
         return _is_a(value, "numpy", "ndarray") and value.dtype.kind in _EXACT_NUMPY and value.dtype.metadata is None
 
     def write(self, value: Any, file: BinaryIO) -> None:
-        sys.modules["numpy"].lib.format.write_array(file, value, allow_pickle=False)
+        numpy: Any = sys.modules["numpy"]
+        if value.nbytes and (value.flags.c_contiguous or value.flags.f_contiguous):
+            # What write_array does for real files; for others it copies the array piece by piece.
+            numpy.lib.format.write_array_header_2_0(file, numpy.lib.format.header_data_from_array_1_0(value))
+            file.write(value.ravel(order="K").view(numpy.uint8).data)
+        else:
+            numpy.lib.format.write_array(file, value, allow_pickle=False)
 
     def read(self, file: BinaryIO, path: Path | None) -> Any:
-        return _imported("numpy").lib.format.read_array(file, allow_pickle=False)
+        numpy = _imported("numpy")
+        if path is not None:
+            return numpy.lib.format.open_memmap(path, mode="c").view(numpy.ndarray)
+        return numpy.lib.format.read_array(file, allow_pickle=False)
 
 
 def _is_a(value: object, library: str, type_name: str) -> bool:
@@ -110,10 +147,8 @@ def _is_a(value: object, library: str, type_name: str) -> bool:
 
 def _is_exact(dtype: Any) -> bool:
     match type(dtype).__name__:
-        case "List":
+        case "List" | "Array":
             return _is_exact(dtype.inner)
-        case "Array":  # polars writes arrays of width 0, but cannot read them
-            return all(dtype.shape) and _is_exact(dtype.inner)
         case "Struct":
             return all(_is_exact(field.dtype) for field in dtype.fields)
         case name:
@@ -133,4 +168,5 @@ CODECS: tuple[Codec, ...] = (
     PolarsCodec("polars", "DataFrame"),
     PolarsCodec("polars-series", "Series"),
     NumpyCodec(),
+    ScalarCodec(),
 )

@@ -104,7 +104,7 @@ class Tagger:
 
     def _moment(self, value: datetime | time, depth: int) -> Any:
         zone = value.tzinfo
-        if not value.fold and (zone is None or (type(zone) is timezone and len(_zone_arguments(zone)) == 1)):
+        if not value.fold and (zone is None or (type(zone) is timezone and _is_iso(zone))):
             return value.isoformat()
         return [value.replace(tzinfo=None).isoformat(), value.fold, self.tag(zone, depth + 1)]
 
@@ -144,6 +144,13 @@ def _is_encodable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def _is_iso(zone: timezone) -> bool:
+    """Whether `fromisoformat` reads this zone from what `isoformat` writes: it has no name, and no fraction of a
+    second, which Python 3.11 drops from offsets below a second."""
+    offset, *name = _zone_arguments(zone)
+    return not name and not offset.microseconds
 
 
 def _zone_arguments(zone: timezone) -> tuple[Any, ...]:

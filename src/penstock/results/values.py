@@ -18,11 +18,10 @@ from penstock.errors import PenstockError, StoreError, ValueUnavailable
 from penstock.results import tagged_json
 from penstock.results.base import ResultStore
 from penstock.results.codecs import INLINE_LIMIT, Codec, NotTaken, codec_named, codecs_for
-from penstock.results.preview import preview
 from penstock.results.sharing import share, shareable
 from penstock.results.spool import Spool
 
-__all__ = ["VOLATILE", "load_value", "preview", "share", "shareable", "store_value"]
+__all__ = ["VOLATILE", "load_value", "share", "shareable", "store_value"]
 
 VOLATILE = ValueRef("volatile", 0)
 """Stands for a value that no codec took."""

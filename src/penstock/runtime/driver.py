@@ -1,8 +1,8 @@
 """The driver of a run: it joins the engine to the store and the executor.
 
-The worker that holds an outcome steps the engine itself, under the driver's lock, and takes the next ready task in the same
-breath; nothing is handed to another thread between two tasks. The thread that called `drive` only serves what comes from
-elsewhere: timers, the inbox, signals, and making what was written safe.
+The worker that holds an outcome steps the engine itself, under the driver's lock, and takes the next ready task in the
+same breath; nothing is handed to another thread between two tasks. The thread that called `drive` only serves what
+comes from elsewhere: timers, the inbox, signals, and making what was written safe.
 
 An attempt's body starts only when the event that made its task ready is *written*, so that kill -9 repeats at most what
 was running.
@@ -35,7 +35,6 @@ from penstock.engine.events import (
     AttemptSucceeded,
     CancelRequested,
     DriverStopped,
-    ErrorText,
     Event,
     RetryDue,
     RunTimedOut,
@@ -46,8 +45,8 @@ from penstock.errors import StoreError, TaskTimeout
 from penstock.executor.base import Attempt, Ending, Executor, Outcome
 from penstock.executor.context import RunContext
 from penstock.executor.invoke import outcome_of
-from penstock.observe.base import Observer
 from penstock.runtime.journal import JournalWriter
+from penstock.runtime.observer import Observer
 from penstock.runtime.timers import Timers
 from penstock.store.base import Lease, RunChange, Store
 
@@ -58,8 +57,8 @@ INBOX_PAUSE = 0.02
 
 
 class RunDriver:
-    """Drives one run, once. `grace` is how many seconds a body has between being asked to end and being ended, and again
-    between that and being given up."""
+    """Drives one run, once. `grace` is how many seconds a body has between being asked to end and being ended, and
+    again between that and being given up."""
 
     def __init__(
         self,
@@ -88,7 +87,8 @@ class RunDriver:
         self._running: dict[int, Attempt] = {}
         self._idle: list[Lock] = []
         """One held lock for each worker that waits for work."""
-        self._news: list[Callable[[Observer], None]] = []
+        self._news: list[tuple[str, tuple[Any, ...]]] = []
+        """What the observers are still to be told: their method and its arguments."""
         self._stopping: str | None = None
         self._over = False
         self._failure: BaseException | None = None
@@ -257,7 +257,7 @@ class RunDriver:
         if self._observers:
             error = outcome.error if isinstance(outcome, AttemptFailed) else self._engine.errors.get(task)
             seconds = outcome.at - self._engine.started[task]
-            self._news.append(_attempt_ended(task, attempt.number, TaskState(state), error, seconds))
+            self._news.append(("attempt_ended", (task, attempt.number, TaskState(state), error, seconds)))
         self._leave_if_stopped()
 
     # --- Events and commands; the caller holds the lock
@@ -277,7 +277,7 @@ class RunDriver:
         elif type(command) is TasksSettled:
             for task in command.tasks:
                 self.context.values.consumed(task)
-            self._news.append(_tasks_settled(command.tasks, command.state))
+            self._news.append(("tasks_settled", (command.tasks, command.state)))
         elif type(command) is WithdrawTasks:
             withdrawn = set(command.tasks)
             self._ready = deque(entry for entry in self._ready if entry[0] not in withdrawn)
@@ -365,6 +365,7 @@ class RunDriver:
     def _ask_to_end(self, attempt: Attempt, ending: Ending, notice: float) -> None:
         if attempt.ending is None:
             attempt.ending = ending
+            self._executor.ask(attempt)
             self._arm(notice, partial(self._end, attempt))
 
     def _end(self, attempt: Attempt) -> None:
@@ -450,19 +451,9 @@ class RunDriver:
         while self._news:
             with self._lock:
                 news, self._news = self._news, []
-            for item in news:
+            for method, arguments in news:
                 for observer in self._observers:
-                    item(observer)
-
-
-def _attempt_ended(
-    task: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
-) -> Callable[[Observer], None]:
-    return lambda observer: observer.attempt_ended(task, attempt, state, error, seconds)
-
-
-def _tasks_settled(tasks: Sequence[int], state: TaskState) -> Callable[[Observer], None]:
-    return lambda observer: observer.tasks_settled(tasks, state)
+                    getattr(observer, method)(*arguments)
 
 
 def _as_json(value: Any) -> str:

@@ -1,8 +1,8 @@
 """How a run's events reach the store: many threads hand them in, one at a time commits for all.
 
-Events are numbered from 1 as they come. A thread that needs event n on record calls `flush(n)`; it commits everything that
-has come so far, or finds that another thread has done so meanwhile. A thread that only wants its events to be on their way
-calls `offer`: if another thread is committing, that one takes them along.
+Events are numbered from 1 as they come. A thread that needs event n on record calls `flush(n)`; it commits everything
+that has come so far, or finds that another thread has done so meanwhile. A thread that only wants its events to be on
+their way calls `offer`: if another thread is committing, that one takes them along.
 
 Two levels (see store.base): *written* is what a commit gives; *safe* is what survives a power cut, and follows within
 SAFE_WITHIN seconds or SAFE_EVENTS events.
@@ -94,7 +94,10 @@ class JournalWriter:
             if self._unsafe_since is None or self.broken:
                 return
             written = self.written
-            self._persist(self._store.sync)
+            try:
+                self._store.sync()
+            except StoreError as error:
+                self._insist(self._store.sync, error)
             self.safe, self._unsafe_since = written, None
 
     def _commit(self, change: RunChange | None = None) -> None:
@@ -108,7 +111,10 @@ class JournalWriter:
         if not events and change is None:
             return
         safe = self._safe_matters and (change is not None or self._must_be_safe(until))
-        self._persist(lambda: self._store.append(self._lease, events, change=change, taken=taken, safe=safe))
+        try:
+            self._store.append(self._lease, events, change=change, taken=taken, safe=safe)
+        except StoreError as error:
+            self._insist(lambda: self._store.append(self._lease, events, change=change, taken=taken, safe=safe), error)
         self.written = until
         if not self._safe_matters or safe:
             self.safe, self._unsafe_since = until, None
@@ -120,20 +126,16 @@ class JournalWriter:
         since = self._unsafe_since
         return until - self.safe >= SAFE_EVENTS or (since is not None and monotonic() - since > SAFE_WITHIN)
 
-    def _persist(self, write: Callable[[], None]) -> None:
-        """Write, trying again for a while if the store fails. Everybody who needs the journal waits meanwhile."""
+    def _insist(self, write: Callable[[], None], error: StoreError) -> None:
+        """Try a write that failed again for a while. Everybody who needs the journal waits meanwhile."""
         give_up = monotonic() + RETRY_FOR
         delay = 0.05
-        while True:
-            try:
-                write()
-                return
-            except LeaseLost as error:
-                self.broken = error
-                raise
-            except StoreError as error:
-                if monotonic() + delay > give_up:
-                    self.broken = error
-                    raise
+        while not isinstance(error, LeaseLost) and monotonic() + delay < give_up:
             sleep(delay)
             delay = min(delay * 2, 1.0)
+            try:
+                return write()
+            except StoreError as again:
+                error = again
+        self.broken = error
+        raise error

@@ -1,7 +1,8 @@
 """From a FILE to its workflow, without starting a run.
 
-A file is executed as a script is, but for its `__name__`. The first `manager.run()` met ends the loading, and what it would
-have run is the file's workflow; so a script that runs its workflow unguarded can still be checked, drawn and resumed.
+A file is executed as a script is, but for its `__name__`. The first `manager.run()` met ends the loading, and what it
+would have run is the file's workflow; so a script that runs its workflow unguarded can still be checked, drawn and
+resumed.
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from contextvars import ContextVar
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,20 +22,9 @@ from penstock.code.identity import LOADED_FROM
 from penstock.definition.decorators import WorkflowFunction
 from penstock.definition.workflow import Workflow
 from penstock.errors import LoadError, PenstockError
+from penstock.runtime.loading import LoadingEnded, loading
 
 Flow: TypeAlias = Workflow | WorkflowFunction[Any]
-
-_loading: ContextVar[bool] = ContextVar("penstock_loading", default=False)
-
-
-class LoadingEnded(BaseException):
-    """Raised by `manager.run()` inside a file that is only being loaded. Not an Exception, so that files do not catch it."""
-
-    def __init__(self, flow: Flow, values: Mapping[str, Any]) -> None:
-        super().__init__("loading ends at the first run")
-        self.flow = flow
-        self.values = values
-
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -49,16 +37,20 @@ class Loaded:
     """Parameters that the file's own `run` gives."""
 
 
-def end_loading(flow: Flow, values: Mapping[str, Any]) -> None:
-    """Called where a run would start: while a file is being loaded, this ends the loading."""
-    if _loading.get():
-        raise LoadingEnded(flow, values)
-
-
 def load(target: str) -> Loaded:
-    """The workflow in FILE or FILE:NAME, where FILE is a path or the name of a module. LoadError if there is none."""
+    """The workflow in FILE or FILE:NAME, where FILE is a path or the name of a module. LoadError if there is none, or
+    a choice."""
+    found = load_all(target)
+    if len(found) > 1:
+        file, names = target, [loaded.source.rpartition(":")[2] for loaded in found]
+        raise LoadError(f"{file} defines several workflows: choose one with {file}:NAME, NAME being {', '.join(names)}")
+    return found[0]
+
+
+def load_all(target: str) -> list[Loaded]:
+    """All workflows in FILE, or the one in FILE:NAME. LoadError if there is none."""
     file, name = _split(target)
-    with _loading_only():
+    with loading(file):
         try:
             module, ended = _execute(file)
         except PenstockError:
@@ -68,14 +60,16 @@ def load(target: str) -> Loaded:
     flows = _flows(module)
     source = str(Path(file).absolute()) if file.endswith(".py") else file
     if name is not None:
-        return Loaded(_named(flows, name, file, ended), f"{source}:{name}")
+        return [Loaded(_named(flows, name, file, ended), f"{source}:{name}")]
     if ended is not None:
-        return Loaded(ended.flow, source, ended.values)
+        return [Loaded(ended.flow, source, ended.values)]
     if len(flows) == 1:
-        return Loaded(next(iter(flows.values())), source)
+        return [Loaded(next(iter(flows.values())), source)]
     if not flows:
-        raise LoadError(f"{file} defines no workflow: it needs a @workflow function, a Workflow or a WorkflowManager with tasks")
-    raise LoadError(f"{file} defines several workflows: choose one with {file}:NAME, NAME being {', '.join(flows)}")
+        raise LoadError(
+            f"{file} defines no workflow: it needs a @workflow function, a Workflow or a WorkflowManager with tasks"
+        )
+    return [Loaded(flow, f"{source}:{variable}") for variable, flow in flows.items()]
 
 
 def _split(target: str) -> tuple[str, str | None]:
@@ -85,15 +79,6 @@ def _split(target: str) -> tuple[str, str | None]:
     if colon and file and name.isidentifier():
         return file, name
     return target, None
-
-
-@contextmanager
-def _loading_only() -> Iterator[None]:
-    token = _loading.set(True)
-    try:
-        yield
-    finally:
-        _loading.reset(token)
 
 
 def _execute(file: str) -> tuple[ModuleType, LoadingEnded | None]:

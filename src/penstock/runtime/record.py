@@ -25,6 +25,11 @@ class TaskRun:
         self._log = log
 
     @property
+    def number(self) -> int:
+        """The task's place among the tasks of its run, from 0."""
+        return self._number
+
+    @property
     def name(self) -> str:
         """The task's name."""
         return self._engine.plan.names[self._number]

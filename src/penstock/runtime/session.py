@@ -10,9 +10,9 @@ from penstock.engine.events import Event
 from penstock.engine.run import RunEngine
 from penstock.executor.context import RunContext
 from penstock.executor.values import RunValues
-from penstock.observe.base import Observer
 from penstock.plan.compile import Compiled
 from penstock.runtime.driver import RunDriver
+from penstock.runtime.observer import Observer
 from penstock.store.base import Lease, RunChange
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def drive(
     lease: Lease,
     engine: RunEngine,
     compiled: Compiled,
+    fingerprint: str,
     params: Mapping[str, Any],
     opening: Sequence[Event],
     change: RunChange,
@@ -38,8 +39,10 @@ def drive(
     grace: float,
     observers: Sequence[Observer],
 ) -> str | None:
-    """Drive a run until it ends or is interrupted; the reason of the interruption, or None."""
-    writer = logs.writer(lease.run_id)
+    """Drive a run until it ends or is interrupted; the reason of the interruption, or None.
+
+    `fingerprint` is that of the plan, for the logs."""
+    writer = logs.writer(lease.run_id, fingerprint)
     driver = RunDriver(
         engine=engine,
         context=RunContext(

@@ -104,7 +104,8 @@ class Listener(Protocol):
 
 
 class Store(Protocol):
-    """See the module's text. Errors: StoreError and its families for the store itself, RunNotFound for an unknown run."""
+    """See the module's text. Errors: StoreError and its families for the store itself, RunNotFound for an unknown run.
+    """
 
     durable: bool
     """Whether what is written survives the process."""
@@ -120,9 +121,10 @@ class Store(Protocol):
         taken: Sequence[int] = (),
         safe: bool = False,
     ) -> None:
-        """Write `events` as one batch at the end of the run's journal, with `change` of its row, and remove the messages
-        `taken` from its inbox: all of it or nothing. When it returns, the batch is *written* (it survives kill -9); with
-        `safe` it, and everything written before, also survives power loss. LeaseLost if a newer lease was given out."""
+        """Write `events` as one batch at the end of the run's journal, with `change` of its row, and remove the
+        messages `taken` from its inbox: all of it or nothing. When it returns, the batch is *written* (it survives kill
+        -9); with `safe` it, and everything written before, also survives power loss. LeaseLost if a newer lease was
+        given out."""
 
     def sync(self) -> None:
         """Make everything written so far safe."""
@@ -156,8 +158,8 @@ class Store(Protocol):
     def create_run(self, run: RunRow, plan: bytes) -> None:
         """Put a new run on record, safely, with its plan (stored once per fingerprint)."""
 
-    def add_plan(self, fingerprint: str, plan: bytes) -> None:
-        """Keep a plan, if it is not kept yet."""
+    def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
+        """Keep a plan that a run is about to follow, if it is not kept yet."""
 
     def plan(self, fingerprint: str) -> bytes:
         """A plan that was kept. StoreError if it is not there."""
@@ -169,7 +171,7 @@ class Store(Protocol):
         """Runs, newest first."""
 
     def delete_run(self, run_id: str) -> None:
-        """Forget a run and its journal, and plans no run follows. RunLocked while it is driven."""
+        """Forget a run and its journal, and plans that no other run ever followed. RunLocked while it is driven."""
 
     def close(self) -> None:
         """Let go of everything. A store that was closed refuses work with StoreError."""

@@ -21,6 +21,7 @@ class MemoryLease:
     def __init__(self, run_id: str, token: int, give_back: Callable[[MemoryLease], None]) -> None:
         self.run_id = run_id
         self.token = token
+        self.holder = Holder(os.getpid(), os.uname().nodename, time.time())
         self._give_back = give_back
 
     def release(self) -> None:
@@ -64,8 +65,8 @@ class _Run:
     journal: list[list[Event]] = field(default_factory=list)
     inbox: dict[int, Message] = field(default_factory=dict)
     listeners: set[MemoryListener] = field(default_factory=set)
-    holder: Holder | None = None
-    token: int = 0
+    lease: MemoryLease | None = None
+    leases: int = 0
 
 
 def _changed(row: RunRow, change: RunChange) -> RunRow:
@@ -104,7 +105,7 @@ class MemoryStore:
         with self._lock:
             self._check()
             run = self._runs.get(lease.run_id)
-            if run is None or run.holder is None or run.token != lease.token:
+            if run is None or run.lease is not lease:
                 raise LeaseLost(
                     f"run {lease.run_id} is not driven under lease {lease.token} any more: nothing is written"
                 )
@@ -135,22 +136,23 @@ class MemoryStore:
         """Become the driver of a run. RunLocked if this process drives it already."""
         with self._lock:
             run = self._run(run_id)
-            if run.holder is not None:
+            if run.lease is not None:
                 raise RunLocked(f"run {run_id} is being driven already, by this process")
-            run.holder = Holder(os.getpid(), os.uname().nodename, time.time())
-            run.token += 1
-            return MemoryLease(run_id, run.token, self._release)
+            run.leases += 1
+            run.lease = MemoryLease(run_id, run.leases, self._release)
+            return run.lease
 
     def _release(self, lease: MemoryLease) -> None:
         with self._lock:
             run = self._runs.get(lease.run_id)
-            if run is not None and run.token == lease.token:
-                run.holder = None
+            if run is not None and run.lease is lease:
+                run.lease = None
 
     def holder(self, run_id: str) -> Holder | None:
         """Who drives the run now."""
         with self._lock:
-            return self._run(run_id).holder
+            lease = self._run(run_id).lease
+            return None if lease is None else lease.holder
 
     # --- Inbox
 
@@ -193,10 +195,10 @@ class MemoryStore:
             self._plans.setdefault(run.plan, plan)
             self._runs[run.id] = _Run(run, followed={run.plan})
 
-    def add_plan(self, fingerprint: str, plan: bytes) -> None:
-        """Keep a plan, if it is not kept yet."""
+    def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
+        """Keep a plan that a run is about to follow, if it is not kept yet."""
         with self._lock:
-            self._check()
+            self._run(run_id).followed.add(fingerprint)
             self._plans.setdefault(fingerprint, plan)
 
     def plan(self, fingerprint: str) -> bytes:
@@ -228,7 +230,7 @@ class MemoryStore:
     def delete_run(self, run_id: str) -> None:
         """Forget a run and its journal, and plans that only this run followed."""
         with self._lock:
-            if self._run(run_id).holder is not None:
+            if self._run(run_id).lease is not None:
                 raise RunLocked(f"run {run_id} is being driven by this process: cancel it, or wait for its end")
             gone = self._runs.pop(run_id).followed
             for fingerprint in gone.difference(*(run.followed for run in self._runs.values())):

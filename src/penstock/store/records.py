@@ -1,16 +1,18 @@
 """Events as the bytes that a journal keeps, and back.
 
 A batch is a JSON array in UTF-8 with one array per event: a short code for the kind of event, then its fields in the
-order of its class. A ValueRef and an ErrorText are arrays of their own fields. Texts may hold lone surrogates (an error
-may carry any text), so the UTF-8 is the one with surrogates, Python's "surrogatepass".
+order of its class; at the end, fields that have a default may be missing. A ValueRef and an ErrorText are arrays of
+their own fields. Texts may hold lone surrogates (an error may carry any text), so the UTF-8 is the one with surrogates,
+Python's "surrogatepass".
 
 Codes and the order of fields are a format on disk: a code is never used again for something else.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from operator import attrgetter
 from typing import Any, NamedTuple, NoReturn
@@ -46,7 +48,8 @@ def _read(row: Any) -> Event:
     if tuple(map(type, fields)) not in shapes:
         raise ValueError(f"an event {code!r} does not have fields such as {fields!r:.200}")
     for place, read in nested:
-        fields[place] = read(fields[place])
+        if place < len(fields):
+            fields[place] = read(fields[place])
     made: Event = event(*fields)
     return made
 
@@ -99,7 +102,7 @@ _KINDS: tuple[tuple[str, Any, tuple[_Field, ...]], ...] = (
     ("cancel", ev.CancelRequested, (_TIME, _TEXT)),
     ("late", ev.RunTimedOut, (_TIME,)),
     ("stop", ev.DriverStopped, (_TIME, _TEXT)),
-    ("resume", ev.RunResumed, (_TIME,)),
+    ("resume", ev.RunResumed, (_TIME, _FLAG)),
     ("rerun", ev.TasksRerun, (_TIME, _NUMBERS)),
     ("plan", ev.PlanAdopted, (_TIME, _TEXT)),
 )
@@ -110,15 +113,25 @@ def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
     return get if len(names) > 1 else lambda event: (get(event),)  # for one name, attrgetter gives no tuple
 
 
+def _shapes(event: Any, fields: tuple[_Field, ...]) -> Iterator[tuple[type, ...]]:
+    """The JSON types that the fields of an event may have. Those with a default may be absent: they came later."""
+    for count, field in enumerate((*dataclasses.fields(event), None)):
+        if field is None or field.default is not dataclasses.MISSING:
+            yield from product(*(field.types for field in fields[:count]))
+
+
 def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no JSON")
 
 
-_WRITERS = {event: (code, _getter(event.__match_args__)) for code, event, _ in _KINDS}
+_WRITERS = {
+    event: (code, _getter(tuple(name for name, _ in zip(event.__match_args__, fields, strict=True))))
+    for code, event, fields in _KINDS
+}
 _READERS = {
     code: (
         event,
-        frozenset(product(*(field.types for field in fields))),
+        frozenset(_shapes(event, fields)),
         tuple((place, field.read) for place, field in enumerate(fields) if field.read),
     )
     for code, event, fields in _KINDS

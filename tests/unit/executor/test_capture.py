@@ -10,9 +10,9 @@ import logging
 import random
 import sys
 import threading
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -41,17 +41,15 @@ class Attempt:
 
 
 @pytest.fixture
-def stdout(monkeypatch) -> io.StringIO:
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stdout", stream)
-    return stream
+def replace(monkeypatch) -> Callable[[str], io.StringIO]:
+    """Replaces a standard stream. Not a stream itself, since pytest puts its own in place when the test begins."""
 
+    def replace(name: str) -> io.StringIO:
+        stream = io.StringIO()
+        monkeypatch.setattr(sys, name, stream)
+        return stream
 
-@pytest.fixture
-def stderr(monkeypatch) -> io.StringIO:
-    stream = io.StringIO()
-    monkeypatch.setattr(sys, "stderr", stream)
-    return stream
+    return replace
 
 
 def test_a_print_in_an_attempt_is_shown_and_kept(capsys):
@@ -74,14 +72,16 @@ def test_text_outside_of_attempts_passes_through(capsys):
     assert attempt.text() == "inside\n"
 
 
-def test_it_is_shown_at_once(stdout):
+def test_it_is_shown_at_once(replace):
+    stdout = replace("stdout")
     with Capture(running.get), Attempt():
         for number in range(3):
             print(number)
             assert stdout.getvalue().endswith(f"{number}\n")
 
 
-def test_a_part_of_a_line_waits_for_its_end_or_a_flush(stdout):
+def test_a_part_of_a_line_waits_for_its_end_or_a_flush(replace):
+    stdout = replace("stdout")
     with Capture(running.get), Attempt() as attempt:
         print("a", end="")
         assert (stdout.getvalue(), attempt.text()) == ("", "")
@@ -92,7 +92,8 @@ def test_a_part_of_a_line_waits_for_its_end_or_a_flush(stdout):
     assert (stdout.getvalue(), attempt.text()) == ("abc\nd", "abc\nd")
 
 
-def test_a_line_that_does_not_end_does_not_wait_for_ever(stdout):
+def test_a_line_that_does_not_end_does_not_wait_for_ever(replace):
+    stdout = replace("stdout")
     with Capture(running.get), Attempt() as attempt:
         for _ in range(100):
             sys.stdout.write("x" * 1000)
@@ -100,7 +101,8 @@ def test_a_line_that_does_not_end_does_not_wait_for_ever(stdout):
         assert attempt.text() == stdout.getvalue()
 
 
-def test_lines_of_attempts_at_the_same_time_stay_whole_and_apart(stdout):
+def test_lines_of_attempts_at_the_same_time_stay_whole_and_apart(replace):
+    stdout = replace("stdout")
     attempts = [Attempt() for _ in range(8)]
     start = threading.Barrier(len(attempts))
 
@@ -128,7 +130,9 @@ def test_lines_of_attempts_at_the_same_time_stay_whole_and_apart(stdout):
     assert sorted(shown) == sorted(line for attempt in attempts for line in attempt.text().splitlines(keepends=True))
 
 
-def test_async_attempts_on_one_thread_stay_apart(stdout):
+def test_async_attempts_on_one_thread_stay_apart(replace):
+    stdout = replace("stdout")
+
     async def body(number: int) -> Attempt:
         with Attempt() as attempt:
             for line in range(5):
@@ -137,7 +141,7 @@ def test_async_attempts_on_one_thread_stay_apart(stdout):
                 print(line)
         return attempt
 
-    async def both() -> list[Attempt]:
+    async def both() -> tuple[Attempt, Attempt]:
         return await asyncio.gather(body(1), body(2))
 
     with Capture(running.get):
@@ -147,7 +151,8 @@ def test_async_attempts_on_one_thread_stay_apart(stdout):
     assert sorted(stdout.getvalue().splitlines()) == sorted((one.text() + two.text()).splitlines())
 
 
-def test_threads_of_a_task_belong_to_it_if_they_have_its_context(stdout):
+def test_threads_of_a_task_belong_to_it_if_they_have_its_context(replace):
+    stdout = replace("stdout")
     with Capture(running.get), Attempt() as attempt:
         copied = contextvars.copy_context()
         for thread in (
@@ -160,7 +165,8 @@ def test_threads_of_a_task_belong_to_it_if_they_have_its_context(stdout):
     assert stdout.getvalue() == "without\nwith\n"
 
 
-def test_what_a_thread_writes_after_the_attempt_ended_is_kept_without_waiting(stdout):
+def test_what_a_thread_writes_after_the_attempt_ended_is_kept_without_waiting(replace):
+    stdout = replace("stdout")
     with Capture(running.get):
         with Attempt() as attempt:
             copied = contextvars.copy_context()
@@ -168,7 +174,8 @@ def test_what_a_thread_writes_after_the_attempt_ended_is_kept_without_waiting(st
         assert (attempt.text(), stdout.getvalue()) == ("late", "late")
 
 
-def test_an_output_that_somebody_else_shows_is_only_kept(stdout):
+def test_an_output_that_somebody_else_shows_is_only_kept(replace):
+    stdout = replace("stdout")
     with Capture(running.get) as capture, Attempt(shown=False) as attempt:
         print("from a worker")
         assert stdout.getvalue() == ""
@@ -199,7 +206,7 @@ def test_captures_may_overlap_in_any_order(capsys):
     chance = random.Random(1)
     captures = [Capture(running.get) for _ in range(6)]
     for _ in range(20):
-        live = set()
+        live: set[Capture] = set()
         for capture in chance.sample(captures * 2, 12):
             if capture in live:
                 live.remove(capture)
@@ -214,7 +221,8 @@ def test_captures_may_overlap_in_any_order(capsys):
     assert capsys.readouterr().out == "text\n" * 12 * 20
 
 
-def test_installing_and_uninstalling_twice_is_harmless(stdout):
+def test_installing_and_uninstalling_twice_is_harmless(replace):
+    stdout = replace("stdout")
     capture = Capture(running.get)
     capture.uninstall()
     capture.install()
@@ -225,7 +233,9 @@ def test_installing_and_uninstalling_twice_is_harmless(stdout):
     assert sys.stdout is stdout
 
 
-def test_runs_in_several_threads_share_the_streams(stdout):
+def test_runs_in_several_threads_share_the_streams(replace):
+    stdout = replace("stdout")
+
     def run(number: int) -> None:
         for _ in range(50):
             with Capture(running.get), Attempt() as attempt:
@@ -240,11 +250,12 @@ def test_runs_in_several_threads_share_the_streams(stdout):
     for thread in threads:
         thread.join()
     assert len(done) == 200
-    assert sys.stdout is stdout
     assert len(stdout.getvalue().splitlines()) == 200
+    assert sys.stdout is stdout
 
 
-def test_a_router_that_somebody_holds_passes_through_after_the_run(stdout):
+def test_a_router_that_somebody_holds_passes_through_after_the_run(replace):
+    stdout = replace("stdout")
     with Capture(running.get), Attempt() as attempt:
         held = sys.stdout
     print("held", file=held, flush=True)
@@ -253,7 +264,8 @@ def test_a_router_that_somebody_holds_passes_through_after_the_run(stdout):
     assert held.isatty() is False
 
 
-def test_redirected_text_goes_where_it_is_redirected(stdout):
+def test_redirected_text_goes_where_it_is_redirected(replace):
+    stdout = replace("stdout")
     buffer = io.StringIO()
     with Capture(running.get), Attempt() as attempt:
         with contextlib.redirect_stdout(buffer):
@@ -263,7 +275,8 @@ def test_redirected_text_goes_where_it_is_redirected(stdout):
     assert attempt.text() == stdout.getvalue() == "again\n"
 
 
-def test_a_run_under_a_redirection_that_ends_later_or_sooner(stdout):
+def test_a_run_under_a_redirection_that_ends_later_or_sooner(replace):
+    stdout = replace("stdout")
     buffer = io.StringIO()
     first, second = Capture(running.get), Capture(running.get)
     first.install()
@@ -285,7 +298,8 @@ def test_a_run_under_a_redirection_that_ends_later_or_sooner(stdout):
     assert sys.stdout is stdout
 
 
-def test_a_stream_that_was_replaced_meanwhile_is_left_alone(stdout, monkeypatch):
+def test_a_stream_that_was_replaced_meanwhile_is_left_alone(replace, monkeypatch):
+    replace("stdout")
     other = io.StringIO()
     with Capture(running.get):
         sys.stdout = other
@@ -304,9 +318,9 @@ def file_stdout(tmp_path, monkeypatch, **options) -> Iterator[io.TextIOWrapper]:
 
 def test_a_router_is_like_the_stream_it_stands_for(tmp_path, monkeypatch):
     with file_stdout(tmp_path, monkeypatch, encoding="latin-1", errors="replace") as file, Capture(running.get):
-        router = sys.stdout
+        router: Any = sys.stdout
         assert router is not file
-        assert isinstance(router, io.TextIOBase)
+        assert isinstance(router, io.TextIOBase) is True
         assert (router.encoding, router.errors, router.name, router.mode) == ("latin-1", "replace", file.name, "w")
         assert router.fileno() == file.fileno()
         assert router.writable()
@@ -326,12 +340,10 @@ def test_a_router_is_like_the_stream_it_stands_for(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("inside", [True, False])
-def test_only_text_can_be_written(stdout, inside):
-    with Capture(running.get), Attempt() if inside else contextlib.nullcontext():
-        with pytest.raises(TypeError):
-            sys.stdout.write(b"bytes")
-        with pytest.raises(TypeError):
-            sys.stdout.write(None)
+@pytest.mark.parametrize("no_text", [b"bytes", None])
+def test_only_text_can_be_written(capsys, inside, no_text):
+    with Capture(running.get), Attempt() if inside else contextlib.nullcontext(), pytest.raises(TypeError):
+        sys.stdout.write(no_text)
 
 
 def test_without_a_stream_text_is_kept(monkeypatch):
@@ -347,7 +359,8 @@ def test_without_a_stream_text_is_kept(monkeypatch):
     assert sys.stderr is None
 
 
-def test_a_closed_stream_costs_no_task(stdout):
+def test_a_closed_stream_costs_no_task(replace):
+    stdout = replace("stdout")
     with Capture(running.get), Attempt() as attempt:
         stdout.close()
         print("text", flush=True)
@@ -380,14 +393,6 @@ def test_what_the_terminal_cannot_encode_is_shown_as_escapes_and_kept_as_it_is(t
     assert attempt.text() == "café \N{PARTY POPPER}\n"
 
 
-def test_warnings_are_kept(stderr):
-    with Capture(running.get), Attempt() as attempt, warnings.catch_warnings():
-        warnings.simplefilter("always")
-        warnings.warn("mind the gap", stacklevel=1)
-    assert "mind the gap" in attempt.text("stderr")
-    assert attempt.text("stderr") == stderr.getvalue()
-
-
 # --- The echo
 
 
@@ -405,7 +410,9 @@ def test_an_echo_shows_in_the_place_of_the_streams(capsys):
     assert capsys.readouterr() == ("raw\n", "")
 
 
-def test_an_echo_may_print(stdout):
+def test_an_echo_may_print(replace):
+    stdout = replace("stdout")
+
     def echo(stream: str, text: str) -> None:
         print("table")
         print(text, end="")
@@ -416,7 +423,8 @@ def test_an_echo_may_print(stdout):
     assert attempt.text() == "text\n"
 
 
-def test_what_waits_outside_is_shown_when_the_echo_goes(stdout):
+def test_what_waits_outside_is_shown_when_the_echo_goes(replace):
+    stdout = replace("stdout")
     shown: list[str] = []
     with Capture(running.get, echo=lambda stream, text: shown.append(text)) as capture:
         print("a", end="")
@@ -428,7 +436,30 @@ def test_what_waits_outside_is_shown_when_the_echo_goes(stdout):
     assert stdout.getvalue() == "b"
 
 
-def test_an_echo_that_fails_to_write_costs_no_task(stdout):
+def test_a_flush_outside_of_attempts_reaches_the_echo(replace):
+    replace("stdout")
+    shown: list[str] = []
+    with Capture(running.get, echo=lambda stream, text: shown.append(text)):
+        print("a", end="")
+        assert shown == []
+        sys.stdout.flush()
+        assert shown == ["a"]
+
+
+def test_of_several_echoes_the_last_shows(replace):
+    replace("stdout")
+    first: list[str] = []
+    second: list[str] = []
+    with Capture(running.get, echo=lambda stream, text: first.append(text)):
+        with Capture(running.get, echo=lambda stream, text: second.append(text)), Capture(running.get):
+            print("two")
+        print("one")
+    assert (first, second) == (["one\n"], ["two\n"])
+
+
+def test_an_echo_that_fails_to_write_costs_no_task(replace):
+    replace("stdout")
+
     def echo(stream: str, text: str) -> None:
         raise BrokenPipeError
 

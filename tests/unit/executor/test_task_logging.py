@@ -9,9 +9,9 @@ import sys
 import pytest
 
 from penstock.executor.capture import Capture
-from tests.unit.executor.test_capture import Attempt, running, stderr, stdout
+from tests.unit.executor.test_capture import Attempt, replace, running
 
-__all__ = ["stderr", "stdout"]
+__all__ = ["replace"]
 
 
 @pytest.fixture
@@ -24,11 +24,15 @@ def root():
 
 
 @pytest.fixture
-def task_logger():
-    """The logger of tasks, cut off from the handlers that pytest puts on the root."""
+def cut_off():
+    """Gives the logger of tasks, cut off from the handlers that pytest has put on the root when the test begins."""
     logger = logging.getLogger("penstock.task")
-    logger.propagate = False
-    yield logger
+
+    def cut_off() -> logging.Logger:
+        logger.propagate = False
+        return logger
+
+    yield cut_off
     logger.propagate = True
     logger.setLevel(logging.NOTSET)
 
@@ -36,14 +40,15 @@ def task_logger():
 def snapshot() -> object:
     """All of logging's configuration that a run could change."""
     loggers = [logging.getLogger(), *map(logging.getLogger, list(logging.Logger.manager.loggerDict))]
-    return [
-        (logger.name, logger.level, logger.propagate, logger.disabled, list(logger.filters))
-        + tuple((handler, handler.level, handler.formatter, getattr(handler, "stream", None)) for handler in logger.handlers)
-        for logger in loggers
-    ]
+    handlers = {handler for logger in loggers for handler in logger.handlers}
+    return (
+        [(logger.name, logger.level, logger.propagate, logger.filters[:], logger.handlers[:]) for logger in loggers],
+        {handler: (handler.level, handler.formatter, getattr(handler, "stream", None)) for handler in handlers},
+    )
 
 
-def test_configuration_is_the_same_after_a_run_and_the_root_during_it(stderr, root):
+def test_configuration_is_the_same_after_a_run_and_the_root_during_it(replace, root):
+    replace("stderr")
     root.addHandler(logging.StreamHandler())
     logging.getLogger("somebody.else").addHandler(logging.StreamHandler())
     logging.getLogger("penstock.task")
@@ -56,7 +61,8 @@ def test_configuration_is_the_same_after_a_run_and_the_root_during_it(stderr, ro
 
 
 @pytest.mark.parametrize("name", [None, "somebody.else"])
-def test_a_handler_on_the_stream_shows_once_and_is_kept(stderr, root, name):
+def test_a_handler_on_the_stream_shows_once_and_is_kept(replace, root, name):
+    stderr = replace("stderr")
     logger = logging.getLogger(name)
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("user: %(message)s"))
@@ -71,7 +77,8 @@ def test_a_handler_on_the_stream_shows_once_and_is_kept(stderr, root, name):
     assert handler.stream is stderr
 
 
-def test_a_handler_on_another_stream_is_left_alone(stderr, root):
+def test_a_handler_on_another_stream_is_left_alone(replace, root):
+    replace("stderr")
     other = io.StringIO()
     handler = logging.StreamHandler(other)
     root.addHandler(handler)
@@ -82,26 +89,30 @@ def test_a_handler_on_another_stream_is_left_alone(stderr, root):
     assert other.getvalue() == "text\n"
 
 
-def test_a_handler_made_during_a_run_writes_to_the_stream_after_it(stderr, root):
+def test_a_handler_made_during_a_run_writes_to_the_stream_after_it(replace, root):
+    stderr = replace("stderr")
     with Capture(running.get), Attempt() as attempt:
         handler = logging.StreamHandler()
         root.addHandler(handler)
         root.warning("during")
     root.warning("after")
     assert attempt.text("stderr") == "during\n"
-    assert handler.stream is stderr
     assert stderr.getvalue() == "during\nafter\n"
+    assert handler.stream is stderr
 
 
-def test_a_stream_that_was_closed_does_not_stop_the_end_of_a_run(stderr, root):
-    handler = logging.StreamHandler()
+def test_a_stream_that_was_closed_does_not_stop_the_end_of_a_run(replace, root):
+    stderr = replace("stderr")
+    handler: logging.StreamHandler = logging.StreamHandler()
     root.addHandler(handler)
     with Capture(running.get):
         stderr.close()
     assert handler.stream is stderr
 
 
-def test_task_records_are_shown_and_kept_without_any_configuration(stderr, task_logger):
+def test_task_records_are_shown_and_kept_without_any_configuration(replace, cut_off):
+    task_logger = cut_off()
+    stderr = replace("stderr")
     with Capture(running.get), Attempt() as attempt:
         task_logger.info("row %d", 7)
         task_logger.debug("not at this level")
@@ -109,7 +120,9 @@ def test_task_records_are_shown_and_kept_without_any_configuration(stderr, task_
     assert attempt.kept == [("log", stderr.getvalue())]
 
 
-def test_task_records_with_a_traceback_are_kept_whole(stderr, task_logger):
+def test_task_records_with_a_traceback_are_kept_whole(replace, cut_off):
+    task_logger = cut_off()
+    replace("stderr")
     with Capture(running.get), Attempt() as attempt:
         try:
             raise LookupError("no such airport")
@@ -119,7 +132,9 @@ def test_task_records_with_a_traceback_are_kept_whole(stderr, task_logger):
     assert attempt.text("log").endswith("LookupError: no such airport\n")
 
 
-def test_a_level_of_the_users_holds(stderr, task_logger):
+def test_a_level_of_the_users_holds(replace, cut_off):
+    task_logger = cut_off()
+    replace("stderr")
     task_logger.setLevel(logging.ERROR)
     with Capture(running.get), Attempt() as attempt:
         task_logger.warning("too little")
@@ -128,7 +143,9 @@ def test_a_level_of_the_users_holds(stderr, task_logger):
     assert task_logger.level == logging.ERROR
 
 
-def test_task_records_are_shown_once_by_the_users_handler(stderr, task_logger):
+def test_task_records_are_shown_once_by_the_users_handler(replace, cut_off):
+    task_logger = cut_off()
+    stderr = replace("stderr")
     handler = logging.StreamHandler()
     task_logger.addHandler(handler)
     try:
@@ -140,7 +157,9 @@ def test_task_records_are_shown_once_by_the_users_handler(stderr, task_logger):
     assert attempt.kept == [("stderr", "text\n")]
 
 
-def test_task_records_are_kept_once_and_not_shown_when_the_users_handler_writes_elsewhere(stderr, task_logger, tmp_path):
+def test_task_records_are_kept_once_and_shown_only_where_the_users_handler_does(replace, cut_off, tmp_path):
+    task_logger = cut_off()
+    stderr = replace("stderr")
     handler = logging.FileHandler(tmp_path / "user.log")
     task_logger.addHandler(handler)
     try:
@@ -154,7 +173,9 @@ def test_task_records_are_kept_once_and_not_shown_when_the_users_handler_writes_
     assert stderr.getvalue() == ""
 
 
-def test_a_handler_that_takes_only_errors_does_not_hide_the_rest(stderr, task_logger):
+def test_a_handler_that_takes_only_errors_does_not_hide_the_rest(replace, cut_off):
+    task_logger = cut_off()
+    stderr = replace("stderr")
     handler = logging.StreamHandler()
     handler.setLevel(logging.ERROR)
     task_logger.addHandler(handler)
@@ -169,7 +190,10 @@ def test_a_handler_that_takes_only_errors_does_not_hide_the_rest(stderr, task_lo
 
 
 @pytest.mark.parametrize("place", ["stdout", "stderr"])
-def test_rich_shows_task_records_once(stdout, stderr, task_logger, place):
+def test_rich_shows_task_records_once(replace, cut_off, place):
+    task_logger = cut_off()
+    stdout = replace("stdout")
+    stderr = replace("stderr")
     from rich.console import Console
     from rich.logging import RichHandler
 
@@ -184,7 +208,9 @@ def test_rich_shows_task_records_once(stdout, stderr, task_logger, place):
     assert {stream for stream, _ in attempt.kept} == {place}
 
 
-def test_records_of_several_runs_are_kept_once(stderr, task_logger):
+def test_records_of_several_runs_are_kept_once(replace, cut_off):
+    task_logger = cut_off()
+    stderr = replace("stderr")
     first, second = Capture(running.get), Capture(running.get)
     first.install()
     second.install()
@@ -198,13 +224,17 @@ def test_records_of_several_runs_are_kept_once(stderr, task_logger):
     assert task_logger.handlers == []
 
 
-def test_a_record_that_cannot_be_formatted_costs_no_task(stderr, task_logger):
+def test_a_record_that_cannot_be_formatted_costs_no_task(replace, cut_off):
+    task_logger = cut_off()
+    stderr = replace("stderr")
     with Capture(running.get), Attempt():
         task_logger.info("%d", "no number")
     assert "Logging error" in stderr.getvalue()
 
 
-def test_a_record_outside_of_attempts_is_shown(stderr, task_logger):
+def test_a_record_outside_of_attempts_is_shown(replace, cut_off):
+    task_logger = cut_off()
+    stderr = replace("stderr")
     with Capture(running.get):
         task_logger.info("text")
     assert stderr.getvalue().endswith("INFO text\n")

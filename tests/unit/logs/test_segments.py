@@ -241,12 +241,9 @@ entries = st.builds(
 def test_random_entries_never_raise_and_show_only_what_is_there(forged, text):
     with tempfile.TemporaryDirectory() as name:
         for chunk in forge(Path(name), *forged, text=text).chunks():
-            assert chunk.text.encode("utf-8", "replace")
-            assert any(text[start : start + size].decode("utf-8", "replace") == chunk.text for start, size in spans(text))
-
-
-def spans(text: bytes) -> list[tuple[int, int]]:
-    return [(start, size) for start in range(len(text)) for size in range(1, len(text) - start + 1)]
+            assert chunk.text in {
+                text[start:end].decode("utf-8", "replace") for start in range(50) for end in range(start + 1, 51)
+            }
 
 
 @given(data=st.data())

@@ -77,7 +77,11 @@ class Guarded:
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._db: apsw.Connection | None = None
-        self._open()
+        try:
+            self._open()
+        except BaseException:
+            self.close()
+            raise
 
     def _open(self) -> None:
         try:
@@ -85,7 +89,7 @@ class Guarded:
         except apsw.Error as error:
             raise store_error(error, self.path) from error
 
-    def _check(self) -> apsw.Connection:
+    def check(self) -> apsw.Connection:
         """The connection. StoreError if it was closed, or opened by another process."""
         if os.getpid() != self._pid:
             raise StoreError(
@@ -100,7 +104,10 @@ class Guarded:
         with self._lock:
             db, self._db = self._db, None
             if db is not None:
-                db.close()
+                try:
+                    db.close()
+                except apsw.Error:
+                    pass  # the log could not be copied into the database, and stays for whoever opens it next
 
 
 class Reader(Guarded):
@@ -108,9 +115,9 @@ class Reader(Guarded):
 
     def rows(self, query: str, *values: Any) -> list[Row]:
         """All rows that a query gives."""
-        self._check()  # before the lock, which a fork may have left locked for ever
+        self.check()  # before the lock, which a fork may have left locked for ever
         with self._lock:
-            db = self._check()
+            db = self.check()
             try:
                 found: list[Row] = db.execute(query, storable(*values)).fetchall()
                 return found

@@ -79,6 +79,7 @@ class SQLiteStore:
         safe: bool = False,
     ) -> None:
         """Write a batch; see `Store.append`."""
+        self._writer.check()  # before a lock that a fork may have left locked for ever
         own = self._leases.own(lease)
         body = encode_events(events)
         with own.lock:
@@ -169,9 +170,17 @@ class SQLiteStore:
 
         self._writer.commit(write, safe=True)
 
-    def add_plan(self, fingerprint: str, plan: bytes) -> None:
-        """Keep a plan, if it is not kept yet."""
-        self._writer.commit(lambda db: db.execute(self._sql["add_plan"], (fingerprint, plan)))
+    def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
+        """Keep a plan that a run is about to follow, if it is not kept yet."""
+
+        def write(db: apsw.Connection) -> None:
+            rows = db.execute(self._sql["number"], storable(run_id)).fetchall()
+            if not rows:
+                raise _not_found(run_id)
+            db.execute(self._sql["add_plan"], (fingerprint, plan))
+            db.execute(self._sql["follow"], (*rows[0], fingerprint))
+
+        self._writer.commit(write)
 
     def plan(self, fingerprint: str) -> bytes:
         """A plan that was kept. StoreError if it is not there."""

@@ -18,6 +18,7 @@ from typing import TypeVar
 
 import apsw
 
+from penstock.errors import StoreError
 from penstock.store.sqlite.connection import Guarded, connect, store_error
 from penstock.store.sqlite.locks import LockFile
 from penstock.store.sqlite.schema import is_current, prepare
@@ -56,9 +57,9 @@ class Writer(Guarded):
 
     def commit(self, work: Callable[[apsw.Connection], _T], *, safe: bool = False) -> _T:
         """Do `work` in one transaction, and give what it gives. Any error undoes all of it."""
-        self._check()  # before the lock, which a fork may have left locked for ever
+        self.check()  # before the lock, which a fork may have left locked for ever
         with self._lock:
-            db = self._check()
+            db = self.check()
             try:
                 self._locks.queue(_WRITE)
                 if safe is not self._full:
@@ -82,7 +83,7 @@ class Writer(Guarded):
 
     def sync(self) -> None:
         """Make all that was written safe."""
-        self._check()
+        self.check()
         if self._unsafe:
             self.commit(lambda db: db.execute(self._barrier), safe=True)
 
@@ -92,6 +93,8 @@ class Writer(Guarded):
             super().close()
 
     def _see_log(self, db: apsw.Connection, name: str, pages: int) -> int:
+        if pages < self._pages:
+            self._checkpoint_at = _LONG  # the log has begun anew
         self._pages = pages
         return apsw.SQLITE_OK
 
@@ -99,28 +102,28 @@ class Writer(Guarded):
         if not self._checkpointing.acquire(blocking=False):
             return
         try:
+            # Even a log that was copied in full begins anew only when nobody reads it: look again when it is longer.
+            self._checkpoint_at = self._pages + _LONG
             if self._db is not None and self._locks.take(_CHECKPOINT):
                 try:
                     self._copy_log()
                 finally:
                     self._locks.give_back(_CHECKPOINT)
-        except (apsw.Error, OSError):
-            self._checkpoint_at = self._pages + _LONG  # what was committed is in the log, so nothing is lost but time
+        except (apsw.Error, OSError, StoreError):
+            pass  # what was committed is in the log, so nothing is lost but time
         finally:
             self._checkpointing.release()
 
     def _copy_log(self) -> None:
         db = connect(self.path)  # its own, so that the other threads go on
         try:
-            pages, copied = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+            db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
             with self._lock:
                 try:
                     self._locks.queue(_WRITE)
-                    pages, copied = db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
+                    db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
                 finally:
                     self._locks.leave(_WRITE)
-            # A reader of an older state keeps the log from beginning anew: look again when it is longer still.
-            self._checkpoint_at = _LONG if copied == pages else pages + _LONG
         finally:
             db.close()
 

@@ -1,4 +1,4 @@
-"""The contract of observers: what they are told of a run, and by whom."""
+"""The contract of observers: what a driver tells those who show a run. `observe` has some; they need not import this."""
 
 from __future__ import annotations
 

@@ -1,0 +1,105 @@
+"""`penstock check`: compile workflows and tell all that is wrong with them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from penstock.cli.failures import USAGE, users_place
+from penstock.cli.options import json_option, param_option
+from penstock.cli.output import Output, spared_stdout
+from penstock.cli.plans import check_shape, message_of, place_of, problems_of
+from penstock.errors import PenstockError
+from penstock.observe.words import count, printable, size
+from penstock.runtime.loader import Loaded, load_all
+
+
+class Problem(NamedTuple):
+    """Something that is wrong with a workflow."""
+
+    file: str
+    kind: str
+    message: str
+    where: str | None
+
+
+@click.command("check")
+@click.argument("files", metavar="FILE[:NAME]...", nargs=-1, required=True)
+@param_option
+@json_option
+@click.pass_obj
+def command(output: Output, files: tuple[str, ...], params: dict[str, str]) -> int:
+    """Check all workflows of each FILE without running them.
+
+    Finds cycles, missing dependencies, arguments that do not fit, bad options and parameters. Exits with 2 if there is
+    any problem. Parameters are only needed where they shape the graph.
+    """
+    problems: list[Problem] = []
+    good: list[str] = []
+    with spared_stdout():
+        for file in files:
+            with _as_if_alone(file):
+                fine, found = _check(file, params)
+            good += fine
+            problems += found
+    if output.as_json:
+        output.emit([problem._asdict() for problem in problems])
+        return USAGE if problems else 0
+    for line in good:
+        output.say(output.clean(line))
+    for problem in problems:
+        place = f"{problem.where or problem.file}: "
+        kind = output.paint(problem.kind, "red")
+        output.say(f"{output.clean(place)}{kind}: {output.clean(problem.message)}")
+    if problems:
+        output.tell(f"Found {count(len(problems), 'problem')}")
+    return USAGE if problems else 0
+
+
+def _check(file: str, params: dict[str, str]) -> tuple[list[str], list[Problem]]:
+    """A line for each workflow of a file that is fine, and the problems of the others."""
+    try:
+        flows = load_all(file)
+    except PenstockError as error:
+        return [], _problems(file, error)
+    good: list[str] = []
+    problems: list[Problem] = []
+    for loaded in flows:
+        try:
+            plan = check_shape(loaded, _own(loaded, params, flows)).plan
+            good.append(f"{printable(plan.workflow)}: {size(plan)}, fine")
+        except PenstockError as error:
+            problems += _problems(file, error)
+        except Exception as error:
+            problems.append(Problem(file, type(error).__name__, str(error), users_place(error)))
+    return good, problems
+
+
+def _own(loaded: Loaded, params: dict[str, str], flows: list[Loaded]) -> dict[str, str]:
+    """Of the parameters given, those that are for this workflow; one that no workflow has is told of all."""
+    others = {name for flow in flows if flow is not loaded for name in flow.flow.parameters}
+    return {k: v for k, v in params.items() if k in loaded.flow.parameters or k not in others}
+
+
+def _problems(file: str, error: PenstockError) -> list[Problem]:
+    return [Problem(file, type(one).__name__, message_of(one), place_of(one)) for one in problems_of(error)]
+
+
+@contextmanager
+def _as_if_alone(file: str) -> Iterator[None]:
+    """Forget what a file imported from beside it: the next one may have a module of the same name."""
+    folder = Path(file.rpartition(":")[0] or file).absolute().parent
+    modules, path = set(sys.modules), sys.path.copy()
+    try:
+        yield
+    finally:
+        sys.path[:] = path
+        for name, module in list(sys.modules.items()):
+            place = getattr(module, "__file__", None)
+            if name not in modules and place and Path(place).is_relative_to(folder):
+                del sys.modules[name]

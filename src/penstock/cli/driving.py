@@ -1,0 +1,123 @@
+"""Driving a run from the command line: progress while it goes on, the verdict when it has ended."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from time import monotonic
+from typing import TYPE_CHECKING, Any, TextIO
+
+from penstock.cli.failures import FAILED, INTERRUPTED
+from penstock.cli.options import Choices
+from penstock.cli.output import Output, is_terminal, spared_stdout
+from penstock.cli.records import run_record
+from penstock.cli.story import next_commands, tell_failures
+from penstock.errors import RunInterrupted
+from penstock.observe.console import Console
+from penstock.observe.words import count, duration, opening
+from penstock.plan.plan import Plan
+
+if TYPE_CHECKING:
+    from penstock.manager import WorkflowManager
+    from penstock.runtime.record import Run
+
+Start = Callable[["WorkflowManager"], "Run"]
+
+
+class PlainProgress(Console):
+    """Plain lines, the first of which names the run."""
+
+    started = False
+
+    def __init__(self, out: TextIO | None, done: Collection[str]) -> None:
+        super().__init__(out)
+        self._done = frozenset(done)
+
+    def run_started(self, run_id: str, plan: Plan, done: int) -> None:
+        """Say which run it is: that is what stops or resumes it."""
+        super().run_started(run_id, plan, done)
+        self.started = True
+        stream = self._out or sys.stdout
+        try:
+            stream.write(opening(run_id, plan, self._done) + "\n")
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+
+
+def drive(output: Output, choices: Choices, start: Start, *, done: Collection[str] = ()) -> int:
+    """Drive what `start` starts on a manager, and tell how it ended. `done` names tasks that were done before."""
+    began = monotonic()
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(line_buffering=True)  # lines are shown as they come, also through a pipe
+    with spared_stdout(output.as_json), _progress(output, choices, done) as observer:
+        manager = choices.manager([observer])
+        run, interrupted = _run(manager, start)
+    with manager:
+        if output.as_json:
+            output.emit(run_record(run))
+        elif not observer.started:
+            output.say(f"Run {run.id} has succeeded already: nothing is left to do")
+        elif interrupted:
+            output.tell(f"{output.sentence(interrupted)}. Go on with: penstock resume {run.id}{choices.hint}")
+        else:
+            _tell_end(output, manager, run, monotonic() - began, choices)
+    if interrupted:
+        return INTERRUPTED
+    return 0 if run.state == "success" else FAILED
+
+
+def _run(manager: WorkflowManager, start: Start) -> tuple[Run, str | None]:
+    """The run, and how it was interrupted if it was."""
+    try:
+        return start(manager), None
+    except RunInterrupted as error:
+        interrupted = error
+    except SystemExit as error:  # SIGTERM
+        if not isinstance(error.__cause__, RunInterrupted):
+            raise
+        interrupted = error.__cause__
+    run: Run = interrupted.run
+    return run, str(interrupted).partition(";")[0]
+
+
+@contextmanager
+def _progress(output: Output, choices: Choices, done: Collection[str]) -> Iterator[Any]:
+    """An observer for where the command writes: a live table on a terminal, plain lines elsewhere.
+
+    Plain lines also for the inline executor, which is for debugging: a debugger needs the terminal for itself."""
+    stream = sys.stderr if output.as_json else sys.stdout
+    executor = choices.executor or choices.settings().executor
+    if not is_terminal(stream) or executor == "inline" or not _can_draw(stream.encoding):
+        yield PlainProgress(stream if output.as_json else None, done)
+        return
+    from penstock.observe.live import LiveView
+
+    with LiveView(stream, done) as view:
+        yield view
+
+
+def _can_draw(encoding: str | None) -> bool:
+    try:
+        "✓⠋━".encode(encoding or "ascii")
+    except (UnicodeError, LookupError):
+        return False
+    return True
+
+
+def _tell_end(output: Output, manager: WorkflowManager, run: Run, seconds: float, choices: Choices) -> None:
+    counts = ", ".join(f"{number:,} {state}" for state, number in run.counts.items())
+    took = duration(seconds)
+    if run.state == "success":
+        verdict = output.paint("succeeded", "green", bold=True)
+        output.say(f"Run {run.id} {verdict} in {took}: {count(len(run.tasks), 'task')}")
+        return
+    tell_failures(output, run, stream=sys.stderr)
+    verdict = run.state
+    if run.error and (run.state == "cancelled" or "failed" not in run.counts):
+        verdict = output.clean(run.error)  # no task is to blame
+    verdict = output.paint(verdict, "red", bold=True, stream=sys.stderr)
+    output.tell(f"Run {run.id} {verdict} after {took}: {counts}")
+    for line in next_commands(manager, run, choices.hint):
+        output.tell(line)

@@ -1,0 +1,108 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from penstock.cli.failures import NotFound
+from penstock.cli.output import Output
+from penstock.errors import RunNotFound
+from penstock.manager import WorkflowManager
+from penstock.parts import DURABILITIES, SQLITE
+from penstock.runtime.home import Settings, find_home, read_settings
+
+FC = TypeVar("FC", bound=Callable[..., Any])
+
+MOST_WORKERS = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """What the command line says about where runs are kept and how they are driven; None leaves it to the settings."""
+
+    store: str | None = None
+    executor: str | None = None
+    workers: int | None = None
+    durability: str | None = None
+
+    @property
+    def hint(self) -> str:
+        """What a command for the same store has to say."""
+        return f" --store {shlex.quote(self.store)}" if self.store else ""
+
+    def manager(self, observers: Any = None) -> WorkflowManager:
+        """A manager for these choices."""
+        return WorkflowManager(
+            self.store, self.executor, workers=self.workers, durability=self.durability, observers=observers
+        )
+
+    def reader(self) -> WorkflowManager:
+        """A manager that looks at the runs on record. RunNotFound if there is no store yet, which looking must not
+        make."""
+        settings = self.settings()
+        name = self.store or settings.store
+        folder: Path | None = None
+        if name == "sqlite":
+            folder = find_home(os.environ, Path.cwd())
+        elif name.startswith(SQLITE):
+            folder = Path(name.removeprefix(SQLITE)).expanduser()
+        if folder is not None and not folder.is_dir():
+            if self.store:
+                raise NotFound(f"there is no store in {folder}")
+            raise RunNotFound("there are no runs yet; start one with: penstock run FILE")
+        return self.manager()
+
+    def settings(self) -> Settings:
+        """The settings that hold where the command line says nothing."""
+        return read_settings(os.environ, Path.cwd())
+
+
+def _as_json(ctx: click.Context, parameter: click.Parameter, value: bool) -> None:
+    if value:
+        ctx.ensure_object(Output).as_json = True
+
+
+json_option = click.option(
+    "--json", is_flag=True, expose_value=False, callback=_as_json, help="Write the result as JSON, and nothing else"
+)
+store_option = click.option(
+    "--store", metavar="URL", help="Where runs are kept: sqlite (the folder .penstock), sqlite:///FOLDER, memory"
+)
+param_option = click.option(
+    "--param",
+    "params",
+    metavar="K=V",
+    multiple=True,
+    callback=lambda ctx, parameter, value: _pairs(value),
+    help="A parameter of the workflow; may be repeated",
+)
+
+
+def driving_options(func: FC) -> FC:
+    """The options of commands that drive a run."""
+    for option in (
+        json_option,
+        click.option("--durability", type=click.Choice(DURABILITIES), help="What a run survives"),
+        store_option,
+        click.option("--workers", type=click.IntRange(1, MOST_WORKERS), help="How many tasks may run at once"),
+        click.option("--executor", metavar="NAME", help="Where tasks run: threads, processes, inline (for debugging)"),
+    ):
+        func = option(func)
+    return func
+
+
+def _pairs(texts: tuple[str, ...]) -> dict[str, str]:
+    pairs = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise click.BadParameter(f"{text!r} is not NAME=VALUE")
+        pairs[name] = value
+    return pairs

@@ -1,0 +1,115 @@
+"""What is on record of runs: read for the command line, and written as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from penstock.runtime.record import moment
+
+if TYPE_CHECKING:
+    from penstock.manager import WorkflowManager
+    from penstock.runtime.record import Run
+    from penstock.store.base import RunRow
+
+
+def run_record(run: Run) -> dict[str, Any]:
+    """A run as JSON: the form of `penstock show --json`."""
+    return {
+        "id": run.id,
+        "workflow": run.workflow,
+        "state": run.state,
+        "params": plain(run.params),
+        "started_at": timestamp(run.started_at),
+        "ended_at": timestamp(run.ended_at),
+        "duration": run.duration,
+        "error": run.error,
+        "file": run.source,
+        "counts": run.counts,
+        "tasks": [
+            {
+                "id": task.name,
+                "map_index": None,
+                "state": task.state,
+                "attempts": task.attempts,
+                "started_at": timestamp(task.started_at),
+                "ended_at": timestamp(task.ended_at),
+                "duration": task.duration,
+                "error": task.error,
+                "traceback": task.traceback if task.state == "failed" else None,
+            }
+            for task in run.tasks
+        ],
+    }
+
+
+def row_record(row: RunRow, state: str) -> dict[str, Any]:
+    """A run as JSON, as far as its row tells."""
+    return {
+        "id": row.id,
+        "workflow": row.workflow,
+        "state": state,
+        "params": plain(params_of(row)),
+        "created_at": timestamp(moment(row.created_at)),
+        "started_at": timestamp(moment(row.started_at or 0.0)),
+        "ended_at": timestamp(moment(row.ended_at or 0.0)),
+        "duration": row_duration(row),
+        "error": row.error,
+        "file": row.source,
+        "tasks": row.tasks,
+        "counts": counts_of(row),
+    }
+
+
+def rows(manager: WorkflowManager, workflow: str | None, limit: int) -> list[tuple[RunRow, str]]:
+    """Runs, newest first, each with its state. Cheaper than `manager.runs`, since no journal is read."""
+    store = manager.parts.store
+    found = store.runs(workflow, limit=limit)
+    return [
+        (row, "interrupted" if row.state == "running" and store.holder(row.id) is None else row.state) for row in found
+    ]
+
+
+def row_duration(row: RunRow) -> float | None:
+    """Seconds from start to end, if the run has ended."""
+    return row.ended_at - row.started_at if row.ended_at and row.started_at else None
+
+
+def counts_of(row: RunRow) -> dict[str, int]:
+    """State of tasks -> how many, as the row has it."""
+    counts: dict[str, int] = json.loads(row.counts)
+    return counts
+
+
+def params_of(row: RunRow) -> Mapping[str, Any]:
+    """The parameters of a run."""
+    from penstock.results.tagged_json import loads
+
+    params: Mapping[str, Any] = loads(row.params)
+    return params
+
+
+def timestamp(at: datetime | None) -> str | None:
+    """A time in ISO 8601, UTC, to the millisecond."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z") if at is not None else None
+
+
+def local_time(at: datetime | None) -> str:
+    """A time as people here read it."""
+    return at.astimezone().strftime("%Y-%m-%d %H:%M:%S") if at is not None else ""
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it; what JSON lacks, as text."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if isfinite(value) else str(value)
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    return str(value)

@@ -1,0 +1,67 @@
+"""`penstock run`: run the workflow in a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from penstock.cli.driving import drive
+from penstock.cli.options import Choices, driving_options, param_option
+from penstock.cli.output import Output, spared_stdout
+from penstock.cli.plans import check_whole
+from penstock.observe.words import count
+from penstock.plan.graph import topological_order
+from penstock.runtime.loader import load
+from penstock.runtime.selection import Selection, select
+
+_TASKS: dict[str, Any] = {"metavar": "TASK", "multiple": True}
+
+
+@click.command("run")
+@click.argument("file", metavar="FILE[:NAME]")
+@param_option
+@click.option("--only", **_TASKS, help="Run this task alone; may be repeated")
+@click.option("--from", "from_", **_TASKS, help="Run this task and all that follow")
+@click.option("--until", **_TASKS, help="Run this task and all that it needs")
+@click.option("--dry-run", is_flag=True, help="Show what would run, in order, and run nothing")
+@driving_options
+@click.pass_obj
+def command(
+    output: Output,
+    /,
+    file: str,
+    params: dict[str, str],
+    only: tuple[str, ...],
+    from_: tuple[str, ...],
+    until: tuple[str, ...],
+    dry_run: bool,
+    **choices: Any,
+) -> int:
+    """Run the workflow in FILE, a path or a module; NAME chooses one of several.
+
+    Any script that runs its workflow is a FILE too: loading it starts no run.
+    """
+    selection = Selection(only, from_, until)
+    if dry_run:
+        return _show_order(output, file, params, selection)
+    return drive(
+        output,
+        Choices(**choices),
+        lambda manager: manager.run_file(file, params, selection=selection, raise_on_failure=False),
+    )
+
+
+def _show_order(output: Output, file: str, params: dict[str, str], selection: Selection) -> int:
+    with spared_stdout():
+        loaded = load(file)
+        plan = select(check_whole(loaded, params), selection).plan
+    order = topological_order(plan.upstreams)
+    if output.as_json:
+        tasks = [{"id": plan.names[t], "after": [plan.names[u] for u in plan.upstreams[t]]} for t in order]
+        output.emit({"workflow": plan.workflow, "tasks": tasks})
+        return 0
+    output.say(f"Would run {count(len(plan), 'task')} of {output.clean(plan.workflow)}:")
+    for task in order:
+        output.say(f"  {plan.names[task]}")
+    return 0

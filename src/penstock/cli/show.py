@@ -1,0 +1,121 @@
+"""`penstock show`: one run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from penstock.cli.colours import RUN_COLOURS, TASK_COLOURS
+from penstock.cli.options import Choices, json_option, store_option
+from penstock.cli.output import Cell, Output
+from penstock.cli.records import local_time, plain, run_record
+from penstock.cli.story import next_commands, tell_failures
+from penstock.engine.states import TaskState
+from penstock.observe.words import count, duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from penstock.manager import WorkflowManager
+    from penstock.runtime.record import Run, TaskRun
+
+_MOST_TASKS = 60
+"""A run of more tasks is summed up."""
+_DULL = ("success", "pending", "upstream_failed")
+"""States of tasks that a summary only counts."""
+
+
+@click.command("show")
+@click.argument("run_id", metavar="[RUN]", required=False)
+@click.option("--all", "whole", is_flag=True, help="Show every task and whole tracebacks, however many there are")
+@click.option("--state", type=click.Choice([state.label for state in TaskState]), help="Show the tasks in this state")
+@click.option("--values", is_flag=True, help="Show what the tasks returned, in short")
+@json_option
+@store_option
+@click.pass_obj
+def command(output: Output, run_id: str | None, whole: bool, state: str | None, values: bool, store: str | None) -> int:
+    """Show a run, by default the newest: for a failure the error first, then its tasks."""
+    choices = Choices(store)
+    with choices.reader() as manager:
+        run = manager.get(run_id)
+        previews = _previews(manager, run) if values else None
+        if output.as_json:
+            record = run_record(run)
+            if previews is not None:
+                record["tasks"] = [{**task, "value": previews[i]} for i, task in enumerate(record["tasks"])]
+            if state is not None:
+                record["tasks"] = [task for task in record["tasks"] if task["state"] == state]
+            output.emit(record)
+            return 0
+        _show_head(output, run)
+        if state in (None, "failed"):
+            tell_failures(output, run, whole=whole)
+        if run.state in ("failed", "interrupted", "cancelled"):
+            for line in next_commands(manager, run, choices.hint):
+                output.say(line)
+    _show_tasks(output, run, state, whole, previews)
+    return 0
+
+
+def _show_head(output: Output, run: Run) -> None:
+    state = output.paint(run.state, RUN_COLOURS.get(run.state), bold=True)
+    output.say(f"Run {run.id} of {output.clean(run.workflow)}: {state}")
+    seconds = duration(run.duration) if run.duration is not None else ""
+    fields = {
+        "error": run.error if "failed" not in run.counts else None,  # else the tasks' own errors tell more
+        "started": local_time(run.started_at),
+        "ended": f"{local_time(run.ended_at)}  ({seconds})" if run.ended_at is not None else None,
+        "params": ", ".join(f"{name}={plain(value)}" for name, value in run.params.items()),
+        "file": run.source,
+    }
+    for name, value in fields.items():
+        if value:
+            output.say(f"  {output.paint(f'{name:<8}', 'bright_black')} {output.clean(value)}")
+
+
+def _show_tasks(output: Output, run: Run, state: str | None, whole: bool, previews: Sequence[str] | None) -> None:
+    tasks = run.tasks
+    output.say()
+    if state is not None:
+        shown = [task for task in tasks if task.state == state]
+    elif whole or len(tasks) <= _MOST_TASKS:
+        shown = tasks
+    else:
+        counts = ", ".join(f"{number:,} {label}" for label, number in run.counts.items())
+        output.say(f"{count(len(tasks), 'task')}: {counts}")
+        shown = [task for task in tasks if task.state not in _DULL]
+    left = 0 if whole else len(shown) - _MOST_TASKS
+    shown = shown if whole else shown[:_MOST_TASKS]
+    if shown:
+        header = ("TASK", "STATE", "ATTEMPTS", "DURATION", "VALUE" if previews is not None else "ERROR")
+        output.table(header, [_cells(task, previews) for task in shown], right=(2, 3))
+    if left > 0:
+        output.say(f"… and {left:,} more: penstock show {run.id}{f' --state {state}' if state else ''} --all")
+    elif len(shown) < len(tasks) and state is None:
+        output.say(f"All of them: penstock show {run.id} --all, or --state STATE")
+
+
+def _cells(task: TaskRun, previews: Sequence[str] | None) -> list[Cell]:
+    attempts = str(task.attempts) if task.attempts else ""
+    if previews is not None:
+        last = previews[task.number]
+    else:
+        last = (task.error or "").split("\n", 1)[0] if task.state != "success" else ""
+    return [
+        Cell(task.name),
+        Cell(task.state, TASK_COLOURS.get(task.state)),
+        Cell(f"{attempts} ({task.lost} lost)" if task.lost else attempts),
+        Cell(duration(task.duration) if task.duration is not None else ""),
+        Cell(last, "bright_black"),
+    ]
+
+
+def _previews(manager: WorkflowManager, run: Run) -> list[str]:
+    """What each task returned, in a few words; "" where it did not."""
+    from penstock.results.preview import preview
+    from penstock.runtime.replay import replay
+
+    store = manager.parts.store
+    values = replay(store, store.run(run.id)).values
+    return [preview(values.get(task.number)) if task.state == "success" else "" for task in run.tasks]

@@ -1,0 +1,111 @@
+"""What of a run is sent to its worker processes. A function is pickled once, and goes to each process once."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Collection, Mapping
+from threading import Lock
+from typing import Any
+
+from penstock.code.identity import LOADED_FROM
+from penstock.code.travel import dumps
+from penstock.engine.events import ValueRef
+from penstock.errors import CannotTravel
+from penstock.executor.base import Attempt
+from penstock.executor.context import RunContext
+
+ADVICE = "make it inside the function, or use executor='threads'"
+
+
+class Requests:
+    """Makes the messages that ask a worker to run attempts; `SentRun` and `SentTask` say what is in them."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._lock = Lock()
+        self._functions: dict[tuple[int, int], tuple[int, bytes, bytes]] = {}
+        self._setup: tuple[Any, ...] | None = None
+
+    def setup(self) -> tuple[Any, ...]:
+        """The first message to each process. CannotTravel if the workflow's parameters cannot be sent."""
+        with self._lock:
+            if self._setup is None:
+                self._setup = self._make_setup()
+            return self._setup
+
+    def _make_setup(self) -> tuple[Any, ...]:
+        context = self._context
+        try:
+            params = dumps(dict(context.params))
+        except CannotTravel as error:
+            raise CannotTravel(f"the parameters of the workflow cannot be sent to a worker process: {error}") from error
+        file = getattr(sys.modules.get("__main__"), "__file__", None)
+        scripts = {
+            name: str(getattr(module, LOADED_FROM))
+            for name, module in sys.modules.copy().items()
+            if hasattr(module, LOADED_FROM)
+        }
+        # A store that no other process reaches stays here: values of its runs go through the pipe.
+        results = dumps(context.results) if context.results.portable else None
+        return (sys.argv[:], file and str(file), scripts, context.run_id, context.workflow, params, results)
+
+    def attempt(self, attempt: Attempt, known: Collection[int]) -> tuple[int, tuple[Any, ...]]:
+        """The message that asks for an attempt, and the number of its function, which is in it unless it is `known`.
+        CannotTravel if something about the task cannot be sent."""
+        context, task = self._context, attempt.task
+        function, *pickled = self._function(attempt)
+        return function, (
+            task,
+            attempt.generation,
+            attempt.number,
+            attempt.timeout,
+            attempt.name,
+            function,
+            None if function in known else pickled,
+            self._arguments(attempt),
+            {context.name(upstream): _plain(context.values.ref(upstream)) for upstream in context.plan.inputs[task]},
+            context.plan.consumers[task] > 0,
+        )
+
+    def _function(self, attempt: Attempt) -> tuple[int, bytes, bytes]:
+        """A number for the attempt's function, the function, and the exceptions after which it is tried again."""
+        func, retry_on = self._context.function(attempt.task), self._context.retry_on(attempt.task)
+        with self._lock:
+            found = self._functions.get((id(func), id(retry_on)))
+            if found is None:
+                try:
+                    found = len(self._functions), dumps(func), dumps(retry_on)
+                except CannotTravel as error:
+                    raise CannotTravel(
+                        f"the function of task '{attempt.name}' cannot be sent to a worker process: {error}; {ADVICE}"
+                    ) from error
+                self._functions[id(func), id(retry_on)] = found
+            return found
+
+    def _arguments(self, attempt: Attempt) -> bytes | None:
+        """The arguments as they were given, with placeholders for values."""
+        task = self._context.tasks[attempt.task]
+        if not task.args and not task.kwargs:
+            return None
+        args, kwargs = tuple(task.args), dict(task.kwargs or {})
+        try:
+            return dumps((args, kwargs))
+        except CannotTravel as error:
+            named = {str(place): value for place, value in enumerate(args, 1)} | kwargs
+            name, cause = _culprit(named) or ("", error)
+            raise CannotTravel(
+                f"argument {name} of task '{attempt.name}' cannot be sent to a worker process: {cause}; {ADVICE}"
+            ) from error
+
+
+def _culprit(named: Mapping[str, Any]) -> tuple[str, CannotTravel] | None:
+    for name, value in named.items():
+        try:
+            dumps(value)
+        except CannotTravel as error:
+            return name, error
+    return None
+
+
+def _plain(ref: ValueRef | None) -> tuple[Any, ...] | None:
+    return None if ref is None else tuple(ref)

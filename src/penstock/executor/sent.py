@@ -1,0 +1,138 @@
+"""What a worker process is sent of a run and its tasks, in the place of the run's own objects. `Requests` sends it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from penstock.code.travel import loads
+from penstock.engine.events import ValueRef
+from penstock.errors import CannotTravel, ValueUnavailable
+from penstock.executor.channel import Receiver, Sender
+from penstock.executor.context import WriteLog, fill_arguments
+from penstock.executor.driver_results import DriverResults
+from penstock.results.base import ResultStore
+from penstock.results.values import VOLATILE, load_value, store_value
+
+
+class SentTask:
+    """What was sent of a task for one attempt."""
+
+    def __init__(
+        self,
+        name: str,
+        function: int,
+        pickled_function: tuple[bytes, bytes] | None,
+        pickled_arguments: bytes | None,
+        values: dict[str, tuple[Any, ...] | None],
+        wanted: bool,
+    ) -> None:
+        self.name = name
+        self.function = function
+        """Which of the functions that were sent it calls."""
+        self.pickled_function = pickled_function
+        """That function and the exceptions it is tried again after, if they were not sent before."""
+        self.pickled_arguments = pickled_arguments
+        self.values = values
+        """References to the values among the arguments, by task."""
+        self.wanted = wanted
+        """Whether another task takes what this one returns."""
+
+
+class SentRun:
+    """The run, as far as it was sent: what `RunContext` is in the driver's process."""
+
+    task: SentTask
+
+    def __init__(
+        self,
+        messages: Sender,
+        requests: Receiver,
+        run_id: str,
+        workflow: str,
+        params: bytes,
+        results: bytes | None,
+    ) -> None:
+        self.run_id = run_id
+        self.workflow = workflow
+        self.params: Mapping[str, Any] = {}
+        self.results: ResultStore = DriverResults(messages, requests)
+        self._messages = messages
+        self._pickled: dict[int, tuple[bytes, bytes]] = {}
+        self._functions: dict[int, tuple[Callable[..., Any], Any]] = {}
+        self._failure: CannotTravel | None = None
+        try:
+            self.params = loads(params)
+            if results is not None:
+                self.results = loads(results)
+        except CannotTravel as error:
+            self._failure = CannotTravel(f"the workflow's parameters cannot be read in a worker process: {error}")
+
+    @property
+    def write_log(self) -> WriteLog:
+        """Where text goes."""
+        return lambda task, generation, attempt, stream, text: self._messages.send("print", stream, text)
+
+    def begin(self, task: SentTask) -> None:
+        """From here on, this is the task."""
+        self.task = task
+        if task.pickled_function is not None:
+            self._pickled[task.function] = task.pickled_function
+
+    def name(self, task: int) -> str:
+        """The task's name."""
+        return self.task.name
+
+    def function(self, task: int) -> Callable[..., Any]:
+        """The task's body."""
+        return self._function()[0]
+
+    def retry_on(self, task: int) -> Any:
+        """The exceptions after which the task is tried again; none if they could not be read."""
+        try:
+            return self._function()[1]
+        except CannotTravel:
+            return ()
+
+    def arguments(self, task: int) -> tuple[Any, Any]:
+        """The arguments of the body."""
+        if self._failure is not None:
+            raise self._failure
+        self._function()  # first, since what imports its modules may make arguments readable
+        if self.task.pickled_arguments is None:
+            return (), {}
+        args, kwargs = self._read(self.task.pickled_arguments, "arguments")
+        return fill_arguments(args, kwargs, self._load, self.params)
+
+    def keep(self, task: int, value: Any) -> ValueRef | None:
+        """Store what the body returned."""
+        ref = store_value(value, self.results)
+        if ref == VOLATILE and self.task.wanted:
+            raise ValueUnavailable(
+                f"it returned a {type(value).__qualname__}, which cannot leave its process, and another task takes it: "
+                "return something that can be pickled, or use executor='threads'"
+            )
+        return ref
+
+    def _function(self) -> tuple[Callable[..., Any], Any]:
+        number = self.task.function
+        if number not in self._functions:
+            func, retry_on = self._pickled[number]
+            self._functions[number] = self._read(func, "function"), self._read(retry_on, "retry_on")
+            del self._pickled[number]
+        return self._functions[number]
+
+    def _read(self, pickled: bytes, what: str) -> Any:
+        try:
+            return loads(pickled)
+        except CannotTravel as error:
+            raise CannotTravel(
+                f"the {what} of task '{self.task.name}' cannot be made in a worker process: {error}"
+            ) from error.__cause__
+
+    def _load(self, upstream: str) -> Any:
+        ref = self.task.values[upstream]
+        try:
+            return load_value(None if ref is None else ValueRef(*ref), self.results)
+        except ValueUnavailable as error:
+            raise ValueUnavailable(f"the value of task '{upstream}': {error}") from error

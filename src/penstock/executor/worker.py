@@ -1,0 +1,162 @@
+"""A worker process: it runs the attempts that the driver's process sends it, one at a time, until there are no more.
+
+It has three pipes. Requests come through the first, and what is to be said about them goes back through the second;
+both belong to the main thread, which runs the bodies. A second thread reads the third: it carries the wish that a body
+end, and its closing tells that the driver's process is gone, in which case this one ends itself and all that it
+started.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping
+from importlib.machinery import ModuleSpec
+from time import sleep
+from types import FrameType, ModuleType
+from typing import Any
+
+from penstock.code.identity import LOADED_FROM
+from penstock.engine.events import AttemptFailed, AttemptSucceeded
+from penstock.executor.base import Attempt, Ending
+from penstock.executor.capture import AttemptOutput, Capture
+from penstock.executor.channel import Receiver, Sender
+from penstock.executor.invoke import invoke
+from penstock.executor.sent import SentRun, SentTask
+
+LAST_SECONDS = 2.0
+"""How long a worker without work may take to end itself when the driver's process is gone."""
+
+
+def main(requests: int, messages: int, control: int) -> None:
+    """Serve these pipes until the first is closed."""
+    signal.signal(signal.SIGINT, _leave_it_to_the_driver)
+    _end_with_the_driver()
+    worker = Worker(Receiver(requests), Sender(messages))
+    for fd in (requests, messages, control):
+        os.set_inheritable(fd, False)
+    # Else a forked child would keep the pipes open: nobody would see that this process has died.
+    os.register_at_fork(after_in_child=lambda: _forget(worker, requests, messages, control))
+    threading.Thread(target=worker.watch, args=(Receiver(control),), name="penstock-watch", daemon=True).start()
+    with Capture(lambda: worker.output), contextlib.suppress(BrokenPipeError):
+        worker.serve()
+
+
+class Worker:
+    """Runs attempts of one run."""
+
+    def __init__(self, requests: Receiver, messages: Sender) -> None:
+        self.requests = requests
+        self.messages = messages
+        self.output: AttemptOutput | None = None
+        """What the process prints now. Its threads are the attempt's, whatever context they run in."""
+        self._running: tuple[int, Attempt] | None = None
+        self._asked: dict[int, Ending] = {}
+
+    def serve(self) -> None:
+        """Run what is asked for."""
+        setup = self.requests.receive()
+        if setup is None:
+            return
+        argv, main_file, scripts, *about_run = setup
+        sys.argv[:] = argv
+        _stand_in_for(main_file, scripts)
+        run = SentRun(self.messages, self.requests, *about_run)
+        while (request := self.requests.receive()) is not None:
+            self._run(run, *request)
+
+    def _run(
+        self, run: SentRun, sequence: int, task: int, generation: int, number: int, timeout: float | None, *sent: Any
+    ) -> None:
+        run.begin(SentTask(*sent))
+        attempt = Attempt(run, task, generation, number, timeout, 0)
+        self._running = sequence, attempt
+        if sequence in self._asked:
+            attempt.ending = self._asked[sequence]
+        self.output = AttemptOutput(lambda stream, text: self.messages.send("print", stream, text), shown=False)
+        try:
+            outcome = invoke(attempt)
+        finally:
+            self._running = None
+            self._asked.clear()
+            self.output.end()
+            self.output = None
+        if isinstance(outcome, AttemptSucceeded):
+            self.messages.send("succeeded", outcome.at, outcome.value and tuple(outcome.value))
+        elif isinstance(outcome, AttemptFailed):
+            self.messages.send("failed", outcome.at, tuple(outcome.error), outcome.retryable)
+        else:
+            self.messages.send("cancelled", outcome.at)
+
+    def watch(self, control: Receiver) -> None:
+        """Pass on wishes, and see to the end of the driver's process."""
+        with contextlib.suppress(OSError):
+            while (message := control.receive()) is not None:
+                self._ask(*message)
+        if self._running is None:
+            sleep(LAST_SECONDS)  # the main thread sees it too, and ends the process in good order
+        with contextlib.suppress(OSError):
+            os.killpg(os.getpid(), signal.SIGKILL)
+        os._exit(1)
+
+    def _ask(self, sequence: int, ending: str) -> None:
+        self._asked[sequence] = Ending[ending]
+        running = self._running
+        if running is not None and running[0] == sequence:
+            running[1].ending = Ending[ending]
+            frame = sys._current_frames().get(threading.main_thread().ident or 0)
+            self.messages.send("where", sequence, _stack(frame))
+
+
+def _stand_in_for(main_file: str | None, scripts: Mapping[str, str]) -> None:
+    """Empty modules in the place of the user's scripts, which are never run here: what they define comes by value, and
+    values that are pickled here say which script their classes are from."""
+    main = ModuleType("__main__")
+    main.__spec__ = ModuleSpec("__main__", None)  # multiprocessing, used by a body, will not look for the script either
+    if main_file is not None:
+        main.__file__ = main_file
+    sys.modules["__main__"] = main
+    for name, file in scripts.items():
+        module = ModuleType(name)
+        module.__file__ = file
+        setattr(module, LOADED_FROM, file)
+        sys.modules[name] = module
+
+
+def _stack(frame: FrameType | None) -> str:
+    """Where a body is, as the last lines of a traceback."""
+    import traceback
+
+    frames = []
+    for inner, line in traceback.walk_stack(frame):
+        if inner.f_globals.get("__name__") == invoke.__module__:
+            break
+        frames.append((inner, line))
+    return "".join(traceback.StackSummary.extract(iter(reversed(frames))).format()) if frame is not None else ""
+
+
+def _leave_it_to_the_driver(number: int, frame: FrameType | None) -> None:
+    """SIGINT: whether bodies end is for the driver to say. No SIG_IGN, since what bodies start would inherit it."""
+
+
+def _forget(worker: Worker, *fds: int) -> None:
+    """In a forked child."""
+    worker.messages.fd = worker.requests.fd = -1
+    for fd in fds:
+        with contextlib.suppress(OSError):
+            os.close(fd)
+
+
+def _end_with_the_driver() -> None:
+    """Where a body sits in C code and holds the interpreter's lock, `watch` cannot end the process. So on Linux the
+    kernel signals the end of the driver's process too, and C's own `alarm` is the handler: called with the number of
+    SIGHUP, which is 1, it leaves `watch` one second, and then ends the process."""
+    if sys.platform == "linux":
+        import ctypes
+
+        libc = ctypes.CDLL(None)
+        libc.signal(signal.SIGHUP, libc.alarm)
+        libc.prctl(1, signal.SIGHUP)  # PR_SET_PDEATHSIG

@@ -1,0 +1,47 @@
+"""Words that are said of runs and plans in more than one place."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from penstock.plan.plan import Plan
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it is one."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def size(plan: Plan) -> str:
+    """How large a plan is."""
+    return f"{count(len(plan), 'task')}, {count(sum(map(len, plan.upstreams)), 'edge')}"
+
+
+def opening(run_id: str, plan: Plan, done: Collection[str]) -> str:
+    """The first line about a run: its id is what stops or resumes it. `done` names tasks that were done before."""
+    number = sum(name in done for name in plan.names)
+    before = f", {number:,} of them done before" if number else ""
+    return f"Run {run_id} of {printable(plan.workflow)}: {count(len(plan), 'task')}{before}"
+
+
+def duration(seconds: float) -> str:
+    """Two or three digits that matter, with their unit: "40 ms", "3.2 s", "2 min 05 s", "1 h 12 min", "3 d 4 h"."""
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 9.95:
+        return f"{seconds:.2f} s" if seconds < 0.995 else f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes:02} min"
+    return f"{hours // 24} d {hours % 24} h"
+
+
+def printable(text: str) -> str:
+    """A text that is safe to show: the compiler sees to that for a task's name, but not for a workflow's."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)

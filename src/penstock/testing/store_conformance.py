@@ -1,0 +1,546 @@
+"""What every store must do, as tests: for Penstock's own stores and for those of others.
+
+    class TestMyStore(StoreConformance):
+        def open(self, folder: Path) -> Store:
+            return MyStore(folder)
+
+Needs pytest.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from penstock.engine.events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    AttemptSucceeded,
+    CancelRequested,
+    DriverStopped,
+    ErrorText,
+    Event,
+    PlanAdopted,
+    RetryDue,
+    RunResumed,
+    RunStarted,
+    RunTimedOut,
+    TasksRerun,
+    ValueRef,
+)
+from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
+from penstock.store.base import Lease, Listener, RunChange, RunRow, Store
+
+T = TypeVar("T")
+
+EVERY_EVENT: list[Event] = [
+    RunStarted(1.5),
+    AttemptStarted(0, 1, 2.5),
+    AttemptSucceeded(0, 1, 3.25),
+    AttemptSucceeded(1, 1, 3.25, ValueRef("json", 4, None, "null")),
+    AttemptSucceeded(2, 7, 3.25, ValueRef("pickle", 1 << 40, "ab" * 32)),
+    AttemptFailed(3, 1, 4.0, ErrorText("builtins.ValueError", "no \ud800 \x00 'quotes' \u2028", "Traceback\n  ...")),
+    AttemptFailed(3, 2, 4.0, ErrorText("E", ""), retryable=False),
+    AttemptLost(4, 1, 5.0, ErrorText("WorkerLost", "signal 9")),
+    AttemptCancelled(5, 1, 6.0),
+    RetryDue(3, 7.0),
+    CancelRequested(8.0, "somebody"),
+    RunTimedOut(9.0),
+    DriverStopped(10.0, "SIGTERM"),
+    RunResumed(11.0),
+    TasksRerun(12.0, (1, 2, 3)),
+    PlanAdopted(13.0, "f" * 64),
+]
+
+
+def new_run(id: str = "run-1", **values: object) -> RunRow:
+    """A run to put on record."""
+    row = RunRow(id, "flights", "queued", '{"day": "2013-01-01"}', "plan-a", "flights.py:flights", 1000.0)
+    return replace(row, **values)  # type: ignore[arg-type]
+
+
+class StoreConformance:
+    """Inherit from it, say how a store is opened, and name the class Test..."""
+
+    def open(self, folder: Path) -> Store:
+        """A store that keeps what it keeps in `folder`, or under that name: to open it there again, once it was closed,
+        gives what was written back, if the store is durable."""
+        raise NotImplementedError
+
+    @pytest.fixture
+    def store(self, tmp_path: Path) -> Iterator[Store]:
+        """A new store, with the run "run-1" on record."""
+        store = self.open(tmp_path / "store")
+        store.create_run(new_run(), b"a plan")
+        yield store
+        store.close()
+
+    @pytest.fixture
+    def lease(self, store: Store) -> Lease:
+        """The lease of "run-1"."""
+        return store.acquire("run-1")
+
+    # --- Journal
+
+    def test_batches_come_back_in_order_and_unchanged(self, store: Store, lease: Lease) -> None:
+        store.append(lease, EVERY_EVENT)
+        store.append(lease, EVERY_EVENT[:1], safe=True)
+        store.append(lease, EVERY_EVENT[::-1])
+        assert list(store.read("run-1")) == [(1, EVERY_EVENT), (2, EVERY_EVENT[:1]), (3, EVERY_EVENT[::-1])]
+
+    def test_events_keep_the_types_of_their_fields(self, store: Store, lease: Lease) -> None:
+        store.append(lease, EVERY_EVENT)
+        [(_, events)] = store.read("run-1")
+        assert [repr(event) for event in events] == [repr(event) for event in EVERY_EVENT]
+
+    def test_a_new_journal_is_empty(self, store: Store) -> None:
+        assert list(store.read("run-1")) == []
+
+    def test_the_list_that_was_written_may_be_used_again(self, store: Store, lease: Lease) -> None:
+        events: list[Event] = [RunStarted(1.0)]
+        store.append(lease, events)
+        events.clear()
+        assert list(store.read("run-1")) == [(1, [RunStarted(1.0)])]
+
+    @pytest.mark.parametrize("after", [0, 1, 63, 64, 65, 128, 199, 200, 300])
+    def test_a_long_journal_is_read_from_any_batch_on(self, store: Store, lease: Lease, after: int) -> None:
+        for number in range(1, 201):
+            store.append(lease, [RetryDue(number, 1.0)])
+        read = list(store.read("run-1", after))
+        assert read == [(number, [RetryDue(number, 1.0)]) for number in range(after + 1, 201)]
+
+    def test_journals_of_runs_are_apart(self, store: Store, lease: Lease) -> None:
+        store.create_run(new_run("run-2"), b"a plan")
+        other = store.acquire("run-2")
+        for number in range(10):
+            store.append(lease, [RetryDue(number, 1.0)])
+            store.append(other, [RetryDue(-number, 1.0)])
+        assert [batch for batch, _ in store.read("run-2")] == list(range(1, 11))
+        assert [events[0].task for _, events in store.read("run-2")] == [-n for n in range(10)]  # type: ignore[union-attr]
+
+    def test_writing_goes_on_while_a_journal_is_read(self, store: Store, lease: Lease) -> None:
+        for number in range(1, 101):
+            store.append(lease, [RetryDue(number, 1.0)])
+        batches = store.read("run-1")
+        assert next(batches)[0] == 1
+        store.append(lease, [RunStarted(1.0)])
+        assert [number for number, _ in batches][:99] == list(range(2, 101))
+
+    def test_sync_takes_nothing_and_something(self, store: Store, lease: Lease) -> None:
+        store.sync()
+        store.append(lease, EVERY_EVENT)
+        store.sync()
+        store.sync()
+        assert list(store.read("run-1")) == [(1, EVERY_EVENT)]
+
+    def test_a_batch_changes_the_row_and_takes_messages(self, store: Store, lease: Lease) -> None:
+        for kind in ("cancel", "wake", "cancel"):
+            store.post("run-1", kind)
+        first, second, third = store.messages("run-1")
+        store.append(lease, [RunStarted(5.0)], change=RunChange(state="running", tasks=7), taken=[first.id, third.id])
+        assert store.messages("run-1") == [second]
+        assert store.run("run-1") == new_run(state="running", tasks=7)
+
+    def test_a_batch_that_is_refused_does_nothing(self, store: Store, lease: Lease) -> None:
+        store.post("run-1", "cancel")
+        inbox = store.messages("run-1")
+        with pytest.raises(StoreError, match="nowhere"):
+            store.append(
+                lease, [RunStarted(5.0)], change=RunChange(state="running", plan="nowhere"), taken=[inbox[0].id]
+            )
+        assert store.run("run-1") == new_run()
+        assert store.messages("run-1") == inbox
+        assert list(store.read("run-1")) == []
+        store.append(lease, [RunResumed(6.0)])
+        assert list(store.read("run-1")) == [(1, [RunResumed(6.0)])]
+
+    def test_a_change_needs_no_events(self, store: Store, lease: Lease) -> None:
+        store.post("run-1", "wake")
+        store.append(lease, [], change=RunChange(error="why"), taken=[store.messages("run-1")[0].id])
+        assert store.run("run-1").error == "why"
+        assert store.messages("run-1") == []
+        assert [event for _, events in store.read("run-1") for event in events] == []
+
+    def test_messages_of_other_runs_are_not_taken(self, store: Store, lease: Lease) -> None:
+        store.create_run(new_run("run-2"), b"a plan")
+        store.post("run-2", "cancel")
+        [message] = store.messages("run-2")
+        store.append(lease, [RunStarted(1.0)], taken=[message.id, 123456])
+        assert store.messages("run-2") == [message]
+
+    def test_a_row_keeps_what_a_change_does_not_name(self, store: Store, lease: Lease) -> None:
+        ended = RunChange(state="failed", started_at=2.0, ended_at=3.0, error="because", counts='{"failed": 1}')
+        store.append(lease, [], change=ended)
+        expected = new_run(state="failed", started_at=2.0, ended_at=3.0, error="because", counts='{"failed": 1}')
+        assert store.run("run-1") == expected
+        store.append(lease, [], change=RunChange(tasks=3))
+        assert store.run("run-1") == replace(expected, tasks=3)
+        store.append(lease, [], change=RunChange(state="running", reopened=True))
+        assert store.run("run-1") == replace(expected, tasks=3, state="running", ended_at=None, error=None)
+        store.append(lease, [], change=RunChange(ended_at=9.0, error="again", reopened=True))
+        assert store.run("run-1") == replace(expected, tasks=3, state="running", ended_at=9.0, error="again")
+
+    @pytest.mark.parametrize("name", [field.name for field in fields(RunChange) if field.name != "reopened"])
+    def test_every_value_of_a_row_can_be_changed(self, store: Store, lease: Lease, name: str) -> None:
+        store.add_plan("run-1", "plan-b", b"another plan")
+        texts = {"plan": "plan-b", "state": "running", "error": "why", "counts": '{"success": 1}'}
+        value: dict[str, Any] = {name: texts.get(name, 7)}
+        store.append(lease, [], change=RunChange(**value))
+        assert store.run("run-1") == new_run(**value)
+
+    def test_text_that_is_no_unicode_is_no_obstacle(self, store: Store, lease: Lease) -> None:
+        store.append(lease, [], change=RunChange(error="no file a\udcffb"))
+        assert str(store.run("run-1").error).startswith("no file a")
+        store.post("run-1", "cancel", '"\udcff"')
+        assert len(store.messages("run-1")) == 1
+
+    def test_threads_append_to_different_runs(self, store: Store) -> None:
+        def drive(number: int) -> None:
+            id = f"many-{number}"
+            store.create_run(new_run(id), b"a plan")
+            lease = store.acquire(id)
+            for at in range(100):
+                store.append(lease, [RetryDue(number, float(at))], safe=at % 50 == 0)
+            lease.release()
+
+        _in_threads(drive, 8)
+        for number in range(8):
+            assert list(store.read(f"many-{number}")) == [(at + 1, [RetryDue(number, float(at))]) for at in range(100)]
+
+    def test_threads_append_to_one_run(self, store: Store, lease: Lease) -> None:
+        def write(number: int) -> None:
+            for at in range(50):
+                store.append(lease, [RetryDue(number, float(at))])
+
+        _in_threads(write, 4)
+        batches = list(store.read("run-1"))
+        assert [number for number, _ in batches] == list(range(1, 201))
+        for thread in range(4):
+            assert [e.at for _, [e] in batches if e == RetryDue(thread, e.at)] == [float(at) for at in range(50)]
+
+    # --- Leases
+
+    def test_a_run_has_one_driver(self, store: Store, lease: Lease) -> None:
+        with pytest.raises(RunLocked, match="run-1"):
+            store.acquire("run-1")
+        lease.release()
+        store.acquire("run-1")
+
+    def test_only_one_of_many_threads_becomes_the_driver(self, store: Store) -> None:
+        def compete(_: int) -> Lease | None:
+            try:
+                return store.acquire("run-1")
+            except RunLocked:
+                return None
+
+        assert len([lease for lease in _in_threads(compete, 8) if lease]) == 1
+
+    def test_the_holder_is_this_process_while_it_drives(self, store: Store) -> None:
+        assert store.holder("run-1") is None
+        before = time.time()
+        lease = store.acquire("run-1")
+        holder = store.holder("run-1")
+        assert holder is not None
+        assert (holder.pid, holder.host) == (os.getpid(), socket.gethostname())
+        assert before <= holder.since <= time.time()
+        lease.release()
+        assert store.holder("run-1") is None
+
+    def test_tokens_grow(self, store: Store) -> None:
+        tokens = []
+        for _ in range(3):
+            lease = store.acquire("run-1")
+            tokens.append(lease.token)
+            lease.release()
+        assert tokens == sorted(set(tokens))
+
+    def test_a_lease_that_was_given_back_writes_nothing(self, store: Store) -> None:
+        old = store.acquire("run-1")
+        store.append(old, [RunStarted(1.0)])
+        old.release()
+        store.post("run-1", "cancel")
+        inbox = store.messages("run-1")
+        for new in (None, store.acquire("run-1")):
+            with pytest.raises(LeaseLost, match="run-1"):
+                store.append(old, [RunResumed(2.0)], change=RunChange(state="success"), taken=[inbox[0].id])
+            if new:
+                store.append(new, [RunResumed(3.0)])
+        assert [events for _, events in store.read("run-1")] == [[RunStarted(1.0)], [RunResumed(3.0)]]
+        assert store.run("run-1").state == "queued"
+        assert store.messages("run-1") == inbox
+
+    def test_releasing_twice_does_not_harm_the_next_driver(self, store: Store) -> None:
+        old = store.acquire("run-1")
+        old.release()
+        new = store.acquire("run-1")
+        old.release()
+        assert store.holder("run-1") is not None
+        store.append(new, [RunStarted(1.0)])
+
+    # --- Inbox
+
+    def test_messages_come_oldest_first(self, store: Store) -> None:
+        before = time.time()
+        for number in range(20):
+            store.post("run-1", "mark", f'{{"number": {number}}}')
+        inbox = store.messages("run-1")
+        assert [message.body for message in inbox] == [f'{{"number": {number}}}' for number in range(20)]
+        assert [message.id for message in inbox] == sorted({message.id for message in inbox})
+        assert all(message.kind == "mark" and before <= message.at <= time.time() for message in inbox)
+
+    def test_the_id_of_a_message_is_not_used_again(self, store: Store, lease: Lease) -> None:
+        store.post("run-1", "cancel")
+        [first] = store.messages("run-1")
+        store.append(lease, [], taken=[first.id])
+        store.post("run-1", "cancel")
+        [second] = store.messages("run-1")
+        assert second.id > first.id
+
+    # --- Listener
+
+    @pytest.fixture
+    def listener(self, store: Store, lease: Lease) -> Iterator[Listener]:
+        """Where the driver of "run-1" sleeps."""
+        listener = store.listen("run-1")
+        yield listener
+        listener.close()
+
+    def test_nothing_wakes_a_listener(self, listener: Listener) -> None:
+        assert not listener.wait(0)
+        assert not listener.wait(-1)
+        started = time.monotonic()
+        assert not listener.wait(0.05)
+        assert time.monotonic() - started >= 0.05
+
+    def test_an_early_poke_is_not_lost_and_counts_once(self, listener: Listener) -> None:
+        for _ in range(100_000):
+            listener.poke()
+        assert listener.wait(60)
+        assert not listener.wait(0)
+
+    def test_a_poke_from_a_thread_wakes(self, listener: Listener) -> None:
+        thread = threading.Timer(0.05, listener.poke)
+        thread.start()
+        assert listener.wait(None)
+        thread.join()
+
+    def test_a_poke_from_a_signal_handler_wakes(self, listener: Listener) -> None:
+        before = signal.signal(signal.SIGALRM, lambda number, frame: listener.poke())
+        try:
+            for _ in range(20):
+                signal.setitimer(signal.ITIMER_REAL, 0.001)
+                assert listener.wait(None)
+        finally:
+            signal.signal(signal.SIGALRM, before)
+
+    def test_a_signal_handler_may_poke_while_its_thread_does(self, listener: Listener) -> None:
+        signals = 0
+
+        def handle(number: int, frame: object) -> None:
+            nonlocal signals
+            signals += 1
+            listener.poke()
+
+        before = signal.signal(signal.SIGALRM, handle)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
+            while signals < 200:
+                listener.poke()
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert listener.wait(60)
+
+    def test_a_message_wakes(self, store: Store, listener: Listener) -> None:
+        store.post("run-1", "cancel")
+        assert listener.wait(60)
+        assert [message.kind for message in store.messages("run-1")] == ["cancel"]
+
+    def test_a_closed_listener_takes_no_harm(self, store: Store, lease: Lease) -> None:
+        listener = store.listen("run-1")
+        listener.close()
+        listener.close()
+        listener.poke()
+        store.post("run-1", "cancel")
+        second = store.listen("run-1")
+        listener.close()
+        store.post("run-1", "cancel")
+        assert second.wait(60)
+        second.close()
+
+    # --- History
+
+    def test_a_run_keeps_every_column(self, store: Store) -> None:
+        full = new_run(
+            "run-2",
+            started_at=1.5,
+            ended_at=2.5,
+            error="größer \U0001f600",
+            tasks=5,
+            counts='{"success": 5}',
+            source=None,
+        )
+        store.create_run(full, b"a plan")
+        assert store.run("run-2") == full
+
+    def test_an_id_is_given_once(self, store: Store) -> None:
+        with pytest.raises(StoreError, match="run-1"):
+            store.create_run(new_run(state="other", plan="plan-b"), b"another plan")
+        assert store.runs() == [new_run()]
+        with pytest.raises(StoreError):
+            store.plan("plan-b")
+
+    def test_a_shortened_id_finds_its_run(self, store: Store) -> None:
+        store.create_run(new_run("abc1"), b"a plan")
+        store.create_run(new_run("abd1"), b"a plan")
+        store.create_run(new_run("abd12"), b"a plan")
+        assert store.run("abc").id == "abc1"
+        assert store.run("abd12").id == "abd12"
+        assert store.run("abd1").id == "abd1"  # whole, although it begins another
+
+    @pytest.mark.parametrize("id", ["", "x", "run-11", "RUN-1", "%", "_un-1", "*", "run-1\x00", "\ud800", "../run-1"])
+    def test_an_id_that_names_no_run(self, store: Store, id: str) -> None:
+        with pytest.raises(RunNotFound):
+            store.run(id)
+
+    def test_a_shortened_id_that_names_several(self, store: Store) -> None:
+        for number in range(2, 7):
+            store.create_run(new_run(f"run-{number}"), b"a plan")
+        with pytest.raises(RunNotFound, match=r"several.*run-1"):
+            store.run("run-")
+
+    def test_an_unknown_run_is_refused_everywhere(self, store: Store) -> None:
+        unknown: list[Callable[[str], object]] = [
+            *(store.acquire, store.holder, store.messages, store.listen, store.delete_run),
+            lambda id: store.post(id, "cancel"),
+            lambda id: store.add_plan(id, "plan-b", b"another plan"),
+            lambda id: list(store.read(id)),
+        ]
+        for call in unknown:
+            for id in ("run", "unknown", "", "\ud800"):
+                with pytest.raises(RunNotFound):
+                    call(id)
+
+    def test_runs_come_newest_first(self, store: Store) -> None:
+        for number, (workflow, at) in enumerate([("a", 3000.0), ("b", 2000.0), ("a", 2000.0), ("a", 500.0)], 2):
+            store.create_run(new_run(f"run-{number}", workflow=workflow, created_at=at), b"a plan")
+        assert [run.id for run in store.runs()] == ["run-2", "run-4", "run-3", "run-1", "run-5"]
+        assert [run.id for run in store.runs(limit=2)] == ["run-2", "run-4"]
+        assert [run.id for run in store.runs("a")] == ["run-2", "run-4", "run-5"]
+        assert [run.id for run in store.runs("a", limit=1)] == ["run-2"]
+        assert store.runs("unknown") == []
+
+    def test_a_plan_is_kept_once(self, store: Store) -> None:
+        assert store.plan("plan-a") == b"a plan"
+        store.add_plan("run-1", "plan-b", b"\x00\xff")
+        store.add_plan("run-1", "plan-b", b"\x00\xff")
+        store.create_run(new_run("run-2", plan="plan-b"), b"\x00\xff")
+        assert store.plan("plan-b") == b"\x00\xff"
+        with pytest.raises(StoreError, match="plan-c"):
+            store.plan("plan-c")
+
+    def test_deleting_a_run_leaves_the_others(self, store: Store, lease: Lease) -> None:
+        store.create_run(new_run("run-2"), b"a plan")
+        other = store.acquire("run-2")
+        store.append(other, EVERY_EVENT)
+        store.post("run-2", "cancel")
+        other.release()
+        store.append(lease, EVERY_EVENT)
+        store.delete_run("run-2")
+        assert [run.id for run in store.runs()] == ["run-1"]
+        assert list(store.read("run-1")) == [(1, EVERY_EVENT)]
+        assert store.plan("plan-a") == b"a plan"
+        with pytest.raises(LeaseLost):
+            store.append(other, EVERY_EVENT)
+        store.create_run(new_run("run-2"), b"a plan")  # the id is free, and remembers nothing
+        assert list(store.read("run-2")) == []
+        assert store.messages("run-2") == []
+        store.acquire("run-2")
+        with pytest.raises(LeaseLost):
+            store.append(other, EVERY_EVENT)
+
+    def test_a_plan_goes_with_the_last_run_that_ever_followed_it(self, store: Store, lease: Lease) -> None:
+        store.add_plan("run-1", "plan-b", b"another plan")
+        store.append(lease, [PlanAdopted(1.0, "plan-b")], change=RunChange(plan="plan-b"))
+        lease.release()
+        store.create_run(new_run("run-2", plan="plan-b"), b"another plan")
+        store.create_run(new_run("run-3", plan="plan-a"), b"a plan")
+        store.delete_run("run-3")
+        assert store.plan("plan-a") == b"a plan"  # run-1 began with it: its journal cannot be replayed without
+        store.delete_run("run-1")
+        with pytest.raises(StoreError, match="plan-a"):
+            store.plan("plan-a")
+        assert store.plan("plan-b") == b"another plan"
+        store.add_plan("run-2", "plan-c", b"a third plan")  # which it never came to follow
+        store.delete_run("run-2")
+        for plan in ("plan-b", "plan-c"):
+            with pytest.raises(StoreError, match=plan):
+                store.plan(plan)
+
+    def test_a_driven_run_is_not_deleted(self, store: Store, lease: Lease) -> None:
+        with pytest.raises(RunLocked, match="run-1"):
+            store.delete_run("run-1")
+        store.append(lease, [RunStarted(1.0)])
+        assert list(store.read("run-1")) == [(1, [RunStarted(1.0)])]
+
+    # --- The whole
+
+    def test_a_closed_store_refuses_work(self, store: Store, lease: Lease) -> None:
+        store.close()
+        store.close()
+        work: list[Callable[[], object]] = [
+            *(store.sync, store.runs),
+            lambda: store.append(lease, [RunStarted(1.0)]),
+            lambda: list(store.read("run-1")),
+            lambda: store.acquire("run-1"),
+            lambda: store.holder("run-1"),
+            lambda: store.post("run-1", "cancel"),
+            lambda: store.messages("run-1"),
+            lambda: store.listen("run-1"),
+            lambda: store.create_run(new_run("run-2"), b"a plan"),
+            lambda: store.add_plan("run-1", "plan-b", b"another plan"),
+            lambda: store.plan("plan-a"),
+            lambda: store.run("run-1"),
+            lambda: store.delete_run("run-1"),
+        ]
+        for call in work:
+            with pytest.raises(StoreError):
+                call()
+        lease.release()
+
+    def test_a_durable_store_gives_back_what_was_written(self, store: Store, lease: Lease, tmp_path: Path) -> None:
+        if not store.durable:
+            pytest.skip("this store keeps nothing")
+        store.append(lease, EVERY_EVENT, change=RunChange(state="running"))
+        store.post("run-1", "cancel")
+        inbox = store.messages("run-1")
+        store.close()  # and with it goes the lease
+        again = self.open(tmp_path / "store")
+        try:
+            assert again.runs() == [new_run(state="running")]
+            assert again.messages("run-1") == inbox
+            assert again.plan("plan-a") == b"a plan"
+            assert again.holder("run-1") is None
+            newer = again.acquire("run-1")
+            assert newer.token > lease.token
+            again.append(newer, [RunResumed(20.0)])
+            assert list(again.read("run-1")) == [(1, EVERY_EVENT), (2, [RunResumed(20.0)])]
+        finally:
+            again.close()
+
+
+def _in_threads(work: Callable[[int], T], count: int) -> list[T]:
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(work, range(count)))

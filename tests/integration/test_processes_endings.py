@@ -1,0 +1,480 @@
+"""Worker processes that die, and bodies that are ended before their time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from penstock import Task, Workflow, WorkflowManager, current, task
+from tests.integration.waiting import is_alive, pids_in, wait_until
+
+
+def run(flow, *, workers=2, grace=5.0, **options):
+    manager = WorkflowManager("memory", executor="processes", workers=workers, observers=[], grace=grace)
+    return manager.run(flow, raise_on_failure=False, **options)
+
+
+# --- Processes that die
+
+
+def die(how):
+    if how == "SIGKILL":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "SIGSEGV":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if how == "closed pipes":
+        os.closerange(3, 100)
+        time.sleep(60)
+    os._exit(3)
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ("SIGKILL", "died with signal SIGKILL (often: the machine was out of memory)"),
+        ("SIGSEGV", "died with signal SIGSEGV"),
+        ("exit", "ended with exit code 3"),
+        ("closed pipes", "died with signal"),
+    ],
+)
+def test_a_process_that_dies_costs_its_own_attempt_only(tmp_path, how, said):
+    starts = tmp_path / "starts"
+
+    @task
+    def deadly(how):
+        with starts.open("a") as file:
+            file.write("once more\n")
+        die(how)
+
+    @task
+    def wait_for_it():
+        from tests.integration.waiting import wait_until
+
+        wait_until(lambda: starts.exists() and len(starts.read_text().splitlines()) >= 3, "it has died twice")
+        return "fine"
+
+    @task
+    def number(given):
+        return given
+
+    with Workflow("flow") as flow:
+        wait_for_it()
+        deadly(how)
+        for given in range(5):
+            number(given)
+    done = run(flow)
+    assert done.task("wait_for_it").result == "fine"
+    assert [row.result for row in done.tasks if row.name.startswith("number")] == list(range(5))
+    row = done.task("deadly")
+    assert (row.state, len(starts.read_text().splitlines())) == ("failed", 3)
+    assert "worker process" in row.error
+    assert said in row.error
+
+
+def test_an_attempt_that_was_lost_is_made_again(tmp_path):
+    @task
+    def once(marker):
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return "done"
+
+    with Workflow("flow") as flow:
+        once(tmp_path / "marker")
+    row = run(flow).task("once")
+    assert (row.state, row.result, row.lost) == ("success", "done", 1)
+
+
+def start_child(pids):
+    """A child process that outlives its parent, as it ignores hang-ups."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=-1)
+    assert child.stdout is not None
+    child.stdout.readline()
+    with pids.open("a") as file:
+        file.write(f"{child.pid}\n")
+
+
+def test_what_a_body_started_ends_with_its_process(tmp_path):
+    pids = tmp_path / "pids"
+
+    @task
+    def crash():
+        start_child(pids)
+        os._exit(1)
+
+    @task
+    def leave():
+        start_child(pids)
+
+    with Workflow("flow") as flow:
+        crash()
+        leave()
+    run(flow)
+    assert len(pids_in(pids)) == 4
+    wait_until(lambda: not any(map(is_alive, pids_in(pids))), "they are gone")
+
+
+def test_a_forked_child_does_not_hide_the_death_of_its_parent(tmp_path):
+    pids = tmp_path / "pids"
+
+    @task
+    def fork():
+        child = os.fork()
+        if child == 0:
+            os.setsid()  # out of reach
+            time.sleep(60)
+            os._exit(0)
+        with pids.open("a") as file:
+            file.write(f"{child}\n")
+        os._exit(1)
+
+    with Workflow("flow") as flow:
+        fork()
+    try:
+        assert "exit code 1" in run(flow).task("fork").error
+    finally:
+        for pid in pids_in(pids):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_no_process_is_left_behind(tmp_path):
+    pids = tmp_path / "pids"
+
+    @task
+    def stay(pids):
+        import atexit
+
+        with pids.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        thread = threading.Thread(target=time.sleep, args=(60,))
+        thread.start()  # keeps the interpreter from ending by itself
+        atexit.register(pids.with_name("never").touch)
+
+    @task
+    def go(pids):
+        import atexit
+
+        atexit.register(pids.with_name("in good order").touch)
+
+    with Workflow("flow") as flow:
+        stay(pids)
+        go(pids)
+    before = threading.active_count()
+    run(flow)
+    assert not any(map(is_alive, pids_in(pids)))
+    assert threading.active_count() == before
+    assert not (tmp_path / "never").exists()
+
+
+def test_processes_end_in_good_order(tmp_path):
+    @task
+    def register(marker):
+        import atexit
+
+        atexit.register(marker.touch)
+
+    with Workflow("flow") as flow:
+        register(tmp_path / "marker")
+    run(flow)
+    assert (tmp_path / "marker").exists()
+
+
+def test_a_process_that_cannot_be_started(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
+    with Workflow("flow") as flow:
+        flow.add_task(Task("work", int))
+    row = run(flow).task("work")
+    assert row.state == "failed"
+    assert "no worker process can be started" in row.error
+    assert "nowhere" in row.error
+
+
+def test_a_process_that_cannot_import_penstock(monkeypatch, capfd):
+    with Workflow("flow") as flow:
+        flow.add_task(Task("work", int))
+    assert run(flow).state == "success"  # with that, this process has imported all that it needs
+    monkeypatch.setattr(sys, "path", [])
+    row = run(flow).task("work")
+    assert row.state == "failed"
+    assert "ended with exit code 1" in row.error
+    assert "Error" in capfd.readouterr().err
+
+
+def test_a_run_within_a_body(tmp_path):
+    pids = tmp_path / "pids"
+
+    @task
+    def inner():
+        with pids.open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        return os.getpid()
+
+    @task
+    def outer():
+        with Workflow("inner") as flow:
+            inner()
+        print("around")
+        return WorkflowManager("memory", executor="processes", observers=[]).run(flow).task("inner").result
+
+    with Workflow("flow") as flow:
+        outer()
+    row = run(flow).task("outer")
+    assert [row.result] == pids_in(pids)
+    assert row.log == "around\n"
+    assert not is_alive(row.result)
+
+
+# --- Timeouts
+
+
+@pytest.fixture
+def long_notice(monkeypatch):
+    """Bodies that look whether they should end have the time to."""
+    monkeypatch.setattr("penstock.runtime.driver.TIMEOUT_NOTICE", 30.0)
+
+
+def sleep_in_c(seconds):
+    """A C function that holds the interpreter's lock."""
+    import ctypes
+
+    ctypes.PyDLL(None).sleep(seconds)
+
+
+@pytest.mark.parametrize("sleep", [time.sleep, sleep_in_c])
+def test_a_timeout_ends_a_body_in_c_code_at_once(sleep, tmp_path):
+    pids = tmp_path / "pids"
+
+    @task(timeout=0.2, retries=1)
+    def slow():
+        start_child(pids)
+        sleep(60)
+
+    @task
+    def other():
+        return "fine"
+
+    with Workflow("flow") as flow:
+        slow()
+        other()
+    began = time.monotonic()
+    done = run(flow)
+    assert time.monotonic() - began < 30
+    row = done.task("slow")
+    assert row.error == "TaskTimeout: ran longer than its timeout of 0.2 s"
+    assert (row.state, row.attempts) == ("failed", 2)
+    assert done.task("other").result == "fine"
+    wait_until(lambda: not any(map(is_alive, pids_in(pids))), "the children are gone")
+
+
+def test_a_timeout_shows_where_the_body_was():
+    @task(timeout=0.5)
+    def slow():
+        time.sleep(60)  # here
+
+    with Workflow("flow") as flow:
+        slow.options(after=flow.add_task(Task("the process starts", int)))()
+    row = run(flow, workers=1).task("slow")
+    assert row.traceback.startswith("Traceback (most recent call last):\n")
+    assert "time.sleep(60)  # here" in row.traceback
+    assert "penstock/executor" not in row.traceback
+    assert row.traceback.rstrip().endswith("TaskTimeout: ran longer than its timeout of 0.5 s")
+
+
+def test_a_body_sees_its_timeout_and_cleans_up(tmp_path, long_notice):
+    @task(timeout=0.2)
+    def slow():
+        from tests.integration.waiting import wait_until
+
+        wait_until(lambda: current().cancelled, "it is asked to end")
+        (tmp_path / "cleaned").touch()
+        return "not all of it"
+
+    with Workflow("flow") as flow:
+        slow.options(after=flow.add_task(Task("the process starts", int)))()
+    row = run(flow, workers=1).task("slow")
+    assert row.error == "TaskTimeout: ran longer than its timeout of 0.2 s"
+    assert (tmp_path / "cleaned").exists()
+
+
+def test_the_next_attempt_on_the_same_process_is_not_asked_to_end(long_notice):
+    @task(timeout=0.2, retries=1)
+    def slow():
+        from tests.integration.waiting import wait_until
+
+        if current().attempt == 1:
+            wait_until(lambda: current().cancelled, "it is asked to end")
+            raise ValueError
+        return current().cancelled
+
+    with Workflow("flow") as flow:
+        slow.options(after=flow.add_task(Task("the process starts", int)))()
+    row = run(flow, workers=1).task("slow")
+    assert (row.attempts, row.result) == (2, False)
+
+
+def test_many_timeouts_and_successes_side_by_side():
+    """A process that is ended just as it answers must not take the next task down with it."""
+
+    @task(timeout=0.01, retries=0)
+    def race(seconds):
+        time.sleep(seconds)
+        return "in time"
+
+    @task
+    def plain(number):
+        return number
+
+    with Workflow("flow") as flow:
+        for number in range(30):
+            race(0.2 + number / 3000)
+            plain(number)
+    done = run(flow)
+    for row in done.tasks:
+        if row.name.startswith("plain"):
+            assert row.state == "success"
+        else:
+            assert row.lost == 0
+            assert row.error == "TaskTimeout: ran longer than its timeout of 0.01 s"
+
+
+# --- Cancel
+
+
+def cancel_when(manager, condition):
+    def wait_and_cancel():
+        wait_until(condition, "the body runs")
+        manager.cancel(by="the test")
+
+    thread = threading.Thread(target=wait_and_cancel)
+    thread.start()
+    return thread
+
+
+def test_a_cancelled_body_sees_it(tmp_path):
+    @task
+    def loop():
+        from tests.integration.waiting import wait_until
+
+        (tmp_path / "running").touch()
+        wait_until(lambda: current().cancelled, "it is cancelled")
+        (tmp_path / "seen").touch()
+
+    manager = WorkflowManager("memory", executor="processes", observers=[])
+    with Workflow("flow") as flow:
+        loop()
+    thread = cancel_when(manager, (tmp_path / "running").exists)
+    done = manager.run(flow, raise_on_failure=False)
+    thread.join()
+    assert (done.state, done.task("loop").state) == ("cancelled", "cancelled")
+    assert (tmp_path / "seen").exists()
+
+
+def test_a_cancelled_body_that_does_not_look_is_ended(tmp_path):
+    @task
+    def loop():
+        (tmp_path / "running").touch()
+        time.sleep(60)
+
+    manager = WorkflowManager("memory", executor="processes", observers=[], grace=0.1)
+    with Workflow("flow") as flow:
+        loop()
+    began = time.monotonic()
+    thread = cancel_when(manager, (tmp_path / "running").exists)
+    done = manager.run(flow, raise_on_failure=False)
+    thread.join()
+    assert (done.state, done.task("loop").state) == ("cancelled", "cancelled")
+    assert time.monotonic() - began < 30
+
+
+# --- Ends from outside
+
+STOPPED = """
+import os, sys, time
+from pathlib import Path
+from penstock import Task, WorkflowManager, current
+
+def record(line):
+    with open("told", "a") as file:
+        file.write(f"{line}\\n")
+
+def work(how):
+    import signal, subprocess
+    child = subprocess.Popen(["sleep", "60"])
+    record(f"{os.getpid()} {child.pid}")
+    if how == "looks":
+        while not current().cancelled:
+            time.sleep(0.01)
+        Path("seen").touch()
+    elif how == "holds the lock":
+        import ctypes
+        ctypes.PyDLL(None).sleep(60)
+    else:
+        time.sleep(60)
+
+manager = WorkflowManager("sqlite", executor="processes", workers=2, grace=float(sys.argv[2]), observers=[])
+manager.add_task(Task("work", work, args=(sys.argv[1],)))
+manager.add_task(Task("more", work, args=(sys.argv[1],)))
+manager.run()
+"""
+
+
+@pytest.fixture
+def start_script(tmp_path) -> Iterator[Callable]:
+    """Starts the script above. Gives it, once both of its bodies run, and the processes of these."""
+    started: list[subprocess.Popen[bytes]] = []
+
+    def start(how: str, grace: int) -> tuple[subprocess.Popen[bytes], list[int]]:
+        (tmp_path / "stopped.py").write_text(STOPPED)
+        command = [sys.executable, "stopped.py", how, str(grace)]
+        started.append(subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.DEVNULL))
+        wait_until(lambda: len(pids_in(tmp_path / "told")) == 4, "both bodies run")
+        return started[0], pids_in(tmp_path / "told")
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait()
+    for pid in filter(is_alive, pids_in(tmp_path / "told")):
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("how", ["sleeps", "holds the lock"])
+def test_when_the_driver_is_killed_its_workers_end_themselves(start_script, how):
+    process, pids = start_script(how, 5)
+    process.kill()
+    process.wait()
+    wait_until(lambda: not any(map(is_alive, pids[::2])), "the workers are gone", 20)
+    if how == "sleeps":
+        wait_until(lambda: not any(map(is_alive, pids)), "what they started is gone", 20)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_asks_and_leaves_the_run_to_be_resumed(start_script, tmp_path, number):
+    process, pids = start_script("looks", 20)
+    process.send_signal(number)
+    process.wait(60)
+    assert process.returncode != 0
+    assert (tmp_path / "seen").exists()
+    assert not any(map(is_alive, pids))
+    manager = WorkflowManager(f"sqlite:///{tmp_path}/.penstock")
+    assert manager.get().state == "interrupted"
+    manager.close()
+
+
+def test_a_second_signal_ends(start_script):
+    process, pids = start_script("sleeps", 60)
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGINT)
+    while process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.2)
+    assert not any(map(is_alive, pids))

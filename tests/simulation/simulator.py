@@ -1,0 +1,187 @@
+"""A driver and its workers in one thread, with their chances drawn from a seed: it finds what some order could do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from random import Random
+from typing import Any
+
+from penstock.engine.commands import CancelAttempts, Command, DispatchTasks, EndRun, SetTimer, WithdrawTasks
+from penstock.engine.events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    AttemptSucceeded,
+    ErrorText,
+    Event,
+    RetryDue,
+    RunStarted,
+    ValueRef,
+)
+from penstock.engine.invariants import check
+from penstock.engine.run import RunEngine
+from penstock.plan.plan import Plan
+from tests.simulation.model import FAILURE, FATAL, LOST, SUCCESS, Script, outcome
+
+ERROR = ErrorText("ValueError", "as the script says")
+BEGINNING = 1_000_000.0
+VOLATILE, KEPT = ValueRef("volatile", 0), ValueRef("json", 1, None, "1")
+
+
+def snapshot(engine: RunEngine) -> dict[str, Any]:
+    """Everything that an engine knows, copied."""
+    return {name: deepcopy(value) for name, value in vars(engine).items() if name not in ("_handlers", "_plans")}
+
+
+def labels(engine: RunEngine) -> list[str]:
+    """The state of each task, as users see it."""
+    return [engine.task_state(task).label for task in range(len(engine.plan))]
+
+
+class Simulation:
+    """One driver's time with a run. `journal` is what it wrote, `snapshots[n]` the engine after n of its events."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        scripts: Sequence[Script],
+        *,
+        seed: int,
+        workers: int,
+        journal: Iterable[Event] = (),
+        engine: RunEngine | None = None,
+        volatile: Iterable[int] = (),
+        watch: bool = False,
+    ) -> None:
+        self.plan = plan
+        self.scripts = scripts
+        self.random = Random(seed)
+        self.workers = workers
+        self.watch = watch
+        self.engine = engine or RunEngine(plan, run_id="run")
+        self.volatile = frozenset(volatile)
+        """Tasks whose values no codec takes."""
+        self.alive: set[int] = set()
+        """Those of them whose values this driver has, having made them itself."""
+        self.journal: list[Event] = []
+        self.snapshots = [snapshot(self.engine)]
+        self.commands: list[Command] = []
+        self.now = BEGINNING
+        self.spoken = [0] * len(plan)
+        """How many attempts of each body have come out."""
+        self.succeeded: set[int] = set()
+        self.ready: list[int] = []
+        self.timers: list[tuple[float, int]] = []
+        self.running: dict[int, int] = {}
+        self.asked_to_end: set[int] = set()
+        self.over = False
+        for event in journal:
+            self._replay(event)
+
+    # --- What a driver does
+
+    def begin(self) -> Simulation:
+        """Start the run and drive it to its end."""
+        self.feed(RunStarted(self.tick()))
+        return self.go_on()
+
+    def go_on(self) -> Simulation:
+        """Drive the run to its end."""
+        while not self.over:
+            assert self.step(), f"nothing is left to do, and the run has not ended: {labels(self.engine)}"
+        assert not self.running
+        return self
+
+    def step(self) -> bool:
+        """Do one of the things that could happen next, by chance; False if nothing could."""
+        choices: list[Callable[[], None]] = []
+        if len(self.running) < self.workers:
+            choices += [lambda task=task: self.start(task) for task in self.ready]  # type: ignore[misc]
+        choices += [lambda task=task: self.finish(task) for task in self.running]  # type: ignore[misc]
+        if self.timers:
+            choices.append(self.wake)
+        if not choices:
+            return False
+        self.random.choice(choices)()
+        return True
+
+    def start(self, task: int) -> None:
+        """Hand a ready task to a worker."""
+        missing = [upstream for upstream in self.plan.upstreams[task] if upstream not in self.succeeded]
+        assert not missing, f"task {task} starts before {missing} have succeeded"
+        dead = [upstream for upstream in self.plan.inputs[task] if upstream in self.volatile - self.alive]
+        assert not dead, f"task {task} starts without the values of {dead}"
+        self.ready.remove(task)
+        number = self.engine.attempts[task] + 1
+        self.running[task] = number
+        self.feed(AttemptStarted(task, number, self.tick()))
+
+    def finish(self, task: int) -> None:
+        """Let a body come out as its script says, unless it was asked to end and heeds it."""
+        number = self.running.pop(task)
+        if task in self.asked_to_end and self.random.random() < 0.5:
+            self.feed(AttemptCancelled(task, number, self.tick()))
+            return
+        ending = outcome(self.scripts[task], self.spoken[task])
+        self.spoken[task] += 1
+        at = self.tick()
+        if ending == SUCCESS:
+            self.succeeded.add(task)
+            self.alive.add(task)
+            self.feed(AttemptSucceeded(task, number, at, VOLATILE if task in self.volatile else KEPT))
+        elif ending == LOST:
+            self.feed(AttemptLost(task, number, at, ERROR))
+        else:
+            assert ending in (FAILURE, FATAL)
+            self.feed(AttemptFailed(task, number, at, ERROR, retryable=ending == FAILURE))
+
+    def wake(self) -> None:
+        """Let the next timer ring."""
+        due, task = min(self.timers)
+        self.timers.remove((due, task))
+        self.now = max(self.now, due)
+        self.feed(RetryDue(task, self.tick()))
+
+    def tick(self) -> float:
+        """The time, a second later each time it is asked for."""
+        self.now += 1.0
+        return self.now
+
+    def feed(self, event: Event) -> None:
+        """Step the engine and obey it."""
+        commands = self.engine.handle(event)
+        check(self.engine)
+        self.journal.append(event)
+        if self.watch:
+            self.snapshots.append(snapshot(self.engine))
+        for command in commands:
+            self.commands.append(deepcopy(command))
+            self._obey(command)
+
+    def _obey(self, command: Command) -> None:
+        if isinstance(command, DispatchTasks):
+            assert not set(command.tasks) & {*self.ready, *self.running}, "a task is dispatched twice"
+            self.ready += command.tasks
+        elif isinstance(command, SetTimer):
+            self.timers.append((command.due, command.task))
+        elif isinstance(command, WithdrawTasks):
+            self.ready = [task for task in self.ready if task not in command.tasks]
+        elif isinstance(command, CancelAttempts):
+            assert set(command.tasks) <= set(self.running)
+            self.asked_to_end |= set(command.tasks)
+        elif isinstance(command, EndRun):
+            assert not self.over, "the run ends twice"
+            self.over = True
+
+    # --- What a driver does that takes a run over
+
+    def _replay(self, event: Event) -> None:
+        self.engine.handle(event)
+        self.journal.append(event)
+        self.now = max(self.now, event.at)
+        if isinstance(event, (AttemptSucceeded, AttemptFailed, AttemptLost)):
+            self.spoken[event.task] += 1
+        if isinstance(event, AttemptSucceeded):
+            self.succeeded.add(event.task)

@@ -1,0 +1,425 @@
+"""Random graphs, random bodies, random orders: the law of the engine, against a model that knows nothing of order."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from penstock.engine.events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    AttemptSucceeded,
+    CancelRequested,
+    DriverStopped,
+    Event,
+    PlanAdopted,
+    RetryDue,
+    RunResumed,
+    RunStarted,
+    RunTimedOut,
+    TasksRerun,
+    ValueRef,
+)
+from penstock.engine.invariants import check
+from penstock.engine.run import InvalidEvent, RunEngine
+from penstock.engine.states import RunState, TaskState
+from penstock.plan.fingerprint import fit
+from penstock.plan.plan import Plan
+from penstock.policy import TaskPolicy
+from tests.simulation.model import FAILURE, FATAL, LOST, SUCCESS, Script, final_states, verdict
+from tests.simulation.plans import graphs, make_plan
+from tests.simulation.simulator import ERROR, Simulation, labels, snapshot
+
+ROOT = Path(__file__).parents[2]
+
+
+class Case(NamedTuple):
+    """A workflow and what its bodies do."""
+
+    graph: list[list[int]]
+    scripts: list[Script]
+    retries: list[int]
+    names: list[str] | None = None
+
+    @property
+    def plan(self) -> Plan:
+        policies = [TaskPolicy(retries=count, retry_delay=5.0, retry_backoff=2.0) for count in self.retries]
+        names = self.names or [f"t{number}" for number in range(len(self.graph))]
+        functions = tuple(f"module:{name}" for name in names)
+        return make_plan(self.graph, names=names, policies=policies, functions=functions, timeout=1e6)
+
+    @property
+    def undisturbed(self) -> list[str]:
+        return final_states(self.graph, self.scripts, self.retries)
+
+
+ANY_SCRIPT = st.one_of(
+    st.just((SUCCESS,)),
+    st.integers(1, 3).map(lambda times: (FAILURE,) * times + (SUCCESS,)),
+    st.just((FAILURE,)),
+    st.just((FATAL,)),
+    st.lists(st.sampled_from([SUCCESS, FAILURE, FATAL, LOST]), min_size=1, max_size=5).map(tuple),
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    graph = draw(graphs())
+    each = {"min_size": len(graph), "max_size": len(graph)}
+    return Case(graph, draw(st.lists(ANY_SCRIPT, **each)), draw(st.lists(st.integers(0, 3), **each)))
+
+
+@st.composite
+def steadfast_cases(draw: st.DrawFn) -> Case:
+    """Bodies whose last word does not depend on how often they are asked, so that trying again changes no verdict."""
+    graph, scripts, retries = draw(graphs(max_size=7)), [], []
+    for _ in graph:
+        failures = draw(st.integers(0, 2))
+        script = draw(st.sampled_from([(FAILURE,) * failures + (SUCCESS,), (FAILURE,), (FATAL,)]))
+        scripts.append(script)
+        retries.append(failures + draw(st.integers(0, 1)))
+    return Case(graph, scripts, retries)
+
+
+SEEDS = st.integers(0, 2**32 - 1)
+WORKERS = st.integers(1, 4)
+
+
+@settings(max_examples=200)
+@given(cases(), SEEDS, WORKERS)
+def test_the_final_states_follow_from_graph_and_bodies_alone(case: Case, seed: int, workers: int) -> None:
+    run = Simulation(case.plan, case.scripts, seed=seed, workers=workers).begin()
+    assert labels(run.engine) == case.undisturbed
+    assert run.engine.state == verdict(case.undisturbed)
+
+
+@given(cases(), SEEDS, SEEDS)
+def test_who_finishes_first_changes_no_state_and_no_count_of_attempts(case: Case, seed: int, other_seed: int) -> None:
+    one = Simulation(case.plan, case.scripts, seed=seed, workers=1).begin().engine
+    other = Simulation(case.plan, case.scripts, seed=other_seed, workers=4).begin().engine
+    assert one.states == other.states
+    assert one.attempts == other.attempts
+    assert (one.failures, one.lost) == (other.failures, other.lost)
+
+
+@given(cases(), SEEDS, WORKERS)
+def test_a_replay_gives_the_same_engine_after_every_event(case: Case, seed: int, workers: int) -> None:
+    run = Simulation(case.plan, case.scripts, seed=seed, workers=workers, watch=True).begin()
+    again = RunEngine(case.plan, run_id="run")
+    assert snapshot(again) == run.snapshots[0]
+    for event, expected in zip(run.journal, run.snapshots[1:], strict=True):
+        again.handle(event)
+        assert snapshot(again) == expected
+
+
+@settings(max_examples=50)
+@given(steadfast_cases(), SEEDS, WORKERS)
+def test_a_run_killed_anywhere_and_resumed_ends_as_if_nothing_had_happened(
+    case: Case, seed: int, workers: int
+) -> None:
+    undisturbed = Simulation(case.plan, case.scripts, seed=seed, workers=workers).begin()
+    for length in range(len(undisturbed.journal) + 1):
+        written = undisturbed.journal[:length]
+        run = Simulation(case.plan, case.scripts, seed=seed + length, workers=workers, journal=written)
+        done = set(run.engine.done())
+        run.feed(RunResumed(run.tick()))
+        run.go_on()
+        assert labels(run.engine) == case.undisturbed
+        assert run.engine.state == verdict(case.undisturbed)
+        began = [event.task for event in run.journal[length:] if isinstance(event, AttemptStarted)]
+        assert not done.intersection(began), "a task that had succeeded ran again"
+
+
+@given(steadfast_cases(), SEEDS, st.data())
+def test_a_run_killed_twice_ends_as_if_nothing_had_happened(case: Case, seed: int, data: st.DataObject) -> None:
+    journal: list[Event] = Simulation(case.plan, case.scripts, seed=seed, workers=3).begin().journal
+    for kill in range(2):
+        written = journal[: data.draw(st.integers(0, len(journal)))]
+        run = Simulation(case.plan, case.scripts, seed=seed + kill, workers=3, journal=written)
+        run.feed(RunResumed(run.tick()))
+        journal = run.go_on().journal
+    assert labels(run.engine) == case.undisturbed
+
+
+@given(cases(), SEEDS, st.data())
+def test_a_run_whose_driver_dies_and_that_another_adopts_ends_as_if_nothing_had_happened(
+    case: Case, seed: int, data: st.DataObject
+) -> None:
+    """Twice at most: a third loss of one attempt is a failure. Whatever the bodies do: nobody gave them a new budget."""
+    case = case._replace(scripts=[tuple(word for word in script if word != LOST) or (SUCCESS,) for script in case.scripts])
+    journal: list[Event] = Simulation(case.plan, case.scripts, seed=seed, workers=3).begin().journal
+    for kill in range(2):
+        written = journal[: data.draw(st.integers(1, len(journal)))]
+        run = Simulation(case.plan, case.scripts, seed=seed + kill, workers=3, journal=written)
+        run.feed(RunResumed(run.tick(), by_hand=False))
+        journal = run.go_on().journal
+    assert labels(run.engine) == case.undisturbed
+    assert run.engine.state == verdict(case.undisturbed)
+
+
+@settings(max_examples=200)
+@given(steadfast_cases(), SEEDS, st.data())
+def test_a_resumed_task_has_all_its_inputs_even_those_that_died_with_their_process(
+    case: Case, seed: int, data: st.DataObject
+) -> None:
+    volatile = data.draw(st.sets(st.integers(0, len(case.graph) - 1)))
+    journal: list[Event] = (
+        Simulation(case.plan, case.scripts, seed=seed, workers=3, volatile=volatile).begin().journal
+    )
+    for kill in range(2):
+        written = journal[: data.draw(st.integers(0, len(journal)))]
+        run = Simulation(case.plan, case.scripts, seed=seed + kill, workers=3, journal=written, volatile=volatile)
+        run.feed(RunResumed(run.tick()))
+        journal = run.go_on().journal
+    assert labels(run.engine) == case.undisturbed
+
+
+@given(steadfast_cases(), SEEDS, st.data())
+def test_a_run_that_goes_on_with_a_changed_plan_ends_as_that_plan_would_have(
+    case: Case, seed: int, data: st.DataObject
+) -> None:
+    journal = Simulation(case.plan, case.scripts, seed=seed, workers=3).begin().journal
+    before = RunEngine(case.plan, run_id="run")
+    for event in journal[: data.draw(st.integers(0, len(journal)))]:
+        before.handle(event)
+    changed, numbers = change(data, case, before.done())
+    assert not fit(case.plan, changed.plan, before.done()).problems
+    engine = RunEngine(case.plan, run_id="run", plans={"new": changed.plan}.__getitem__)
+    for name, value in vars(before).items():
+        if name not in ("_handlers", "_plans"):
+            setattr(engine, name, value)
+    run = Simulation(changed.plan, changed.scripts, seed=seed, workers=3, engine=engine)
+    run.succeeded = {numbers[task] for task in before.done()}
+    for event in (DriverStopped(run.tick(), "SIGINT"), PlanAdopted(run.tick(), "new")):
+        engine.handle(event)
+    run.feed(RunResumed(run.tick()))
+    run.go_on()
+    assert labels(run.engine) == changed.undisturbed
+
+
+def change(data: st.DataObject, case: Case, done: list[int]) -> tuple[Case, dict[int, int]]:
+    """The workflow with other undone tasks: some gone, some new, all wired anew; and the new numbers of what stayed."""
+    stayed = [task for task in range(len(case.graph)) if task in done or data.draw(st.booleans())]
+    order = [task for task in stayed if task in done] + [task for task in stayed if task not in done]
+    fresh = data.draw(st.integers(0, 2))
+    names = [f"t{task}" for task in order] + [f"new{number}" for number in range(fresh)]
+    rank = {task: number for number, task in enumerate(order)}
+    graph = [[rank[above] for above in case.graph[task]] for task in order if task in done]
+    for number in range(len(graph), len(names)):
+        graph.append(sorted(data.draw(st.sets(st.integers(0, number - 1)))) if number else [])
+    scripts = [case.scripts[task] for task in order] + [data.draw(st.sampled_from([(SUCCESS,), (FATAL,)]))] * fresh
+    retries = [case.retries[task] for task in order] + [0] * fresh
+    shuffled = data.draw(st.permutations(range(len(names))))
+    place = {number: shuffled.index(number) for number in shuffled}
+    mixed = Case(
+        [[place[above] for above in graph[number]] for number in shuffled],
+        [scripts[number] for number in shuffled],
+        [retries[number] for number in shuffled],
+        [names[number] for number in shuffled],
+    )
+    return mixed, {task: place[rank[task]] for task in order}
+
+
+@given(steadfast_cases(), SEEDS, st.data())
+def test_a_run_stopped_in_good_order_counts_nothing_as_lost(case: Case, seed: int, data: st.DataObject) -> None:
+    journal = Simulation(case.plan, case.scripts, seed=seed, workers=3).begin().journal
+    for _ in range(4):
+        written = journal[: data.draw(st.integers(0, len(journal)))]
+        run = Simulation(case.plan, case.scripts, seed=seed, workers=3, journal=written)
+        run.feed(DriverStopped(run.tick(), "SIGINT"))
+        run.feed(RunResumed(run.tick()))
+        journal = run.go_on().journal
+    assert labels(run.engine) == case.undisturbed
+    assert not run.engine.lost
+
+
+@settings(max_examples=200)
+@given(cases(), SEEDS, WORKERS, st.integers(0, 40), st.booleans())
+def test_where_a_run_is_ended_each_task_ends_undisturbed_or_cancelled(
+    case: Case, seed: int, workers: int, steps: int, timed_out: bool
+) -> None:
+    run = Simulation(case.plan, case.scripts, seed=seed, workers=workers)
+    run.feed(RunStarted(run.tick()))
+    for _ in range(steps):
+        if run.over:
+            break
+        run.step()
+    run.feed(RunTimedOut(run.tick()) if timed_out else CancelRequested(run.tick(), "ann"))
+    run.timers.clear()  # a timer that rings now finds nothing to do
+    run.go_on()
+    states = labels(run.engine)
+    for state, undisturbed in zip(states, case.undisturbed, strict=True):
+        assert state in (undisturbed, "cancelled")
+    if "cancelled" not in states:
+        assert run.engine.state == verdict(states)
+    else:
+        assert run.engine.state == (RunState.FAILED if timed_out else RunState.CANCELLED)
+        assert "timed out" in (run.engine.error or "") or "ann" in (run.engine.error or "")
+
+
+@given(cases(), SEEDS)
+def test_one_seed_gives_one_trace(case: Case, seed: int) -> None:
+    one, other = (Simulation(case.plan, case.scripts, seed=seed, workers=2).begin() for _ in range(2))
+    assert one.journal == other.journal
+    assert one.commands == other.commands
+
+
+TRACE = """
+import hashlib
+from tests.simulation.simulator import Simulation, snapshot
+from tests.simulation.test_random_runs import Case
+
+graph = [[n for n in range(task) if (task * 7 + n * 3) % 4 == 0] for task in range(40)]
+scripts = [[("success",), ("failure", "success"), ("failure",), ("lost", "success")][task % 4] for task in range(40)]
+case = Case(graph, scripts, [task % 3 for task in range(40)])
+runs = [Simulation(case.plan, case.scripts, seed=seed, workers=3).begin() for seed in range(20)]
+text = repr([(run.journal, run.commands, sorted(snapshot(run.engine).items())) for run in runs])
+print(hashlib.sha256(text.encode()).hexdigest())
+"""
+
+
+def test_the_trace_does_not_depend_on_the_process() -> None:
+    seen = set()
+    for hash_seed in ("0", "1", "12345"):
+        done = subprocess.run(
+            [sys.executable, "-c", TRACE],
+            cwd=ROOT,
+            env={"PYTHONHASHSEED": hash_seed, "PATH": "", "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        seen.add(done.stdout)
+    assert len(seen) == 1
+
+
+# --- Events that come as they like
+
+
+NONSENSE = (
+    AttemptStarted(0, 0, 0.0),
+    AttemptSucceeded(0, 0, 0.0),
+    AttemptFailed(0, 0, 0.0, ERROR),
+    AttemptLost(0, 0, 0.0, ERROR),
+    AttemptCancelled(0, 0, 0.0),
+    RetryDue(0, 0.0),
+    RunStarted(0.0),
+)
+VALUES = (None, ValueRef("json", 1, None, "1"), ValueRef("volatile", 0))
+WORK = ("start", "succeed", "fail", "fail for good", "lose", "retry")
+DISTURBANCES = ("cancel", "time out", "stop", "resume", "adopt", "nonsense")
+
+
+def next_event(engine: RunEngine, step: str, pick: int, extra: int, at: float) -> Event | None:
+    """An event that this engine could get, or one that it could not if the step is nonsense."""
+
+    def one_that_is(state: TaskState) -> int | None:
+        tasks = [task for task in range(len(engine.plan)) if engine.task_state(task) is state]
+        return tasks[pick % len(tasks)] if tasks else None
+
+    if step == "nonsense":
+        event = replace(NONSENSE[extra % len(NONSENSE)], at=at)
+        if not isinstance(event, RunStarted):
+            event.task = pick % len(engine.plan)
+        if not isinstance(event, (RunStarted, RetryDue)):
+            event.attempt = extra % 4
+        return event
+    if step == "rerun":
+        return TasksRerun(at, tuple(task for task in range(len(engine.plan)) if (pick + 1) >> task & 1) or (0,))
+    whole = {
+        "cancel": CancelRequested(at, "ann"),
+        "time out": RunTimedOut(at),
+        "resume": RunResumed(at),
+        "adopt": RunResumed(at, by_hand=False),
+    }
+    if step in whole:
+        return whole[step]
+    if step == "stop":
+        return DriverStopped(at, "SIGINT")
+    task = one_that_is({"start": TaskState.READY, "retry": TaskState.RETRYING}.get(step, TaskState.RUNNING))
+    if task is None:
+        return None
+    number = engine.attempts[task]
+    if step == "start":
+        return AttemptStarted(task, number + 1, at)
+    if step == "retry":
+        return RetryDue(task, at)
+    if step == "succeed":
+        return AttemptSucceeded(task, number, at, VALUES[extra % len(VALUES)])
+    if step == "lose":
+        return AttemptLost(task, number, at, ERROR)
+    return AttemptFailed(task, number, at, ERROR, retryable=step == "fail")
+
+
+def disturb(graph: list[list[int]], steps: list[tuple[str, int, int]]) -> None:
+    """Hand in events that mostly fit; each is taken and leaves no contradiction, or is refused and changes nothing."""
+    policies = [TaskPolicy(retries=task % 3) for task in range(len(graph))]
+    engine = RunEngine(make_plan(graph, policies=policies, timeout=60.0), run_id="run")
+    engine.handle(RunStarted(1.0))
+    for number, (step, pick, extra) in enumerate(steps):
+        event = next_event(engine, step, pick, extra, at=number + 2.0)
+        if event is None:
+            continue
+        before = snapshot(engine)
+        try:
+            engine.handle(event)
+        except InvalidEvent:
+            assert snapshot(engine) == before, f"{event} was refused and changed something"
+        check(engine)
+
+
+def steps_of(*names: str) -> st.SearchStrategy[list[tuple[str, int, int]]]:
+    some = st.one_of(st.sampled_from(WORK), st.sampled_from(WORK), st.sampled_from(names))
+    return st.lists(st.tuples(some, st.integers(0, 31), st.integers(0, 6)), min_size=20, max_size=60)
+
+
+@settings(max_examples=300)
+@given(graphs(max_size=5), steps_of(*DISTURBANCES))
+def test_any_event_is_taken_or_refused_whole(graph: list[list[int]], steps: list[tuple[str, int, int]]) -> None:
+    disturb(graph, steps)
+
+
+@settings(max_examples=300)
+@given(graphs(max_size=5), steps_of(*DISTURBANCES, "rerun"))
+def test_so_are_reruns(graph: list[list[int]], steps: list[tuple[str, int, int]]) -> None:
+    disturb(graph, steps)
+
+
+@given(cases(), SEEDS, st.data())
+def test_a_rerun_is_refused_or_ends_and_is_a_success_only_if_every_task_is(
+    case: Case, seed: int, data: st.DataObject
+) -> None:
+    ended = Simulation(case.plan, case.scripts, seed=seed, workers=3).begin()
+    chosen = data.draw(st.sets(st.integers(0, len(case.graph) - 1), min_size=1))
+    run = Simulation(case.plan, case.scripts, seed=seed, workers=3, journal=ended.journal)
+    before = snapshot(run.engine), labels(run.engine)
+    try:
+        run.feed(TasksRerun(run.tick(), tuple(sorted(chosen))))
+    except InvalidEvent:
+        assert snapshot(run.engine) == before[0]
+        return
+    run.go_on()
+    after = labels(run.engine)
+    assert (run.engine.state == "success") == (set(after) == {"success"})
+    for task, (was, now) in enumerate(zip(before[1], after, strict=True)):
+        if was == "success" and task not in chosen:
+            assert now == "success"
+        assert run.engine.generation(task) == (task in chosen)
+
+
+def test_the_model_and_the_fuzz_can_fail() -> None:
+    """The checks above are worth something: an engine that was tampered with is told from a good one."""
+    engine = Simulation(make_plan([[], [0]]), [(SUCCESS,)] * 2, seed=1, workers=1).begin().engine
+    check(engine)
+    engine.missing[1] = 1
+    with pytest.raises(AssertionError, match="missing|counted"):
+        check(engine)

@@ -1,0 +1,114 @@
+"""What a type checker makes of workflows: right ones check, wrong ones do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mypy import api
+
+ROOT = Path(__file__).parents[3]
+
+HEADER = """\
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+from penstock import Run, Task, Workflow, WorkflowManager, chain, task, workflow
+
+
+@task(retries=3, retry_delay=30)
+def extract(day: date) -> Path:
+    return Path(day.isoformat())
+
+
+@task
+def transform(path: Path) -> list[int]:
+    return [1]
+
+
+@task
+def load(rows: list[int]) -> int:
+    return len(rows)
+
+
+@task(timeout=5)
+async def notify(count: int) -> None: ...
+
+
+"""
+
+RIGHT = """\
+@workflow
+def flights(day: date = date(2013, 1, 1)) -> None:
+    load(transform(extract(day)))
+    load.named("again")(transform.options(retries=1, name="t")(extract.named("x")(day)))
+    a, b = Task("a", print), Task("b", print, dependencies=["a"])
+    chain(a, [b, "c"], load)
+    a >> b >> [a, b]
+
+
+@workflow(build=["months"], timeout=60, defaults={"retries": 2})
+def by_month(months: int = 12) -> None:
+    for month in range(months):
+        extract.options(after="a")(date(2013, month + 1, 1))
+
+
+def main() -> int:
+    run: Run = WorkflowManager("memory").run(flights, day=date(2013, 1, 2))
+    WorkflowManager().run(by_month, params={"months": 3}, raise_on_failure=False)
+    with Workflow("plain") as plain:
+        rows: list[int] = transform(Path("x"))
+    WorkflowManager().run(plain)
+    print(rows, run.task("load").result, run.state.upper(), [one.name for one in run.tasks])
+    return load([1, 2])
+"""
+
+WRONG = """\
+@workflow
+def flights(day: date = date(2013, 1, 1)) -> None:
+    load(extract(day))  # E: arg-type
+    transform(day)  # E: arg-type
+    extract("2013-01-01")  # E: arg-type
+    extract()  # E: call-arg
+    extract(day, 3)  # E: call-arg
+    load.named("again")(extract(day))  # E: arg-type
+    load.options(retries=1)(day)  # E: arg-type
+    load.options(retires=1)  # E: call-arg
+    text: str = load(transform(extract(day)))  # E: assignment
+
+
+@task(retries="three")  # E: call-overload untyped-decorator
+def wrong() -> None: ...
+"""
+
+
+@pytest.fixture(scope="module")
+def checked(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> list[str]:
+    """What mypy says of both, in one go; its cache stays from one test run to the next."""
+    folder = tmp_path_factory.mktemp("typing")
+    (folder / "right.py").write_text(HEADER + RIGHT)
+    (folder / "wrong.py").write_text(HEADER + WRONG)
+    (folder / "mypy.ini").write_text(f"[mypy]\nstrict = true\nmypy_path = {ROOT / 'src'}\n")
+    kept = getattr(pytestconfig, "cache", None)  # there is none under -p no:cacheprovider
+    cache = kept.mkdir("mypy") if kept else folder / "cache"
+    arguments = ["--config-file", str(folder / "mypy.ini"), "--cache-dir", str(cache), "--no-error-summary"]
+    out, err, _ = api.run([*arguments, str(folder / "right.py"), str(folder / "wrong.py")])
+    assert not err
+    return out.splitlines()
+
+
+def test_a_right_workflow_checks(checked: list[str]) -> None:
+    assert [line for line in checked if "right.py" in line] == []
+
+
+def test_a_wrong_one_does_not(checked: list[str]) -> None:
+    lines = (HEADER + WRONG).splitlines()
+    expected = {(n, code) for n, line in enumerate(lines, 1) for code in line.partition("# E: ")[2].split()}
+    found = {
+        (int(line.split(":")[1]), line.rpartition("[")[2].rstrip("]"))
+        for line in checked
+        if "wrong.py" in line and ": error:" in line
+    }
+    assert found == expected

@@ -1,0 +1,129 @@
+"""The check of an engine's columns: it passes what events made, and sees what they could not have made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from penstock.engine.events import (
+    AttemptFailed,
+    AttemptStarted,
+    AttemptSucceeded,
+    ErrorText,
+    RunStarted,
+)
+from penstock.engine.invariants import ContradictionError, check
+from penstock.engine.run import RunEngine
+from penstock.engine.states import RunState, TaskState
+from penstock.errors import PenstockError
+from penstock.policy import TaskPolicy
+from tests.simulation.plans import make_plan
+
+ERROR = ErrorText("ValueError", "no")
+
+
+def midway() -> RunEngine:
+    """A run in which one task has succeeded, one runs, one waits for its retry, one is ready and one is held up."""
+    graph: list[list[int]] = [[], [0], [], [], [], [4]]
+    engine = RunEngine(make_plan(graph, policies=[TaskPolicy(retries=1)] * 6), run_id="run")
+    for event in (
+        RunStarted(1.0),
+        AttemptStarted(0, 1, 2.0),
+        AttemptSucceeded(0, 1, 3.0),
+        AttemptStarted(1, 1, 4.0),
+        AttemptStarted(2, 1, 5.0),
+        AttemptFailed(2, 1, 6.0, ERROR),
+        AttemptStarted(4, 1, 7.0),
+        AttemptFailed(4, 1, 8.0, ERROR, retryable=False),
+    ):
+        engine.handle(event)
+    return engine
+
+
+def set_state(task: int, state: TaskState) -> Callable[[RunEngine], None]:
+    def tamper(engine: RunEngine) -> None:
+        engine.states[task] = state
+
+    return tamper
+
+
+def set_entry(column: str, task: int, value: object) -> Callable[[RunEngine], None]:
+    def tamper(engine: RunEngine) -> None:
+        getattr(engine, column)[task] = value
+
+    return tamper
+
+
+def drop(column: str, task: int) -> Callable[[RunEngine], None]:
+    def tamper(engine: RunEngine) -> None:
+        del getattr(engine, column)[task]
+
+    return tamper
+
+
+def set_run(name: str, value: object) -> Callable[[RunEngine], None]:
+    def tamper(engine: RunEngine) -> None:
+        setattr(engine, name, value)
+
+    return tamper
+
+
+TAMPERING: dict[str, tuple[Callable[[RunEngine], None], str]] = {
+    "missing too many": (set_entry("missing", 1, 1), "0 upstreams have not succeeded, 1 are counted"),
+    "missing too few": (set_entry("missing", 5, 0), "1 upstreams have not succeeded, 0 are counted"),
+    "running too early": (set_state(5, TaskState.RUNNING), "'t5' is running.* before its upstreams have succeeded"),
+    "never made ready": (set_state(3, TaskState.PENDING), "nobody made it ready"),
+    "waiting for nothing": (set_state(5, TaskState.PENDING), "will not succeed any more: failed"),
+    "no attempt": (set_entry("attempts", 1, 0), "it had no attempt"),
+    "no start": (set_entry("started", 1, 0.0), "no time at which it started"),
+    "no end": (set_entry("ended", 4, 0.0), "no time at which it ended"),
+    "held up without end": (set_entry("ended", 5, 0.0), "'t5'.*no time at which it ended"),
+    "ended before it started": (set_entry("ended", 0, 1.5), "ended at 1.5, before it started at 2.0"),
+    "retry without time": (drop("retries_due", 2), "its retry is not due"),
+    "time without retry": (set_entry("retries_due", 3, 9.0), "its retry is due"),
+    "success with error": (set_entry("errors", 0, ERROR), "it has an error"),
+    "failure without error": (drop("errors", 4), "it has no error"),
+    "unfinished": (set_run("unfinished", 5), "4 tasks are unfinished, 5 are counted|tasks are unfinished, 5 are counted"),
+    "end of a running run": (set_run("ended_at", 9.0), "the run is running and has ended at 9.0"),
+    "ended run without end": (set_run("state", RunState.FAILED), "no time at which it ended"),
+    "run without start": (set_run("started_at", None), "no time at which it started"),
+    "queued": (set_run("state", RunState.QUEUED), "has not begun"),
+    "unknown task": (set_entry("lost", 9, 1), "column lost speaks of tasks"),
+    "length": (lambda engine: engine.attempts.append(1), "column attempts has 7 entries for 6 tasks"),
+}
+
+
+def test_what_events_made_is_no_contradiction() -> None:
+    check(midway())
+
+
+@pytest.mark.parametrize("kind", TAMPERING)
+def test_what_they_could_not_have_made_is_one(kind: str) -> None:
+    engine = midway()
+    tamper, message = TAMPERING[kind]
+    tamper(engine)
+    with pytest.raises(ContradictionError, match=message) as caught:
+        check(engine)
+    assert isinstance(caught.value, PenstockError)
+    assert isinstance(caught.value, AssertionError)
+    assert caught.value.contradictions
+
+
+def test_a_run_in_which_nothing_can_happen_any_more_hangs() -> None:
+    engine = RunEngine(make_plan([[], [0]]), run_id="run")
+    engine.handle(RunStarted(1.0))
+    engine.states[0] = TaskState.CANCELLED
+    engine.ended[0] = 2.0
+    engine.unfinished = 1
+    with pytest.raises(ContradictionError, match="nothing in it is ready, running or to be tried again"):
+        check(engine)
+
+
+def test_a_success_with_a_task_that_is_none_is_one() -> None:
+    engine = RunEngine(make_plan([[]]), run_id="run")
+    for event in (RunStarted(1.0), AttemptStarted(0, 1, 2.0), AttemptFailed(0, 1, 3.0, ERROR)):
+        engine.handle(event)
+    engine.state = RunState.SUCCESS
+    with pytest.raises(ContradictionError, match="the run is success, and not every task is"):
+        check(engine)

@@ -1,0 +1,126 @@
+"""The live view, told events by hand."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from threading import Thread
+
+import pytest
+
+from penstock.engine.events import ErrorText
+from penstock.engine.states import TaskState
+from penstock.observe.live import LiveView
+from tests.unit.observe.test_drawing import plan_of
+
+
+class Screen(io.StringIO):
+    """A terminal that keeps all that is drawn."""
+
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def screen(monkeypatch: pytest.MonkeyPatch) -> Screen:
+    for name, value in {"TERM": "xterm-256color", "COLUMNS": "100", "LINES": "40"}.items():
+        monkeypatch.setenv(name, value)
+    return Screen()
+
+
+def rows(screen: Screen) -> list[str]:
+    """The lines that are left when the view is closed."""
+    text = screen.getvalue().rpartition("\x1b[2K")[2]
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text).splitlines()]
+
+
+def test_the_last_state_of_each_task_stays(screen: Screen):
+    plan = plan_of([(), (), (), (0, 1)], ["good", "bad", "before", "below"])
+    view = LiveView(screen, done={"before", "gone"})
+    view.run_started("abc", plan, 1)
+    for task in (0, 1):
+        view.attempt_started(task, 1)
+    view.attempt_ended(0, 1, TaskState.SUCCESS, None, 1.5)
+    view.attempt_ended(1, 1, TaskState.FAILED, ErrorText("ValueError", "no\nmore"), 0.25)
+    view.tasks_settled([3], TaskState.UPSTREAM_FAILED)
+    view.run_ended("failed", None, {}, 2.0)
+    view.close()
+    view.close()
+    assert "Run abc of flow: 4 tasks, 1 of them done before" in screen.getvalue()
+    assert "Task bad failed: ValueError: no" in screen.getvalue()
+    assert [re.sub(" +", " ", row) for row in rows(screen) if row] == [
+        "✓ good 1.5 s",
+        "✗ bad 0.25 s failed",
+        "✓ before",
+        "⊘ below upstream_failed",
+    ]
+
+
+def test_news_of_an_older_attempt_does_not_hide_the_newer(screen: Screen):
+    with LiveView(screen) as view:
+        view.run_started("abc", plan_of([()]), 0)
+        view.attempt_started(0, 1)
+        view.attempt_started(0, 2)
+        view.attempt_ended(0, 1, TaskState.RETRYING, ErrorText("OSError", "down"), 0.1)
+        assert view._counts().plain.strip() == "1 running"
+        view.attempt_ended(0, 2, TaskState.SUCCESS, None, 0.1)
+        assert view._counts().plain.strip() == "1 success"
+
+
+def test_text_of_many_threads_arrives_whole(screen: Screen, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(sys, "stdout", screen)
+    with LiveView(screen) as view:
+        view.run_started("abc", plan_of([()] * 100), 0)
+
+        def write(number: int) -> None:
+            for line in range(200):
+                view.echo("stdout", f"thread {number} line {line}\n")
+
+        threads = [Thread(target=write, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    shown = re.findall(r"(thread \d line \d+)$", screen.getvalue(), re.MULTILINE)
+    assert sorted(shown) == sorted(f"thread {number} line {line}" for number in range(4) for line in range(200))
+
+
+def test_text_goes_to_its_stream_when_that_is_elsewhere_or_the_view_is_closed(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+):
+    elsewhere = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", elsewhere)
+    monkeypatch.setattr(sys, "stdout", elsewhere)
+    with LiveView(screen) as view:
+        view.run_started("abc", plan_of([()]), 0)
+        view.echo("stderr", "to a file\n")
+    view.echo("stdout", "late\n")
+    assert elsewhere.getvalue() == "to a file\nlate\n"
+    assert "to a file" not in screen.getvalue()
+
+
+def test_a_terminal_that_went_away_does_not_matter(screen: Screen):
+    with LiveView(screen) as view:
+        view.run_started("abc", plan_of([()]), 0)
+        screen.close()
+        view.attempt_started(0, 1)
+        view.attempt_ended(0, 1, TaskState.SUCCESS, None, 0.1)
+
+
+def test_large_plans_show_what_runs(screen: Screen):
+    plan = plan_of([()] * 10_000)
+    with LiveView(screen) as view:
+        view.run_started("abc", plan, 0)
+        for task in range(20):
+            view.attempt_started(task, 1)
+        view._draw()
+        drawn = screen.getvalue()
+    assert "task_9 " in drawn
+    assert "task_10 " not in drawn
+    assert "… and 10 more running" in drawn
+    assert "20 running" in drawn
+    assert "9,980 waiting" in drawn
+    assert not any("task_" in row for row in rows(screen))

@@ -1,0 +1,94 @@
+"""What importing Penstock costs, and which names it has."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import penstock
+
+HEAVY = {
+    "apsw",
+    "asyncio",
+    "click",
+    "cloudpickle",
+    "concurrent.futures",
+    "duckdb",
+    "logging",
+    "multiprocessing",
+    "numpy",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "rich",
+    "sqlite3",
+    "subprocess",
+    "unittest",
+}
+
+
+def loaded_by(statement: str) -> set[str]:
+    """The modules that a statement loads."""
+    code = f"import sys; before = set(sys.modules); {statement}; print('loaded:', *(set(sys.modules) - before))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.rpartition("loaded:")[2].split())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import penstock",
+        "from penstock import Task, WorkflowManager, task, workflow",
+        "from penstock import Task, WorkflowManager, task, workflow; WorkflowManager()",
+        "from penstock import *",
+    ],
+    ids=["package", "names", "manager", "all"],
+)
+def test_importing_loads_nothing_heavy(statement: str) -> None:
+    assert not loaded_by(statement) & HEAVY
+
+
+def test_a_run_in_memory_loads_no_data_library_no_database_and_no_terminal() -> None:
+    run = (
+        "from penstock import Task, WorkflowManager; m = WorkflowManager('memory'); "
+        "m.add_task(Task('a', lambda: [1])); m.add_task(Task('b', print, ['a'])); m.run()"
+    )
+    assert not loaded_by(run) & (HEAVY - {"logging"})
+
+
+def test_importing_penstock_itself_loads_only_itself() -> None:
+    ours = {name for name in loaded_by("import penstock") if name.startswith("penstock.")}
+    assert not ours, "the public names are loaded when they are first used"
+
+
+def test_every_public_name_can_be_imported() -> None:
+    for name in penstock.__all__:
+        assert getattr(penstock, name) is not None
+    namespace: dict[str, object] = {}
+    exec("from penstock import *", namespace)
+    assert set(penstock.__all__) <= set(namespace)
+
+
+def test_the_public_names_are_these() -> None:
+    """A name that goes is a break, one that comes is a promise: both are meant."""
+    assert penstock.__all__ == sorted(penstock.__all__)
+    assert {"Task", "Workflow", "WorkflowManager", "Run", "task", "workflow", "chain", "current"} <= set(penstock.__all__)
+    assert {"PenstockError", "RunFailed", "RunInterrupted", "TaskTimeout", "TaskCancelled"} <= set(penstock.__all__)
+
+
+def test_all_names_that_are_loaded_late_are_public_and_the_other_way_round() -> None:
+    assert set(penstock._HOMES) == set(penstock.__all__)
+    assert set(penstock.__all__) <= set(dir(penstock))
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="module 'penstock' has no attribute 'Taks'"):
+        _ = penstock.Taks  # type: ignore[attr-defined]
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    from importlib.metadata import version
+
+    assert penstock.__version__ == version("penstock")

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from penstock.engine.events import (
+    AttemptFailed,
+    AttemptStarted,
+    AttemptSucceeded,
+    ErrorText,
+    Event,
+    RunStarted,
+    ValueRef,
+)
+from penstock.errors import StoreCorrupt
+from penstock.store.records import decode_events, encode_events
+from penstock.testing.store_conformance import EVERY_EVENT
+
+any_text = st.text(st.characters(codec=None, exclude_categories=()))  # lone surrogates too
+texts = st.one_of(any_text, st.sampled_from(["\ud83d\ude00", "\udcff", "\x00", "\u2028", '"\\', "NaN"]))
+fields = {
+    "int": st.integers(),
+    "float": st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
+    "str": texts,
+    "bool": st.booleans(),
+    "ErrorText": st.builds(ErrorText, texts, texts, texts),
+    "ValueRef | None": st.none() | st.builds(ValueRef, texts, st.integers(0), st.none() | texts, st.none() | texts),
+    "tuple[int, ...]": st.lists(st.integers(0)).map(tuple),
+}
+events = st.one_of(
+    *(
+        st.builds(event, **{field.name: fields[str(field.type)] for field in dataclasses.fields(event)})
+        for event in get_args(Event)
+    )
+)
+json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=8)
+
+
+@given(st.lists(events))
+def test_events_come_back_as_they_were(batch: list[Event]):
+    back = decode_events(encode_events(batch))
+    assert back == batch
+    assert list(map(repr, back)) == list(map(repr, batch))  # == would take 1 for 1.0 and for True
+
+
+def test_the_examples_hold_every_kind_of_event():
+    assert {type(event) for event in EVERY_EVENT} == set(get_args(Event))
+
+
+def test_the_format_on_disk():
+    """Changing this breaks every journal that was ever written."""
+    lines = [json.dumps(row) for row in json.loads(encode_events(EVERY_EVENT).decode("utf-8", "surrogatepass"))]
+    assert lines == [
+        '["run", 1.5]',
+        '["go", 0, 1, 2.5]',
+        '["ok", 0, 1, 3.25, null]',
+        '["ok", 1, 1, 3.25, ["json", 4, null, "null"]]',
+        f'["ok", 2, 7, 3.25, ["pickle", 1099511627776, "{"ab" * 32}", null]]',
+        '["fail", 3, 1, 4.0, ["builtins.ValueError", "no \\ud800 \\u0000 \'quotes\' \\u2028", '
+        '"Traceback\\n  ..."], true]',
+        '["fail", 3, 2, 4.0, ["E", "", ""], false]',
+        '["lost", 4, 1, 5.0, ["WorkerLost", "signal 9", ""]]',
+        '["end", 5, 1, 6.0]',
+        '["due", 3, 7.0]',
+        '["cancel", 8.0, "somebody"]',
+        '["late", 9.0]',
+        '["stop", 10.0, "SIGTERM"]',
+        '["resume", 11.0, true]',
+        '["rerun", 12.0, [1, 2, 3]]',
+        f'["plan", 13.0, "{"f" * 64}"]',
+    ]
+
+
+def test_a_field_that_came_later_takes_its_default():
+    assert decode_events(b'[["ok",1,2,3.5],["fail",1,1,4.5,["E","",""]]]') == [
+        AttemptSucceeded(1, 2, 3.5, None),
+        AttemptFailed(1, 1, 4.5, ErrorText("E", ""), True),
+    ]
+
+
+def test_an_empty_batch():
+    assert encode_events([]) == b"[]"
+    assert decode_events(b"[]") == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"\xff",
+        b"null",
+        b'""',
+        b"{}",
+        b'"go"',
+        b'["run"]',
+        b"[[]]",
+        b'[["go"]]',
+        b'[["unknown", 1]]',
+        b"[[1, 1]]",
+        b"[[[], 1]]",
+        b'[["run", "now"]]',
+        b'[["run", true]]',
+        b'[["run", NaN]]',
+        b'[["run", 1.0, 2.0]]',
+        b'[["go", 1.5, 1, 1.0]]',
+        b'[["go", "1", 1, 1.0]]',
+        b'[["ok", 1, 1, 1.0, ["json", 4, null]]]',
+        b'[["ok", 1, 1, 1.0, {"codec": "json"}]]',
+        b'[["ok", 1, 1, 1.0, ["json", "4", null, null]]]',
+        b'[["fail", 1, 1, 1.0, null, true]]',
+        b'[["fail", 1, 1, 1.0, ["E", "", null], true]]',
+        b'[["fail", 1, 1, 1.0, ["E", "", ""], 1]]',
+        b'[["rerun", 1.0, [1, "2"]]]',
+        b'[["run", 1.0]',
+        b'[["run", 1.0]] []',
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_batch_is_refused(body: bytes):
+    with pytest.raises(StoreCorrupt, match="cannot be read"):
+        decode_events(body)
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["run", "go", "ok", "fail", "rerun", "x"])).flatmap(
+            lambda code: st.lists(json_values).map(lambda rest: [*code, *rest])
+        )
+    )
+)
+def test_any_json_is_read_or_refused(rows: list[list[object]]):
+    body = json.dumps(rows).encode()
+    try:
+        batch = decode_events(body)
+    except StoreCorrupt:
+        return
+    assert decode_events(encode_events(batch)) == batch
+
+
+def test_a_time_that_is_no_number_is_not_written():
+    with pytest.raises(ValueError, match="float"):
+        encode_events([RunStarted(float("nan"))])
+
+
+def test_a_batch_is_compact():
+    batch: list[Event] = [
+        AttemptStarted(5, 1, 1763829000.25),
+        AttemptSucceeded(5, 1, 1763829000.5),
+        AttemptFailed(5, 1, 1.0, ErrorText("E", "größer")),
+    ]
+    assert encode_events(batch) == (
+        '[["go",5,1,1763829000.25],["ok",5,1,1763829000.5,null],["fail",5,1,1.0,["E","größer",""],true]]'.encode()
+    )
