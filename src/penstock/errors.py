@@ -111,10 +111,11 @@ class CannotTravel(PenstockError):
     """A function or an argument cannot be sent to a worker process, or cannot be made of what was sent."""
 
 
-class RunInterrupted(KeyboardInterrupt):
+class RunInterrupted(PenstockError):
     """A run was stopped by a signal and can be resumed. `run` tells how far it came.
 
-    It is a KeyboardInterrupt, so that a script which is stopped with Ctrl-C stops.
+    It is the cause (`__cause__`) of the KeyboardInterrupt that a stopped `run()` raises, or of the SystemExit for
+    SIGTERM: a script that does not catch them ends as one that was stopped.
     """
 
     def __init__(self, message: str, run: Any) -> None:

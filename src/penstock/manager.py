@@ -34,10 +34,10 @@ class WorkflowManager:
     """Runs workflows and knows their runs.
 
     `store` is "sqlite" (the default: a folder .penstock, found upwards like .git), "sqlite:///FOLDER" or "memory".
-    `executor` is "threads" (the default), "processes" or "inline", with `workers` attempts at once. `durability` is "full"
-    (what was told to the outside survives a power cut) or "process" (it survives the death of the process). `grace` is how
-    many seconds a task has to end once it is asked to. `observers` are told of runs as they go; by default a console
-    that announces each task.
+    `executor` is "threads" (the default), "processes" or "inline", with `workers` attempts at once. `durability` is
+    "full" (what was told to the outside survives a power cut) or "process" (it survives the death of the process).
+    `grace` is how many seconds a task has to end once it is asked to. `observers` are told of runs as they go; by
+    default a console that announces each task.
 
     Options that are left out come from `[tool.penstock]` of pyproject.toml, penstock.toml, or PENSTOCK_... variables.
     """
@@ -91,7 +91,7 @@ class WorkflowManager:
 
         Parameters are given by name or, where a name collides, in `params`. With `resume`, the newest run of this
         workflow with the same parameters goes on if it has not succeeded. Raises RunFailed if the run fails, unless
-        `raise_on_failure` is false; RunInterrupted (a KeyboardInterrupt) on Ctrl-C; DefinitionError, before anything
+        `raise_on_failure` is false; KeyboardInterrupt on Ctrl-C; DefinitionError, before anything
         runs, if the workflow is not well formed.
         """
         from penstock.runtime.loading import end_loading
@@ -313,13 +313,13 @@ class WorkflowManager:
 
     def _adopt(self, row: RunRow, engine: RunEngine, plan: Plan, now: float) -> tuple[str, list[Event]]:
         """The plan's fingerprint, and the event by which the run goes on with it, if it has changed and fits."""
-        from penstock.engine.events import PlanAdopted
+        from penstock.engine.events import DriverStopped, PlanAdopted
         from penstock.plan.codec import encode
-        from penstock.plan.fingerprint import fingerprint, fit
+        from penstock.plan.fingerprint import fingerprint, fit, same_work
 
         encoded = encode(plan)
         name = fingerprint(encoded)
-        if encoded == encode(engine.plan):
+        if same_work(engine.plan, plan):
             return name, []
         fitting = fit(engine.plan, plan, engine.done())
         if fitting.problems:
@@ -330,7 +330,7 @@ class WorkflowManager:
             )
         _tell_changes(fitting)
         self._parts.store.add_plan(row.id, name, encoded)
-        return name, [PlanAdopted(now, name)]
+        return name, [DriverStopped(now, "lost"), PlanAdopted(now, name)]
 
     def _drive(
         self,
@@ -365,7 +365,10 @@ class WorkflowManager:
                 params=params,
                 opening=opening,
                 change=change,
-                executor=create_executor(self._executor or settings.executor, self._workers or settings.workers),
+                executor=create_executor(
+                    self._executor if self._executor is not None else settings.executor,
+                    self._workers if self._workers is not None else settings.workers,
+                ),
                 full=_is_full(self._durability or settings.durability),
                 grace=self._grace if self._grace is not None else settings.grace,
                 observers=observers,
@@ -377,7 +380,7 @@ class WorkflowManager:
             message = f"run {run.id} was stopped by {interrupted}; it can be resumed"
             if interrupted == "SIGTERM":
                 raise SystemExit(130) from RunInterrupted(message, run)
-            raise RunInterrupted(message, run)
+            raise KeyboardInterrupt(message) from RunInterrupted(message, run)
         if run.state != "success" and raise_on_failure:
             raise RunFailed(_verdict(run), run)
         return run

@@ -12,7 +12,7 @@ import pytest
 from penstock.engine.events import RetryDue
 from penstock.errors import PenstockError, StoreCorrupt
 from penstock.store.sqlite import SQLiteStore
-from penstock.testing.store_conformance import EVERY_EVENT, new_run
+from penstock.testing.store_samples import EVERY_EVENT, new_run
 
 
 @pytest.fixture

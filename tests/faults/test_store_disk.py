@@ -15,7 +15,7 @@ from penstock.engine.events import AttemptLost, ErrorText, Event, RetryDue
 from penstock.errors import StoreError
 from penstock.store.base import Lease, RunChange
 from penstock.store.sqlite import SQLiteStore
-from penstock.testing.store_conformance import new_run
+from penstock.testing.store_samples import new_run
 from tests.faults.disk import Disk, failing_disk
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -38,6 +39,7 @@ FLOW = """\
 
     @task
     def last(x: int) -> None:
+        assert x == 1
         note("last")
 
     @workflow
@@ -100,6 +102,45 @@ def test_stopped_by_a_signal(running: subprocess.Popen[str], number: signal.Sign
     Path("open").touch()
     penstock("resume")
     assert ran() == ["first", "gate", "gate", "last"]
+
+
+def test_what_is_printed_comes_at_once_also_through_a_pipe():
+    write("flow.py", FLOW)
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    process = subprocess.Popen([*PENSTOCK, "run", "flow.py"], stdout=subprocess.PIPE, text=True, env=environ)
+    try:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]  # there is no more while the gate is shut
+        assert lines[1:] == ["Running task: first\n", "Running task: gate\n", "at the gate\n"]
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_bug_is_fixed_and_the_run_resumed_but_done_work_must_fit():
+    fixed = FLOW.replace("while not", 'raise ValueError("a bug")\n        while not')
+    write("flow.py", fixed)
+    penstock("run", "flow.py", code=1)
+    write(
+        "flow.py",
+        FLOW.replace("def first() -> int:", "def first(y: int = 0) -> int:").replace("(first())", "(first(2))"),
+    )
+    refused = penstock("resume", code=4)
+    assert "task 'first' is done and was called with" in refused.stderr
+    write("flow.py", FLOW)
+    Path("open").touch()
+    penstock("resume")
+    assert ran() == ["first", "gate", "gate", "last"]
+
+
+def test_json_of_a_run_that_was_stopped():
+    write("flow.py", FLOW)
+    process = start("run", "flow.py", "--json")
+    wait_until(lambda: "gate" in ran(), "the run is at its gate")
+    process.send_signal(signal.SIGINT)
+    result, _ = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert json.loads(result)["state"] == "interrupted"
 
 
 def test_cancelled_from_another_process(running: subprocess.Popen[str]):
@@ -186,4 +227,5 @@ def test_logs_of_tasks_and_attempts():
     assert penstock("logs", run_id, "other").stdout == "no end of line\n"
     nothing = penstock("logs", run_id, "silent")
     assert (nothing.stdout, nothing.stderr) == ("", "Nothing was printed or logged by task silent\n")
+    assert f"penstock logs {run_id} twice" in penstock("logs", "twice", code=3).stderr
     assert "did you mean 'twice'?" in penstock("logs", run_id, "twic", code=3).stderr

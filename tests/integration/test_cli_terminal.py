@@ -9,6 +9,7 @@ import re
 import struct
 import subprocess
 import termios
+from collections.abc import Mapping
 from contextlib import suppress
 
 import pytest
@@ -43,7 +44,9 @@ COLOUR = re.compile(r"\x1b\[[0-9;]+m")
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def on_terminal(*arguments: str, rows: int = 40, errors: int | None = None, **environ: str) -> tuple[int, str]:
+def on_terminal(
+    *arguments: str, rows: int = 40, errors: int | None = None, environ: Mapping[str, str] = {}
+) -> tuple[int, str]:
     """Run a command with a terminal as its stdout and, unless given, its stderr: exit code, and all that was drawn."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 100, 0, 0))
@@ -96,14 +99,14 @@ def test_success_and_show_on_a_terminal():
 def test_no_color_is_obeyed():
     write("flow.py", FLOW)
     for command in (("run", "flow.py"), ("show",), ("runs",)):
-        _, drawn = on_terminal(*command, NO_COLOR="1")
+        _, drawn = on_terminal(*command, environ={"NO_COLOR": "1"})
         assert not re.search(r"\x1b\[(3|9)\d", drawn), "no colours"
 
 
 @pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {"PYTHONIOENCODING": "ascii"}, {"PENSTOCK_EXECUTOR": "inline"}])
 def test_plain_lines_where_no_table_can_be_drawn(environ: dict[str, str]):
     write("flow.py", FLOW)
-    code, drawn = on_terminal("run", "flow.py", **environ)
+    code, drawn = on_terminal("run", "flow.py", environ=environ)
     assert code == 1
     assert "Running task: good\n" in drawn
     assert "━━━" not in drawn

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 from penstock import Workflow, WorkflowManager, current, task
+from penstock.executor.capture import Capture
 from tests.integration.waiting import wait_until
 
 
@@ -32,17 +33,25 @@ def test_it_is_shown_and_kept(capsys):
     assert done.task("talk").log == "one 2\nthree\nno line end"
 
 
-def test_it_is_shown_while_the_body_runs(tmp_path):
-    """The body goes on only when what it printed has been seen."""
+def test_it_is_shown_above_a_live_table():
+    """As text of threads is: through the echo, where there is one."""
+    shown: list[tuple[str, str]] = []
 
     @task
     def talk():
-        from tests.integration.waiting import wait_until
+        print("to stdout")
+        current().logger.info("to the log")
 
-        for number in range(3):
-            print("line", number)
-            wait_until((tmp_path / str(number)).exists, f"line {number} is seen")
+    with Workflow("flow") as flow:
+        talk()
+    with Capture(lambda: None, echo=lambda stream, text: shown.append((stream, text))):
+        run(flow)
+    assert [stream for stream, _ in shown] == ["stdout", "stderr"]
+    assert [text.split()[-1] for _, text in shown] == ["stdout", "log"]
 
+
+def test_it_is_shown_while_the_body_runs(tmp_path):
+    """The body goes on only when what it printed has been seen."""
     program = """
 import sys
 from pathlib import Path

@@ -16,7 +16,7 @@ from penstock.engine.events import RetryDue, RunResumed, RunStarted
 from penstock.errors import LeaseLost, RunLocked, StoreError
 from penstock.store.base import RunChange
 from penstock.store.sqlite import SQLiteStore
-from penstock.testing.store_conformance import new_run
+from penstock.testing.store_samples import new_run
 
 IMPORTS = """
 import os, sys, threading
@@ -205,7 +205,7 @@ def test_processes_that_make_a_store_at_once_make_one(tmp_path: Path):
     script = (
         IMPORTS
         + """
-from penstock.testing.store_conformance import new_run
+from penstock.testing.store_samples import new_run
 store.create_run(new_run(sys.argv[2]), b"a plan")
 store.close()
 """
@@ -220,14 +220,14 @@ store.close()
     store.close()
 
 
-def test_the_log_stays_short_while_processes_write(folder: Path, store: SQLiteStore, start: Start):
+def test_the_log_begins_anew_while_processes_write(folder: Path, store: SQLiteStore, start: Start):
     ids = [f"many-{number}" for number in range(3)]
     for id in ids:
         store.create_run(new_run(id), b"a plan")
     children = [start(APPEND_UNTIL_TOLD, id) for id in ids]
-    while sum(1 for id in ids for _ in store.read(id)) < 24_000:  # at least a page of 4 KiB each
+    while sum(1 for id in ids for _ in store.read(id)) < 30_000:  # a page of 4 KiB each, or more
         time.sleep(0.1)
-    assert (folder / "penstock.db-wal").stat().st_size < 48 << 20
+    assert (folder / "penstock.db-wal").stat().st_size < 80 << 20
     for child in children:
         assert child.stdin
         child.stdin.close()

@@ -72,9 +72,7 @@ def _run(manager: WorkflowManager, start: Start) -> tuple[Run, str | None]:
     """The run, and how it was interrupted if it was."""
     try:
         return start(manager), None
-    except RunInterrupted as error:
-        interrupted = error
-    except SystemExit as error:  # SIGTERM
+    except (KeyboardInterrupt, SystemExit) as error:  # SIGINT, SIGTERM
         if not isinstance(error.__cause__, RunInterrupted):
             raise
         interrupted = error.__cause__

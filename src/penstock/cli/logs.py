@@ -14,10 +14,11 @@ from penstock.cli.logbook import Entry, Logbook
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Output, drop_stdout
 from penstock.cli.records import timestamp
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, RunNotFound
 from penstock.runtime.record import moment
 
 if TYPE_CHECKING:
+    from penstock.manager import WorkflowManager
     from penstock.runtime.record import Run
 
 _PAUSE = 0.2
@@ -42,7 +43,7 @@ def command(
     Also of a run that goes on, in this or another terminal. With --json, one object a line.
     """
     with Choices(store).reader() as manager:
-        run = manager.get(run_id)
+        run = _run(manager, run_id)
         if task is not None:
             _check(run, task)
         book = Logbook(manager.parts, run.id, task=task, attempt=attempt)
@@ -68,6 +69,17 @@ def _write(book: Logbook, writer: _Writer | _JSONWriter, follow: bool) -> None:
         if over:
             return
         sleep(_PAUSE)
+
+
+def _run(manager: WorkflowManager, run_id: str | None) -> Run:
+    try:
+        return manager.get(run_id)
+    except RunNotFound as error:
+        newest = manager.get()
+        if run_id is None or not any(task.name == run_id for task in newest.tasks):
+            raise
+        hint = f"for the task of the newest run: penstock logs {newest.id} {run_id}"
+        raise RunNotFound(f"{error}; {hint}") from None
 
 
 def _check(run: Run, task: str) -> None:

@@ -97,7 +97,6 @@ class Placeholder:
     __floordiv__ = __rfloordiv__ = __mod__ = __rmod__ = __pow__ = __rpow__ = __matmul__ = __rmatmul__ = _compute
     __and__ = __rand__ = __or__ = __ror__ = __xor__ = __rxor__ = __neg__ = __pos__ = __abs__ = __invert__ = _compute
     __divmod__ = __rdivmod__ = __round__ = __trunc__ = __floor__ = __ceil__ = __complex__ = __bytes__ = _compute
-    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = _compute
     __enter__ = __exit__ = __await__ = __next__ = __setitem__ = __delitem__ = __fspath__ = _compute
 
 
@@ -108,6 +107,8 @@ class ParameterPlaceholder(Placeholder):
 
     def _advice(self) -> str:
         return "pass it to a task, or name it in @workflow(build=[...])"
+
+    __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = Placeholder._compute
 
     def __repr__(self) -> str:
         return f"<parameter '{self._name}'>"

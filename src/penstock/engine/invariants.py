@@ -26,8 +26,8 @@ class ContradictionError(PenstockError, AssertionError):
 def check(engine: RunEngine) -> None:
     """Raise ContradictionError if what an engine holds cannot be true all at once. Reads the whole graph each time.
 
-    Not to be asked between PlanAdopted and what follows it in the same batch: till then the run has the new plan's tasks
-    and still the old one's state.
+    Not to be asked between PlanAdopted and what follows it in the same batch: till then the run has the new plan's
+    tasks and still the old one's state.
     """
     found = _columns(engine)
     if not found:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptLost, AttemptSucceeded
 
 if TYPE_CHECKING:
+    from penstock.executor.capture import AttemptOutput
     from penstock.executor.context import AttemptContext, RunContext
 
 Outcome: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptCancelled
@@ -43,6 +44,7 @@ class Attempt:
         "heeded",
         "interrupted",
         "number",
+        "output",
         "requires",
         "task",
         "thread",
@@ -63,6 +65,8 @@ class Attempt:
         self.heeded = False
         """Whether the body has looked and seen that it should end: what it returns then is not its full work."""
         self.abandoned = False
+        self.output: AttemptOutput | None = None
+        """What the body prints; made when it first does."""
         # For workers that are threads: which one runs the body now, so that an exception can be raised in it.
         self.guard = Lock()
         self.thread: int | None = None

@@ -16,9 +16,14 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Iterable
-from typing import Any, Literal, TextIO, TypeAlias, cast
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias, cast
 
+from penstock.executor.current import running
 from penstock.logs.base import Stream
+
+if TYPE_CHECKING:
+    from penstock.executor.base import Attempt
 
 Keep: TypeAlias = Callable[[Stream, str], None]
 """Takes what an attempt wrote to a stream."""
@@ -266,3 +271,20 @@ def _route(place: Literal["stdout", "stderr"], capture: Capture) -> Router:
         setattr(sys, place, present)
     present.captures = (*present.captures, capture)
     return present
+
+
+def current_output() -> AttemptOutput | None:
+    """Where text goes that is written now: to the attempt that the calling code runs in, if any."""
+    attempt = running.get()
+    return None if attempt is None else output_of(attempt)
+
+
+def output_of(attempt: Attempt) -> AttemptOutput:
+    """What an attempt writes."""
+    if attempt.output is None:
+        attempt.output = AttemptOutput(partial(_keep, attempt))
+    return attempt.output
+
+
+def _keep(attempt: Attempt, stream: Stream, text: str) -> None:
+    attempt.context.write_log(attempt.task, attempt.generation, attempt.number, stream, text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.definition.task import Task
 from penstock.executor.values import parameter
+from penstock.logs.base import Stream
 from penstock.plan.plan import Plan
 from penstock.plan.wiring import fill_in
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from penstock.executor.values import RunValues
     from penstock.results.base import ResultStore
 
-WriteLog = Callable[[int, int, int, str, str], None]
+WriteLog = Callable[[int, int, int, Stream, str], None]
 """Keep text of an attempt: task, generation, attempt, stream, text."""
 
 

@@ -2,49 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from penstock.errors import PenstockError
+from penstock.executor.values import parameter
 
 if TYPE_CHECKING:
     import logging
+
+    from penstock.executor.base import Attempt
+
+running: ContextVar[Attempt | None] = ContextVar("penstock_attempt", default=None)
+"""The attempt that the code which looks runs in."""
 
 
 class Current:
     """The attempt that runs now, as `current()` gives it to a task body."""
 
-    __slots__ = ("_asked", "attempt", "generation", "params", "run_id", "sink", "task", "workflow")
+    __slots__ = ("_attempt",)
 
-    def __init__(
-        self,
-        *,
-        run_id: str,
-        workflow: str,
-        task: str,
-        generation: int,
-        attempt: int,
-        params: Mapping[str, Any],
-        asked: Callable[[], bool],
-        sink: Callable[[str, str], None],
-    ) -> None:
-        self.run_id = run_id
-        self.workflow = workflow
-        self.task = task
-        self.generation = generation
+    def __init__(self, attempt: Attempt) -> None:
+        self._attempt = attempt
+
+    @property
+    def run_id(self) -> str:
+        """The run."""
+        return self._attempt.context.run_id
+
+    @property
+    def workflow(self) -> str:
+        """The workflow's name."""
+        return self._attempt.context.workflow
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self._attempt.name
+
+    @property
+    def generation(self) -> int:
         """How often the task was run again by hand."""
-        self.attempt = attempt
+        return self._attempt.generation
+
+    @property
+    def attempt(self) -> int:
         """Counts from 1 within a generation."""
-        self.params = params
-        self.sink = sink
-        """Keeps text for the attempt's log: stream, text."""
-        self._asked = asked
+        return self._attempt.number
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The workflow's parameters; what is changed in them is changed for nobody else."""
+        params = self._attempt.context.params
+        return {name: parameter(params, name) for name in params}
 
     @property
     def cancelled(self) -> bool:
         """Whether the attempt was asked to end: by its timeout, a cancel or a signal. A long loop should look."""
-        return self._asked()
+        return self._attempt.heed()
 
     @property
     def logger(self) -> logging.Logger:
@@ -63,18 +78,9 @@ class Current:
         return f"<attempt {self.attempt} of '{self.task}' in run {self.run_id}>"
 
 
-running: ContextVar[Current | None] = ContextVar("penstock_attempt", default=None)
-
-
 def current() -> Current:
     """The attempt that the calling code runs in. PenstockError outside of one."""
     attempt = running.get()
     if attempt is None:
         raise PenstockError("current() was called outside of a task: only a running task body has an attempt")
-    return attempt
-
-
-def current_sink() -> Callable[[str, str], None] | None:
-    """Where text that is written now should be kept; None outside of an attempt."""
-    attempt = running.get()
-    return attempt.sink if attempt is not None else None
+    return Current(attempt)

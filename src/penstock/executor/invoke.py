@@ -12,7 +12,7 @@ from typing import Any
 from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptSucceeded, ErrorText
 from penstock.errors import CannotTravel, PenstockError, TaskCancelled, TaskTimeout, ValueUnavailable
 from penstock.executor.base import Attempt, Ending, Outcome
-from penstock.executor.current import Current, running
+from penstock.executor.current import running
 
 
 class AttemptInterrupted(BaseException):
@@ -21,7 +21,7 @@ class AttemptInterrupted(BaseException):
 
 def invoke(attempt: Attempt) -> Outcome:
     """Run an attempt to its outcome. Never raises."""
-    token = running.set(describe(attempt))
+    token = running.set(attempt)
     try:
         if attempt.ending is not None:
             raise TaskCancelled("asked to end before it began")
@@ -33,32 +33,12 @@ def invoke(attempt: Attempt) -> Outcome:
             ref = attempt.context.keep(attempt.task, value)
             return AttemptSucceeded(attempt.task, attempt.number, time(), ref)
         return AttemptSucceeded(attempt.task, attempt.number, time())
-    except (
-        BaseException
-    ) as error:  # a worker outlives whatever a body raises, SystemExit and KeyboardInterrupt included
+    except BaseException as error:  # a worker outlives whatever a body raises, SystemExit included
         return outcome_of(attempt, error)
     finally:
         running.reset(token)
-
-
-def describe(attempt: Attempt) -> Current:
-    """The attempt as its body sees it."""
-    context = attempt.context
-    task, generation, number = attempt.task, attempt.generation, attempt.number
-
-    def sink(stream: str, text: str) -> None:
-        context.write_log(task, generation, number, stream, text)
-
-    return Current(
-        run_id=context.run_id,
-        workflow=context.workflow,
-        task=context.name(task),
-        generation=generation,
-        attempt=number,
-        params=context.params,
-        asked=attempt.heed,
-        sink=sink,
-    )
+        if attempt.output is not None:
+            attempt.output.end()
 
 
 def _call(attempt: Attempt, args: Any, kwargs: Any) -> Any:
@@ -66,14 +46,10 @@ def _call(attempt: Attempt, args: Any, kwargs: Any) -> Any:
     func: Callable[..., Any] = attempt.context.function(attempt.task)
     attempt.thread = get_ident()
     try:
-        try:
-            value = func(*args, **kwargs)
-            return _run_coroutine(attempt, value) if iscoroutine(value) else value
-        finally:
-            _close_window(attempt)
-    except AttemptInterrupted:
+        value = func(*args, **kwargs)
+        return _run_coroutine(attempt, value) if iscoroutine(value) else value
+    finally:
         _close_window(attempt)
-        raise
 
 
 def _run_coroutine(attempt: Attempt, coroutine: Any) -> Any:
@@ -92,16 +68,36 @@ def _run_coroutine(attempt: Attempt, coroutine: Any) -> Any:
             with attempt.guard:
                 attempt.cancel_coroutine = None
 
-    with asyncio.Runner() as runner:
-        return runner.run(body())
+    def run() -> Any:
+        with asyncio.Runner() as runner:
+            return runner.run(body())
+
+    if asyncio._get_running_loop() is None:
+        return run()
+    # The body runs on the thread of somebody's event loop, as a notebook's: there is room for ours on another.
+    from concurrent.futures import ThreadPoolExecutor
+    from contextvars import copy_context
+
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(copy_context().run, run).result()
 
 
 def _close_window(attempt: Attempt) -> None:
-    """After this no exception is raised in the thread any more; one that is under way is taken back."""
-    with attempt.guard:
-        attempt.thread = None
+    """After this no exception is raised in the thread any more: one that is under way is awaited here.
+
+    It cannot be taken back: CPython would note it as pending for ever, and trip over that note when it traces."""
+    try:
+        with attempt.guard:
+            attempt.thread = None
         if attempt.interrupted:
-            ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(get_ident()), None)
+            for _ in range(_SOON):
+                pass
+    except AttemptInterrupted:
+        attempt.thread = None
+
+
+_SOON = 1_000
+"""Turns of a loop, each of which would raise what is pending."""
 
 
 def interrupt(attempt: Attempt) -> bool:
@@ -147,10 +143,10 @@ def error_text(error: BaseException) -> ErrorText:
         name = kind.__name__
     try:
         message = str(error)
-    except Exception as broken:
+    except BaseException as broken:  # the text of an error is the user's code too
         message = f"(its message cannot be read: {type(broken).__name__})"
     try:
         text = "".join(traceback.format_exception(kind, error, frames))
-    except Exception:
+    except BaseException:
         text = f"{name}: {message}\n"
     return ErrorText(name, message, text)

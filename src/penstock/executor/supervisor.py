@@ -6,6 +6,7 @@ import contextlib
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from threading import Thread
 from time import time
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptLost, AttemptSucceeded, ErrorText, ValueRef
 from penstock.errors import CannotTravel, PenstockError, TaskCancelled, WorkerLost
 from penstock.executor.base import Attempt, AttemptSource, Outcome
-from penstock.executor.capture import Router
+from penstock.executor.capture import Router, output_of
 from penstock.executor.invoke import outcome_of
 from penstock.executor.requests import Requests
 from penstock.executor.worker_process import WorkerProcess
+from penstock.logs.base import Stream
 from penstock.results.base import ResultStore
 
 PATIENCE = 2.0
@@ -127,8 +129,7 @@ class Supervisor(Thread):
             if kind == "cancelled":
                 return AttemptCancelled(task, number, *content)
             if kind == "print":
-                self._source.context.write_log(task, attempt.generation, number, *content)
-                _show(*content)
+                _write(attempt, *content)
             elif kind == "where":
                 sequence, where = content
                 process.where = where if sequence == process.sequence else process.where
@@ -179,8 +180,14 @@ def _answer(results: ResultStore, kind: str, content: Any) -> tuple[Any, str | N
         return None, str(error)
 
 
-def _show(stream: str, text: str) -> None:
-    """Show what a body in a worker wrote."""
+def _write(attempt: Attempt, stream: Stream, text: str) -> None:
+    """Keep and show what a body wrote; whether it should wait for the end of its line was decided where it runs."""
+    output = output_of(attempt)
+    output.write(stream, text, partial(_show, stream))
+    output.flush(stream)
+
+
+def _show(stream: Stream, text: str) -> None:
     place = sys.stdout if stream == "stdout" else sys.stderr
     if isinstance(place, Router):
         place.show(text)

@@ -12,6 +12,7 @@ from copy import deepcopy
 from typing import Any
 
 from penstock.engine.events import ValueRef
+from penstock.engine.run import RunEngine
 from penstock.errors import ValueUnavailable
 from penstock.plan.plan import Plan
 from penstock.results.base import ResultStore
@@ -21,13 +22,13 @@ from penstock.results.values import load_value, share, shareable, store_value
 class RunValues:
     """The values of one run: references to all of them, and the objects that may still be handed on as they are.
 
-    `refs` is the engine's own table. Used by many workers at once; each operation is one step under the interpreter's
+    The references are the engine's own. Used by many workers at once; each operation is one step under the interpreter's
     lock, or works on a task that only one worker has.
     """
 
-    def __init__(self, plan: Plan, refs: Mapping[int, ValueRef], results: ResultStore) -> None:
+    def __init__(self, plan: Plan, engine: RunEngine, results: ResultStore) -> None:
         self._plan = plan
-        self._refs = refs
+        self._engine = engine
         self._results = results
         self._live: dict[int, Any] = {}
         self._remaining: dict[int, int] = {}
@@ -47,7 +48,7 @@ class RunValues:
 
     def take(self, task: int) -> Any:
         """The value of a task, for one consumer's attempt. ValueUnavailable if it is gone."""
-        ref = self._refs.get(task)
+        ref = self._engine.values.get(task)
         if ref is None:
             return None
         policy = self._plan.policies[task]
@@ -61,11 +62,11 @@ class RunValues:
 
     def ref(self, task: int) -> ValueRef | None:
         """Where the value of a task is stored."""
-        return self._refs.get(task)
+        return self._engine.values.get(task)
 
     def load(self, task: int) -> Any:
         """The value of a task as stored, decoded anew."""
-        ref = self._refs.get(task)
+        ref = self._engine.values.get(task)
         if ref is None:
             return None
         if _volatile(ref) and task in self._live:

@@ -41,7 +41,7 @@ def main(requests: int, messages: int, control: int) -> None:
     # Else a forked child would keep the pipes open: nobody would see that this process has died.
     os.register_at_fork(after_in_child=lambda: _forget(worker, requests, messages, control))
     threading.Thread(target=worker.watch, args=(Receiver(control),), name="penstock-watch", daemon=True).start()
-    with Capture(lambda: worker.output), contextlib.suppress(BrokenPipeError):
+    with Capture(worker.output), contextlib.suppress(BrokenPipeError):
         worker.serve()
 
 
@@ -51,8 +51,6 @@ class Worker:
     def __init__(self, requests: Receiver, messages: Sender) -> None:
         self.requests = requests
         self.messages = messages
-        self.output: AttemptOutput | None = None
-        """What the process prints now. Its threads are the attempt's, whatever context they run in."""
         self._running: tuple[int, Attempt] | None = None
         self._asked: dict[int, Ending] = {}
 
@@ -73,23 +71,23 @@ class Worker:
     ) -> None:
         run.begin(SentTask(*sent))
         attempt = Attempt(run, task, generation, number, timeout, 0)
+        attempt.output = AttemptOutput(lambda stream, text: self.messages.send("print", stream, text), shown=False)
         self._running = sequence, attempt
         if sequence in self._asked:
             attempt.ending = self._asked[sequence]
-        self.output = AttemptOutput(lambda stream, text: self.messages.send("print", stream, text), shown=False)
-        try:
-            outcome = invoke(attempt)
-        finally:
-            self._running = None
-            self._asked.clear()
-            self.output.end()
-            self.output = None
+        outcome = invoke(attempt)
+        self._running = None
+        self._asked.clear()
         if isinstance(outcome, AttemptSucceeded):
             self.messages.send("succeeded", outcome.at, outcome.value and tuple(outcome.value))
         elif isinstance(outcome, AttemptFailed):
             self.messages.send("failed", outcome.at, tuple(outcome.error), outcome.retryable)
         else:
             self.messages.send("cancelled", outcome.at)
+
+    def output(self) -> AttemptOutput | None:
+        """Where goes what the process prints: its threads are the attempt's, whatever context they run in."""
+        return None if self._running is None else self._running[1].output
 
     def watch(self, control: Receiver) -> None:
         """Pass on wishes, and see to the end of the driver's process."""

@@ -6,8 +6,9 @@ import re
 
 _CONTROL = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-ln-~]"  # control sequences, but for colours (which end in m)
-    r"|\x1b[\]P^_X][^\x07\x1b]*(?:\x07|\x1b\\)?"  # titles, links and other strings
-    r"|\x1b[^\[\]P^_X]"
+    r"|\x1b[\]P^_X][^\x07\x1b\n]*(?:\x07|\x1b\\)?"  # titles, links and other strings
+    r"|\x1b[^\[\]P^_X\n]"
+    r"|\x1b(?!\[[0-?]*[ -/]*m)"  # a sequence that is not whole
     r"|[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f\x7f-\x9f]"
 )
 _COLOUR = re.compile(r"\x1b\[[0-?]*[ -/]*m")

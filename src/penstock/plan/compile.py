@@ -43,7 +43,7 @@ class Compiled(NamedTuple):
 
 
 def compile_workflow(workflow: Workflow, identify: Identify) -> Compiled:
-    """The plan of a workflow. One problem is raised as itself, several as an InvalidWorkflowError that holds them all."""
+    """The plan of a workflow. One problem is raised as itself, several as an InvalidWorkflowError with all of them."""
     return _Compiler(workflow, identify).compile()
 
 

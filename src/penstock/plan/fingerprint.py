@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 
 from penstock.plan.plan import Plan
@@ -24,6 +24,11 @@ class Fit:
     """Done tasks whose code is another now. Their outcomes are kept."""
     added: tuple[str, ...]
     removed: tuple[str, ...]
+
+
+def same_work(old: Plan, new: Plan) -> bool:
+    """Whether two plans are the same but for the lines on which their tasks are written."""
+    return replace(old, places=()) == replace(new, places=())
 
 
 def fit(old: Plan, new: Plan, done: Collection[int]) -> Fit:

@@ -45,6 +45,7 @@ from penstock.errors import StoreError, TaskTimeout
 from penstock.executor.base import Attempt, Ending, Executor, Outcome
 from penstock.executor.context import RunContext
 from penstock.executor.invoke import outcome_of
+from penstock.logs.base import LogWriter
 from penstock.runtime.journal import JournalWriter
 from penstock.runtime.observer import Observer
 from penstock.runtime.timers import Timers
@@ -52,6 +53,8 @@ from penstock.store.base import Lease, RunChange, Store
 
 TIMEOUT_NOTICE = 0.2
 """Seconds between asking a body that ran out of time to end, and ending it."""
+LOG_PAUSE = 0.2
+"""Seconds that text which was held back may wait to be readable by others."""
 INBOX_PAUSE = 0.02
 """The inbox is read at most this often, in seconds."""
 
@@ -69,6 +72,7 @@ class RunDriver:
         lease: Lease,
         executor: Executor,
         observers: Sequence[Observer] = (),
+        log: LogWriter,
         full: bool = True,
         grace: float = 5.0,
     ) -> None:
@@ -77,6 +81,7 @@ class RunDriver:
         self._store = store
         self._executor = executor
         self._observers = observers
+        self._log = log
         self._grace = grace
         self._lock = Lock()
         self._listener = store.listen(lease.run_id)
@@ -254,6 +259,8 @@ class RunDriver:
         state = self._engine.states[task]
         if state in ENDED:
             self.context.values.consumed(task)
+        if attempt.output is not None:
+            self._log.end(task, attempt.generation, attempt.number)
         if self._observers:
             error = outcome.error if isinstance(outcome, AttemptFailed) else self._engine.errors.get(task)
             seconds = outcome.at - self._engine.started[task]
@@ -326,6 +333,7 @@ class RunDriver:
         if self._journal.sync_due() == 0.0:
             self._journal.sync()
         self._tell()
+        self._log.flush()
         if self._over:
             return
         if self._listener.wait(self._pause()) and not self._over:
@@ -333,7 +341,7 @@ class RunDriver:
 
     def _pause(self) -> float | None:
         with self._lock:
-            pauses = [self._timers.pause(), self._journal.sync_due()]
+            pauses = [self._timers.pause(), self._journal.sync_due(), LOG_PAUSE if self._log.holds else None]
         return min((pause for pause in pauses if pause is not None), default=None)
 
     def _read_inbox(self) -> None:

@@ -26,6 +26,7 @@ from penstock.runtime.loading import LoadingEnded, loading
 
 Flow: TypeAlias = Workflow | WorkflowFunction[Any]
 
+
 @dataclass(frozen=True, slots=True)
 class Loaded:
     """A workflow found in a file."""

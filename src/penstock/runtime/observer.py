@@ -1,4 +1,4 @@
-"""The contract of observers: what a driver tells those who show a run. `observe` has some; they need not import this."""
+"""The contract of observers: what a driver tells those who show a run. `observe` has some, which need not import it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from penstock.plan.plan import Plan
 class Observer(Protocol):
     """Told of a run as it goes, to show it. An observer changes nothing, and is called from many threads, so it must be
     quick and must not raise. What has to survive a crash is not told here."""
+
+    # An observer that has a method `echo(stream, text)` is given all that is printed, to show it.
 
     def run_started(self, run_id: str, plan: Plan, done: int) -> None:
         """A driver took the run; `done` tasks of it have succeeded before."""

@@ -38,8 +38,8 @@ def select_again(
             state = _state(engine, plan, upstream)
             if upstream not in chosen and state is not TaskState.SUCCESS:
                 raise PenstockError(
-                    f"task '{plan.names[task]}' cannot run again alone: it depends on '{plan.names[upstream]}', which is "
-                    f"{state.label}; run again from there"
+                    f"task '{plan.names[task]}' cannot run again alone: it depends on '{plan.names[upstream]}', "
+                    f"which is {state.label}; run again from there"
                 )
     return tuple(sorted(chosen))
 

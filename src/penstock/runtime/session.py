@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.engine.events import Event
 from penstock.engine.run import RunEngine
+from penstock.executor.capture import Capture, current_output
 from penstock.executor.context import RunContext
 from penstock.executor.values import RunValues
 from penstock.plan.compile import Compiled
@@ -52,7 +53,7 @@ def drive(
             defaults=compiled.defaults,
             params=params,
             results=results,
-            values=RunValues(compiled.plan, engine.values, results),
+            values=RunValues(compiled.plan, engine, results),
             write_log=lambda task, generation, attempt, stream, text: writer.write(
                 task, generation, attempt, stream, text, time()
             ),
@@ -61,10 +62,13 @@ def drive(
         lease=lease,
         executor=executor,
         observers=observers,
+        log=writer,
         full=full,
         grace=grace,
     )
+    echo = next((observer.echo for observer in observers if hasattr(observer, "echo")), None)
     try:
-        return driver.drive(opening, change)
+        with Capture(current_output, echo=echo):
+            return driver.drive(opening, change)
     finally:
         writer.close()

@@ -9,88 +9,28 @@ Needs pytest.
 
 from __future__ import annotations
 
-import os
-import signal
-import socket
-import threading
-import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 
 from penstock.engine.events import (
-    AttemptCancelled,
-    AttemptFailed,
-    AttemptLost,
-    AttemptStarted,
-    AttemptSucceeded,
-    CancelRequested,
-    DriverStopped,
-    ErrorText,
     Event,
     PlanAdopted,
     RetryDue,
     RunResumed,
     RunStarted,
-    RunTimedOut,
-    TasksRerun,
-    ValueRef,
 )
 from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
-from penstock.store.base import Lease, Listener, RunChange, RunRow, Store
-
-T = TypeVar("T")
-
-EVERY_EVENT: list[Event] = [
-    RunStarted(1.5),
-    AttemptStarted(0, 1, 2.5),
-    AttemptSucceeded(0, 1, 3.25),
-    AttemptSucceeded(1, 1, 3.25, ValueRef("json", 4, None, "null")),
-    AttemptSucceeded(2, 7, 3.25, ValueRef("pickle", 1 << 40, "ab" * 32)),
-    AttemptFailed(3, 1, 4.0, ErrorText("builtins.ValueError", "no \ud800 \x00 'quotes' \u2028", "Traceback\n  ...")),
-    AttemptFailed(3, 2, 4.0, ErrorText("E", ""), retryable=False),
-    AttemptLost(4, 1, 5.0, ErrorText("WorkerLost", "signal 9")),
-    AttemptCancelled(5, 1, 6.0),
-    RetryDue(3, 7.0),
-    CancelRequested(8.0, "somebody"),
-    RunTimedOut(9.0),
-    DriverStopped(10.0, "SIGTERM"),
-    RunResumed(11.0),
-    TasksRerun(12.0, (1, 2, 3)),
-    PlanAdopted(13.0, "f" * 64),
-]
+from penstock.store.base import Lease, RunChange, Store
+from penstock.testing.store_driving import StoreDriving
+from penstock.testing.store_samples import EVERY_EVENT, in_threads, new_run
 
 
-def new_run(id: str = "run-1", **values: object) -> RunRow:
-    """A run to put on record."""
-    row = RunRow(id, "flights", "queued", '{"day": "2013-01-01"}', "plan-a", "flights.py:flights", 1000.0)
-    return replace(row, **values)  # type: ignore[arg-type]
-
-
-class StoreConformance:
+class StoreConformance(StoreDriving):
     """Inherit from it, say how a store is opened, and name the class Test..."""
-
-    def open(self, folder: Path) -> Store:
-        """A store that keeps what it keeps in `folder`, or under that name: to open it there again, once it was closed,
-        gives what was written back, if the store is durable."""
-        raise NotImplementedError
-
-    @pytest.fixture
-    def store(self, tmp_path: Path) -> Iterator[Store]:
-        """A new store, with the run "run-1" on record."""
-        store = self.open(tmp_path / "store")
-        store.create_run(new_run(), b"a plan")
-        yield store
-        store.close()
-
-    @pytest.fixture
-    def lease(self, store: Store) -> Lease:
-        """The lease of "run-1"."""
-        return store.acquire("run-1")
 
     # --- Journal
 
@@ -215,7 +155,7 @@ class StoreConformance:
                 store.append(lease, [RetryDue(number, float(at))], safe=at % 50 == 0)
             lease.release()
 
-        _in_threads(drive, 8)
+        in_threads(drive, 8)
         for number in range(8):
             assert list(store.read(f"many-{number}")) == [(at + 1, [RetryDue(number, float(at))]) for at in range(100)]
 
@@ -224,161 +164,11 @@ class StoreConformance:
             for at in range(50):
                 store.append(lease, [RetryDue(number, float(at))])
 
-        _in_threads(write, 4)
+        in_threads(write, 4)
         batches = list(store.read("run-1"))
         assert [number for number, _ in batches] == list(range(1, 201))
         for thread in range(4):
             assert [e.at for _, [e] in batches if e == RetryDue(thread, e.at)] == [float(at) for at in range(50)]
-
-    # --- Leases
-
-    def test_a_run_has_one_driver(self, store: Store, lease: Lease) -> None:
-        with pytest.raises(RunLocked, match="run-1"):
-            store.acquire("run-1")
-        lease.release()
-        store.acquire("run-1")
-
-    def test_only_one_of_many_threads_becomes_the_driver(self, store: Store) -> None:
-        def compete(_: int) -> Lease | None:
-            try:
-                return store.acquire("run-1")
-            except RunLocked:
-                return None
-
-        assert len([lease for lease in _in_threads(compete, 8) if lease]) == 1
-
-    def test_the_holder_is_this_process_while_it_drives(self, store: Store) -> None:
-        assert store.holder("run-1") is None
-        before = time.time()
-        lease = store.acquire("run-1")
-        holder = store.holder("run-1")
-        assert holder is not None
-        assert (holder.pid, holder.host) == (os.getpid(), socket.gethostname())
-        assert before <= holder.since <= time.time()
-        lease.release()
-        assert store.holder("run-1") is None
-
-    def test_tokens_grow(self, store: Store) -> None:
-        tokens = []
-        for _ in range(3):
-            lease = store.acquire("run-1")
-            tokens.append(lease.token)
-            lease.release()
-        assert tokens == sorted(set(tokens))
-
-    def test_a_lease_that_was_given_back_writes_nothing(self, store: Store) -> None:
-        old = store.acquire("run-1")
-        store.append(old, [RunStarted(1.0)])
-        old.release()
-        store.post("run-1", "cancel")
-        inbox = store.messages("run-1")
-        for new in (None, store.acquire("run-1")):
-            with pytest.raises(LeaseLost, match="run-1"):
-                store.append(old, [RunResumed(2.0)], change=RunChange(state="success"), taken=[inbox[0].id])
-            if new:
-                store.append(new, [RunResumed(3.0)])
-        assert [events for _, events in store.read("run-1")] == [[RunStarted(1.0)], [RunResumed(3.0)]]
-        assert store.run("run-1").state == "queued"
-        assert store.messages("run-1") == inbox
-
-    def test_releasing_twice_does_not_harm_the_next_driver(self, store: Store) -> None:
-        old = store.acquire("run-1")
-        old.release()
-        new = store.acquire("run-1")
-        old.release()
-        assert store.holder("run-1") is not None
-        store.append(new, [RunStarted(1.0)])
-
-    # --- Inbox
-
-    def test_messages_come_oldest_first(self, store: Store) -> None:
-        before = time.time()
-        for number in range(20):
-            store.post("run-1", "mark", f'{{"number": {number}}}')
-        inbox = store.messages("run-1")
-        assert [message.body for message in inbox] == [f'{{"number": {number}}}' for number in range(20)]
-        assert [message.id for message in inbox] == sorted({message.id for message in inbox})
-        assert all(message.kind == "mark" and before <= message.at <= time.time() for message in inbox)
-
-    def test_the_id_of_a_message_is_not_used_again(self, store: Store, lease: Lease) -> None:
-        store.post("run-1", "cancel")
-        [first] = store.messages("run-1")
-        store.append(lease, [], taken=[first.id])
-        store.post("run-1", "cancel")
-        [second] = store.messages("run-1")
-        assert second.id > first.id
-
-    # --- Listener
-
-    @pytest.fixture
-    def listener(self, store: Store, lease: Lease) -> Iterator[Listener]:
-        """Where the driver of "run-1" sleeps."""
-        listener = store.listen("run-1")
-        yield listener
-        listener.close()
-
-    def test_nothing_wakes_a_listener(self, listener: Listener) -> None:
-        assert not listener.wait(0)
-        assert not listener.wait(-1)
-        started = time.monotonic()
-        assert not listener.wait(0.05)
-        assert time.monotonic() - started >= 0.05
-
-    def test_an_early_poke_is_not_lost_and_counts_once(self, listener: Listener) -> None:
-        for _ in range(100_000):
-            listener.poke()
-        assert listener.wait(60)
-        assert not listener.wait(0)
-
-    def test_a_poke_from_a_thread_wakes(self, listener: Listener) -> None:
-        thread = threading.Timer(0.05, listener.poke)
-        thread.start()
-        assert listener.wait(None)
-        thread.join()
-
-    def test_a_poke_from_a_signal_handler_wakes(self, listener: Listener) -> None:
-        before = signal.signal(signal.SIGALRM, lambda number, frame: listener.poke())
-        try:
-            for _ in range(20):
-                signal.setitimer(signal.ITIMER_REAL, 0.001)
-                assert listener.wait(None)
-        finally:
-            signal.signal(signal.SIGALRM, before)
-
-    def test_a_signal_handler_may_poke_while_its_thread_does(self, listener: Listener) -> None:
-        signals = 0
-
-        def handle(number: int, frame: object) -> None:
-            nonlocal signals
-            signals += 1
-            listener.poke()
-
-        before = signal.signal(signal.SIGALRM, handle)
-        try:
-            signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
-            while signals < 200:
-                listener.poke()
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            signal.signal(signal.SIGALRM, before)
-        assert listener.wait(60)
-
-    def test_a_message_wakes(self, store: Store, listener: Listener) -> None:
-        store.post("run-1", "cancel")
-        assert listener.wait(60)
-        assert [message.kind for message in store.messages("run-1")] == ["cancel"]
-
-    def test_a_closed_listener_takes_no_harm(self, store: Store, lease: Lease) -> None:
-        listener = store.listen("run-1")
-        listener.close()
-        listener.close()
-        listener.poke()
-        store.post("run-1", "cancel")
-        second = store.listen("run-1")
-        listener.close()
-        store.post("run-1", "cancel")
-        assert second.wait(60)
-        second.close()
 
     # --- History
 
@@ -539,8 +329,3 @@ class StoreConformance:
             assert list(again.read("run-1")) == [(1, EVERY_EVENT), (2, [RunResumed(20.0)])]
         finally:
             again.close()
-
-
-def _in_threads(work: Callable[[int], T], count: int) -> list[T]:
-    with ThreadPoolExecutor(count) as pool:
-        return list(pool.map(work, range(count)))

@@ -144,6 +144,22 @@ def test_a_function_that_calls_itself():
     assert elsewhere(dumps(module.count), "print(value(4))") == "4"
 
 
+def test_cached_functions_and_properties_of_scripts():
+    module = script(
+        "import functools\n"
+        "@functools.lru_cache(maxsize=7)\n"
+        "def fib(n): return n if n < 2 else fib(n - 1) + fib(n - 2)\n"
+        "class Row:\n"
+        "    @functools.cached_property\n"
+        "    def total(self): return fib(10)\n"
+        "def work():\n"
+        "    row = Row()\n"
+        "    return row.total, vars(row), fib.cache_info().maxsize\n"
+    )
+    assert elsewhere(dumps(module.work), "print(value())") == "(55, {'total': 55}, 7)"
+    assert elsewhere(dumps(module.fib), "print(value(20), value.cache_info().maxsize)") == "6765 7"
+
+
 def test_one_class_stays_one():
     """Sent with a function, and sent with the exceptions after which it is tried again."""
     module = script("class Busy(Exception): pass\ndef fail(): raise Busy")

@@ -49,7 +49,9 @@ def test_messages_larger_than_a_pipe_from_many_threads():
     received = [receiver.receive() for _ in threads]
     for thread in threads:
         thread.join()
-    assert sorted(message for message in received if message) == [(number, str(number) * 300_000) for number in range(8)]
+    assert sorted(message for message in received if message) == [
+        (number, str(number) * 300_000) for number in range(8)
+    ]
     os.close(receiver.fd)
     os.close(sender.fd)
 

@@ -307,69 +307,6 @@ def test_a_part_that_does_not_exist_is_refused(options: dict[str, Any]) -> None:
         manager.run(doubled)
 
 
-def test_a_run_may_be_started_and_waited_for() -> None:
-    manager = WorkflowManager("memory", observers=[])
-    run = manager.start(doubled, x=2)  # type: ignore[attr-defined]
-    run.wait(LONG)
-    assert run.state == "success"
-    assert run.task("double__1").result == 8
-
-
-def test_a_started_run_may_be_cancelled() -> None:
-    @task
-    def wait() -> None:
-        pause = threading.Event()
-        while not current().cancelled:
-            pause.wait(0.002)
-
-    with Workflow("flow") as flow:
-        wait()
-    run = WorkflowManager("memory", observers=[]).start(flow)  # type: ignore[attr-defined]
-    run.cancel()
-    run.wait(LONG)
-    assert run.state == "cancelled"
-
-
-# --- Going on
-
-
-class Broken:
-    """Bodies that fail until they are mended, and what ran."""
-
-    def __init__(self) -> None:
-        self.broken = True
-        self.ran: list[str] = []
-
-    def body(self, name: str, *, fragile: bool = False) -> Any:
-        def run(*values: object) -> str:
-            self.ran.append(name)
-            if fragile and self.broken:
-                raise ValueError("broken")
-            return name
-
-        return run
-
-
-def broken_flow() -> tuple[Broken, Workflow]:
-    it = Broken()
-    flow = Workflow("flow")
-    extract = flow.add_task(Task("extract", it.body("extract")))
-    transform = flow.add_task(Task("transform", it.body("transform", fragile=True), args=[extract]))
-    flow.add_task(Task("load", it.body("load"), args=[transform]))
-    flow.add_task(Task("other", it.body("other")))
-    return it, flow
-
-
-def failed_run() -> tuple[Broken, Workflow, WorkflowManager, Run]:
-    it, flow = broken_flow()
-    manager = WorkflowManager("memory", observers=[])
-    run = manager.run(flow, raise_on_failure=False)
-    assert run.state == "failed"
-    it.broken = False
-    it.ran.clear()
-    return it, flow, manager, run
-
-
 def test_a_resumed_run_does_not_do_again_what_is_done() -> None:
     it, flow, manager, run = failed_run()
     resumed = manager.resume(run.id, flow)

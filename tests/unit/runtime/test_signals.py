@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Task, WorkflowManager, current
+from penstock import RunInterrupted, Task, WorkflowManager, current
 from tests.unit.runtime.waiting import LONG, eventually, states
 
 SCRIPT = """
@@ -76,7 +76,7 @@ class Script:
     def __init__(self, folder: Path, body: str, *, executor: str = "threads", grace: float = LONG) -> None:
         file = folder / "script.py"
         file.write_text(
-            SCRIPT.format(executor=executor, grace=grace, body=body, caught="(RunInterrupted, SystemExit)")
+            SCRIPT.format(executor=executor, grace=grace, body=body, caught="(KeyboardInterrupt, SystemExit)")
         )
         self.process = subprocess.Popen(
             [sys.executable, str(file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -189,7 +189,7 @@ def test_ctrl_c_in_this_process_interrupts_the_run_and_no_more() -> None:
     manager.add_task(Task("b", int, ["a"]))
     with pytest.raises(KeyboardInterrupt, match="stopped by SIGINT; it can be resumed") as caught:
         manager.run()
-    run = caught.value.run  # type: ignore[attr-defined]
+    run = caught.value.__cause__.run  # type: ignore[attr-defined]
     assert run.state == "interrupted"
     assert manager.get(run.id).state == "interrupted"
     assert states(manager.resume(run.id)) == {"a": "success", "b": "success"}

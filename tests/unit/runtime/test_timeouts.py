@@ -151,6 +151,31 @@ def test_a_timeout_does_not_reach_the_body_that_follows_in_the_same_worker() -> 
     assert {task.name for task in run.tasks if task.state == "failed"} == {f"slow{n}" for n in range(6)}
 
 
+ENDED_BY_FORCE = """
+import sys
+from penstock import Task, WorkflowManager
+
+def spin():
+    while True: int()
+
+manager = WorkflowManager("memory", observers=[])
+manager.add_task(Task("slow", spin, timeout=0.01))
+print(manager.run(raise_on_failure=False).state, flush=True)
+
+def traced(): ...
+
+sys.settrace(lambda *arguments: None)
+traced()
+sys.settrace(None)
+print("and on it goes")
+"""
+
+
+def test_after_a_body_was_ended_by_force_a_debugger_or_coverage_still_works() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDED_BY_FORCE], capture_output=True, text=True, timeout=10)
+    assert done.stdout == "failed\nand on it goes\n"
+
+
 # --- Of a run
 
 

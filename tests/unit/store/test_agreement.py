@@ -17,7 +17,7 @@ from penstock.errors import PenstockError
 from penstock.store.base import Lease, RunChange, Store
 from penstock.store.memory import MemoryStore
 from penstock.store.sqlite import SQLiteStore
-from penstock.testing.store_conformance import new_run
+from penstock.testing.store_samples import new_run
 
 ids = st.sampled_from(["a", "ab", "abc", "b", "ä", "a%"])
 plans = st.sampled_from(["p", "q", "r"])

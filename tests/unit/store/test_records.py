@@ -19,7 +19,7 @@ from penstock.engine.events import (
 )
 from penstock.errors import StoreCorrupt
 from penstock.store.records import decode_events, encode_events
-from penstock.testing.store_conformance import EVERY_EVENT
+from penstock.testing.store_samples import EVERY_EVENT
 
 any_text = st.text(st.characters(codec=None, exclude_categories=()))  # lone surrogates too
 texts = st.one_of(any_text, st.sampled_from(["\ud83d\ude00", "\udcff", "\x00", "\u2028", '"\\', "NaN"]))
@@ -38,7 +38,7 @@ events = st.one_of(
         for event in get_args(Event)
     )
 )
-json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=8)
+json_values = st.recursive(st.none() | st.booleans() | st.integers() | st.floats() | st.text(), st.lists, max_leaves=4)
 
 
 @given(st.lists(events))

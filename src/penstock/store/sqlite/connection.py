@@ -17,6 +17,7 @@ _BUSY_MS = 10_000
 _PRAGMAS = (
     "synchronous = NORMAL",
     "wal_autocheckpoint = 0",
+    "journal_size_limit = 16777216",  # bytes that a log may keep when it begins anew
     "foreign_keys = ON",
     "fullfsync = ON",  # macOS: a sync that reaches the disk and not only its cache
     "checkpoint_fullfsync = ON",

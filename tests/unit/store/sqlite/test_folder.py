@@ -9,7 +9,7 @@ import pytest
 from penstock.errors import StoreError
 from penstock.store.sqlite import SQLiteStore
 from penstock.store.sqlite.folder import mounts, network_file_system, prepare_folder
-from penstock.testing.store_conformance import new_run
+from penstock.testing.store_samples import new_run
 
 MOUNTS = r"""
 /dev/vda / ext4 rw,relatime 0 0

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from penstock.engine.events import RetryDue
 from penstock.store.sqlite import SQLiteStore
-from penstock.testing.store_conformance import new_run
+from penstock.testing.store_samples import new_run
 
 
 def fill(store: SQLiteStore, run_id: str, batches: int) -> None:
