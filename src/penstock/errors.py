@@ -142,6 +142,14 @@ class RunNotFound(PenstockError):
     """No run, or more than one, answers to an id."""
 
 
+class TaskNotFound(PenstockError):
+    """A run or workflow has no task of that name."""
+
+
+class RunEnded(PenstockError):
+    """A run has ended, so that what was asked of it comes too late."""
+
+
 class RunLocked(PenstockError):
     """A run is being driven by somebody else at this moment."""
 

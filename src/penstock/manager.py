@@ -6,28 +6,33 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from penstock.definition.decorators import WorkflowFunction
 from penstock.definition.task import Task
 from penstock.definition.workflow import Workflow
-from penstock.errors import DefinitionError, PenstockError, PlanMismatch, RunFailed, RunInterrupted, RunNotFound
+from penstock.errors import DefinitionError, PenstockError, RunEnded, RunFailed, RunInterrupted
 from penstock.runtime.loading import loading_file
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from penstock.engine.events import Event
     from penstock.engine.run import RunEngine
-    from penstock.logs.base import LogChunk
+    from penstock.executor.base import Executor
     from penstock.parts import Parts
     from penstock.plan.compile import Compiled
-    from penstock.plan.fingerprint import Fit
     from penstock.plan.plan import Plan
+    from penstock.runtime.history import History
     from penstock.runtime.home import Settings
     from penstock.runtime.loader import Flow
+    from penstock.runtime.logbook import Entry
     from penstock.runtime.observer import Observer
+    from penstock.runtime.pruner import Pruned, Retention
     from penstock.runtime.record import Run
     from penstock.runtime.selection import Selection
-    from penstock.store.base import Lease, RunChange, RunRow
+    from penstock.runtime.session import Session
+    from penstock.store.base import RunRow
 
 
 class WorkflowManager:
@@ -102,7 +107,7 @@ class WorkflowManager:
         end_loading(flow, given)
         compiled, bound = self._compile(flow, given)
         if resume:
-            unfinished = self._unfinished(compiled.plan.workflow, bound)
+            unfinished = self._history.unfinished(compiled.plan.workflow, bound)
             if unfinished is not None:
                 return self.resume(unfinished, flow, raise_on_failure=raise_on_failure)
         return self._start(compiled, bound, _main_file(), raise_on_failure)
@@ -154,10 +159,11 @@ class WorkflowManager:
         """Run tasks of a run again, done or not: `only` these, those in `from_` and all that follow, or those that
         `failed` and all that they held up. Each begins a new generation, with its recorded inputs."""
         from penstock.engine.events import TasksRerun
+        from penstock.runtime.history import ENDED
         from penstock.runtime.selection import select_again
 
         def events(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
-            if not _ended(str(engine.state)):
+            if str(engine.state) not in ENDED:
                 raise PenstockError(f"run {engine.run_id} has not ended: resume it before you run parts of it again")
             return [TasksRerun(at, select_again(engine, plan, only=only, from_=from_, failed=failed))]
 
@@ -167,38 +173,63 @@ class WorkflowManager:
 
     def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[Run]:
         """The runs on record, newest first."""
-        return [self._record(row) for row in self._parts.store.runs(workflow, limit=limit)]
+        history = self._history
+        return [history.run(row) for row in history.store.runs(workflow, limit=limit)]
 
     def get(self, run_id: str | None = None) -> Run:
         """The run of this id or unique prefix; by default the newest. RunNotFound if there is none."""
-        return self._record(self._row(run_id))
+        history = self._history
+        return history.run(history.row(run_id)).read()
 
-    def logs(self, run_id: str | None = None, task: str | None = None) -> list[LogChunk]:
-        """What the tasks of a run, or one of them, printed and logged."""
+    def logs(self, run_id: str | None = None, task: str | None = None) -> list[Entry]:
+        """What the tasks of a run, or one of them, printed and logged, in the order written."""
+        from penstock.runtime.logbook import Logbook
+
         run = self.get(run_id)
-        number = run.task(task).number if task is not None else None
-        return list(self._parts.logs.reader(run.id).chunks(task=number))
+        name = run.task(task).name if task is not None else None
+        return list(Logbook(self.parts.store, self.parts.logs, run.id, task=name).read())
 
     def cancel(self, run_id: str | None = None, *, by: str | None = None) -> Run:
-        """Ask a run to end: tasks that run are asked to, the others are cancelled. It may be resumed later."""
+        """Ask a run to end: tasks that run are asked to, the others are cancelled. It may be resumed later.
+
+        RunEnded if it has ended."""
         import json
         from getpass import getuser
 
-        row = self._row(run_id)
-        if _ended(row.state):
-            raise PenstockError(f"run {row.id} has ended already: it is {row.state}")
+        from penstock.runtime.history import ENDED
+        from penstock.runtime.takeover import cancel_unheld
+
+        store = self.parts.store
+        row = self._history.row(run_id)
+        if row.state in ENDED:
+            raise RunEnded(f"run {row.id} has ended already: it is {row.state}")
         sender = by or getuser()
-        if self._parts.store.holder(row.id) is None:
-            self._cancel_unheld(row, sender)
+        if store.holder(row.id) is None:
+            cancel_unheld(store, row.id, sender)
         else:
-            self._parts.store.post(row.id, "cancel", json.dumps({"by": sender}))
+            store.post(row.id, "cancel", json.dumps({"by": sender}))
         return self.get(row.id)
 
     def delete(self, run_id: str) -> None:
-        """Forget a run: its record, its journal and its logs. Values that no other run has go with the next prune."""
-        row = self._row(run_id)
-        self._parts.store.delete_run(row.id)
-        self._parts.logs.delete(row.id)
+        """Forget a run: its record, its journal and its logs. RunLocked while it is driven.
+
+        Its large values go with the next `prune`, if no other run has the same ones."""
+        row = self._history.row(run_id)
+        self.parts.store.delete_run(row.id)
+        self.parts.logs.delete(row.id)
+
+    def prune(
+        self, *, older_than: float | timedelta | None = None, keep: int | None = None, dry_run: bool = False
+    ) -> Pruned:
+        """Forget the runs that ended more than `older_than` days ago, but for the newest `keep` of each workflow, and
+        remove the values to which no run that is left refers. By default as the settings `retention_days` and
+        `retention_runs` say. A run that has not ended is never forgotten. With `dry_run`, only tell what would go."""
+        from datetime import timedelta
+
+        from penstock.runtime.pruner import prune
+
+        days = older_than / timedelta(days=1) if isinstance(older_than, timedelta) else older_than
+        return prune(self._history, self._retention(days, keep), dry_run=dry_run)
 
     def close(self) -> None:
         """Let go of the store. The manager opens it again when it needs it."""
@@ -214,8 +245,15 @@ class WorkflowManager:
 
     @property
     def parts(self) -> Parts:
-        """Where the runs are kept: store, results and logs, opened."""
-        return self._parts
+        """Where the runs are kept: store, results and logs, opened when they are first needed."""
+        if self._opened is None:
+            from penstock.parts import open_parts
+            from penstock.runtime.home import find_home
+
+            name = self._store_name or self._settings.store
+            full = self._is_full()
+            self._opened = open_parts(name, lambda: find_home(os.environ, Path.cwd()), full=full)
+        return self._opened
 
     # --- Within
 
@@ -228,14 +266,53 @@ class WorkflowManager:
         return self._settings_read
 
     @property
-    def _parts(self) -> Parts:
-        if self._opened is None:
-            from penstock.parts import open_parts
-            from penstock.runtime.home import find_home
+    def _history(self) -> History:
+        from penstock.runtime.history import History
 
-            name = self._store_name or self._settings.store
-            self._opened = open_parts(name, lambda: find_home(os.environ, Path.cwd()))
-        return self._opened
+        return History(self.parts.store, self.parts.results, self.parts.logs)
+
+    def _is_full(self) -> bool:
+        from penstock.parts import DURABILITIES
+
+        durability = self._durability or self._settings.durability
+        if durability not in DURABILITIES:
+            raise PenstockError(f"durability={durability!r}: it is {' or '.join(map(repr, DURABILITIES))}")
+        return durability == "full"
+
+    def _retention(self, days: float | None = None, keep: int | None = None) -> Retention:
+        from penstock.runtime.pruner import Retention
+
+        settings = self._settings
+        by_settings = settings.retention_days or float("inf")  # 0 days: nothing is forgotten for its age
+        return Retention(settings.retention_runs if keep is None else keep, by_settings if days is None else days)
+
+    def _prune_daily(self) -> None:
+        folder = self.parts.folder
+        if folder is not None and self._settings.retention_days:
+            from penstock.runtime.pruner import prune_daily
+
+            prune_daily(self._history, self._retention(), folder)
+
+    def _new_observers(self) -> list[Observer]:
+        observers = self._observers
+        if observers is None:
+            from penstock.observe.console import Console
+
+            observers = [Console()]
+        if not self._settings.notifiers:
+            return [*observers]
+        from penstock.runtime.notifier import create_notifiers
+
+        return [*observers, *create_notifiers(self._settings.notifiers)]
+
+    def _new_executor(self) -> Executor:
+        from penstock.parts import create_executor
+
+        settings = self._settings
+        return create_executor(
+            self._executor if self._executor is not None else settings.executor,
+            self._workers if self._workers is not None else settings.workers,
+        )
 
     def _compile(self, flow: Flow, given: Mapping[str, Any]) -> tuple[Compiled, dict[str, Any]]:
         from penstock.code.identity import Identify
@@ -258,9 +335,11 @@ class WorkflowManager:
         from penstock.plan.codec import encode
         from penstock.plan.fingerprint import fingerprint
         from penstock.results.tagged_json import dumps
+        from penstock.runtime.session import Session
         from penstock.store.base import RunChange, RunRow
 
-        store = self._parts.store
+        executor, observers = self._new_executor(), self._new_observers()
+        store = self.parts.store
         encoded = encode(compiled.plan)
         now = time()
         row = RunRow(
@@ -274,150 +353,85 @@ class WorkflowManager:
             tasks=len(compiled.plan),
         )
         store.create_run(row, encoded)
-        lease = store.acquire(row.id)
-        engine = RunEngine(compiled.plan, run_id=row.id)
-        change = RunChange(state="running", started_at=now)
-        return self._drive(lease, engine, compiled, row.plan, params, row, [RunStarted(now)], change, raise_on_failure)
+        session = Session(
+            row=row,
+            lease=store.acquire(row.id),
+            engine=RunEngine(compiled.plan, run_id=row.id),
+            compiled=compiled,
+            fingerprint=row.plan,
+            params=params,
+            opening=[RunStarted(now)],
+            change=RunChange(state="running", started_at=now),
+        )
+        return self._drive(session, executor, observers, raise_on_failure)
 
     def _again(self, run_id: str | None, workflow: Flow | None, events: Any, raise_on_failure: bool) -> Run:
         """Take a run over, bring its plan up to date, and drive what `events` and the resumption set going."""
         from time import time
 
         from penstock.definition.params import bind
-        from penstock.results.tagged_json import loads
         from penstock.runtime.replay import replay
         from penstock.runtime.selection import Selection, select
+        from penstock.runtime.session import Session
+        from penstock.runtime.takeover import adopt_plan
         from penstock.store.base import RunChange
 
-        row = self._row(run_id)
-        params = cast("dict[str, Any]", loads(row.params))
+        executor, observers = self._new_executor(), self._new_observers()
+        history = self._history
+        row = history.row(run_id)
         flow = workflow or self._flow_of(row)
-        lease = self._parts.store.acquire(row.id)
+        lease = history.store.acquire(row.id)
         try:
-            engine = replay(self._parts.store, self._row(row.id))
+            row = history.row(row.id)  # it may have changed before the lease was ours
+            engine = replay(history.store, row)
+            params = dict(history.run(row).params)
             if isinstance(flow, WorkflowFunction):
                 params = bind(flow.name, flow.parameters, {k: v for k, v in params.items() if k in flow.parameters})
             compiled = select(self._compile(flow, params)[0], Selection.of(engine.plan))
             now = time()
-            fingerprint, opening = self._adopt(row, engine, compiled.plan, now)
             again = events(engine, compiled.plan, now)
-            opening += again
+            if not again:
+                lease.release()
+                return history.run(row)
+            fingerprint, adoption, changed = adopt_plan(history.store, engine, compiled.plan, now)
         except BaseException:
             lease.release()
             raise
-        if not again:
-            lease.release()
-            return self._record(row)
-        change = RunChange(state="running", started_at=row.started_at or now, tasks=len(compiled.plan), reopened=True)
-        return self._drive(lease, engine, compiled, fingerprint, params, row, opening, change, raise_on_failure)
-
-    def _adopt(self, row: RunRow, engine: RunEngine, plan: Plan, now: float) -> tuple[str, list[Event]]:
-        """The plan's fingerprint, and the event by which the run goes on with it, if it has changed and fits."""
-        from penstock.engine.events import DriverStopped, PlanAdopted
-        from penstock.plan.codec import encode
-        from penstock.plan.fingerprint import fingerprint, fit, same_work
-
-        encoded = encode(plan)
-        name = fingerprint(encoded)
-        if same_work(engine.plan, plan):
-            return name, []
-        fitting = fit(engine.plan, plan, engine.done())
-        if fitting.problems:
-            problems = "".join(f"\n  {problem}" for problem in fitting.problems)
-            raise PlanMismatch(
-                f"run {row.id} cannot go on with the workflow as it is now:{problems}\n"
-                "Put these tasks back as they were, or start a new run."
-            )
-        _tell_changes(fitting)
-        self._parts.store.add_plan(row.id, name, encoded)
-        return name, [DriverStopped(now, "lost"), PlanAdopted(now, name)]
+        if changed:
+            names = ", ".join(changed)
+            sys.stderr.write(f"The code of these done tasks has changed; their results are kept: {names}\n")
+        started_at = row.started_at or now
+        session = Session(
+            row=row,
+            lease=lease,
+            engine=engine,
+            compiled=compiled,
+            fingerprint=fingerprint,
+            params=params,
+            opening=[*adoption, *again],
+            change=RunChange(state="running", started_at=started_at, tasks=len(compiled.plan), reopened=True),
+        )
+        return self._drive(session, executor, observers, raise_on_failure)
 
     def _drive(
-        self,
-        lease: Lease,
-        engine: RunEngine,
-        compiled: Compiled,
-        fingerprint: str,
-        params: Mapping[str, Any],
-        row: RunRow,
-        opening: list[Event],
-        change: RunChange,
-        raise_on_failure: bool,
+        self, session: Session, executor: Executor, observers: Sequence[Observer], raise_on_failure: bool
     ) -> Run:
-        from penstock.parts import create_executor
-        from penstock.runtime.session import drive
-
-        observers = self._observers
-        if observers is None:
-            from penstock.observe.console import Console
-
-            observers = [Console()]
-        settings = self._settings
+        grace = self._grace if self._grace is not None else self._settings.grace
+        history = self._history
         try:
-            interrupted = drive(
-                store=self._parts.store,
-                results=self._parts.results,
-                logs=self._parts.logs,
-                lease=lease,
-                engine=engine,
-                compiled=compiled,
-                fingerprint=fingerprint,
-                params=params,
-                opening=opening,
-                change=change,
-                executor=create_executor(
-                    self._executor if self._executor is not None else settings.executor,
-                    self._workers if self._workers is not None else settings.workers,
-                ),
-                full=_is_full(self._durability or settings.durability),
-                grace=self._grace if self._grace is not None else settings.grace,
-                observers=observers,
-            )
+            interrupted = session.drive(history, executor, observers, full=self._is_full(), grace=grace)
         finally:
-            lease.release()
-        run = self._view(engine, row, "interrupted" if interrupted else str(engine.state))
+            session.lease.release()
+        run = history.driven(session.row, session.engine, "interrupted" if interrupted else str(session.engine.state))
         if interrupted:
             message = f"run {run.id} was stopped by {interrupted}; it can be resumed"
             if interrupted == "SIGTERM":
                 raise SystemExit(130) from RunInterrupted(message, run)
             raise KeyboardInterrupt(message) from RunInterrupted(message, run)
+        self._prune_daily()
         if run.state != "success" and raise_on_failure:
             raise RunFailed(_verdict(run), run)
         return run
-
-    def _record(self, row: RunRow) -> Run:
-        from penstock.runtime.replay import replay
-
-        state = row.state
-        if state == "running" and self._parts.store.holder(row.id) is None:
-            state = "interrupted"
-        return self._view(replay(self._parts.store, row), row, state)
-
-    def _view(self, engine: RunEngine, row: RunRow, state: str) -> Run:
-        from penstock.results.tagged_json import loads
-        from penstock.results.values import load_value
-        from penstock.runtime.record import Run
-
-        parts = self._parts
-
-        def load(task: int) -> Any:
-            ref = engine.values.get(task)
-            return None if ref is None else load_value(ref, parts.results)
-
-        def log(task: int) -> str:
-            return parts.logs.reader(row.id).text(task=task)
-
-        params = cast("dict[str, Any]", loads(row.params))
-        return Run(engine, workflow=row.workflow, params=params, source=row.source, state=state, load=load, log=log)
-
-    def _row(self, run_id: str | None) -> RunRow:
-        store = self._parts.store
-        if run_id is not None:
-            return store.run(run_id)
-        newest = store.runs(limit=1)
-        if not newest:
-            raise RunNotFound("there are no runs yet")
-        return newest[0]
 
     def _flow_of(self, row: RunRow) -> Flow:
         from penstock.runtime.loader import load
@@ -431,43 +445,6 @@ class WorkflowManager:
             )
         return load(row.source).flow
 
-    def _unfinished(self, workflow: str, params: Mapping[str, Any]) -> str | None:
-        from penstock.results.tagged_json import dumps
-
-        wanted = dumps(dict(params))
-        for row in self._parts.store.runs(workflow):
-            if row.params == wanted:
-                return row.id if row.state != "success" else None
-        return None
-
-    def _cancel_unheld(self, row: RunRow, by: str) -> None:
-        """Nobody drives the run, so nobody would read its inbox: cancel it here."""
-        import json
-        from time import time
-
-        from penstock.engine.events import CancelRequested, DriverStopped, RunStarted
-        from penstock.runtime.replay import replay
-        from penstock.store.base import RunChange
-
-        store = self._parts.store
-        lease = store.acquire(row.id)
-        try:
-            engine = replay(store, self._row(row.id))
-            now = time()
-            first = RunStarted(now) if engine.state == "queued" else DriverStopped(now, "lost")
-            events: list[Event] = [first, CancelRequested(now, by)]
-            for event in events:
-                engine.handle(event)
-            change = RunChange(
-                state=str(engine.state),
-                ended_at=engine.ended_at,
-                error=engine.error,
-                counts=json.dumps(engine.counts()),
-            )
-            store.append(lease, events, change=change, safe=True)
-        finally:
-            lease.release()
-
 
 def _check_flow(flow: Any) -> None:
     if not isinstance(flow, (Workflow, WorkflowFunction)):
@@ -475,28 +452,10 @@ def _check_flow(flow: Any) -> None:
         raise DefinitionError(f"{flow!r} is not a workflow: give a Workflow or a @workflow function{hint}")
 
 
-def _is_full(durability: str) -> bool:
-    from penstock.parts import DURABILITIES
-
-    if durability not in DURABILITIES:
-        raise PenstockError(f"durability={durability!r}: it is 'full' or 'process'")
-    return durability == "full"
-
-
-def _ended(state: str) -> bool:
-    return state in ("success", "failed", "cancelled")
-
-
 def _verdict(run: Run) -> str:
     errors = [task for task in run.tasks if task.state == "failed"]
     detail = f": {errors[0].error}" if len(errors) == 1 else ""
     return f"run {run.id} {run.state}: {run.error}{detail}"
-
-
-def _tell_changes(fitting: Fit) -> None:
-    if fitting.changed:
-        names = ", ".join(fitting.changed)
-        sys.stderr.write(f"The code of these done tasks has changed; their results are kept: {names}\n")
 
 
 def _main_file() -> str | None:

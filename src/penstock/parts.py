@@ -27,10 +27,13 @@ class Parts:
     store: Store
     results: ResultStore
     logs: Logs
+    folder: Path | None = None
+    """The local folder in which all of it lies, where there is one: there, old runs are pruned once a day."""
 
 
-def open_parts(name: str, home: Callable[[], Path]) -> Parts:
-    """The store of a name, with the results and logs that go with it. `home` finds the folder where none is named."""
+def open_parts(name: str, home: Callable[[], Path], *, full: bool = True) -> Parts:
+    """The store of a name, with the results and logs that go with it. `home` finds the folder where none is named;
+    `full` says that values are to survive a power cut."""
     if name == "memory":
         from penstock.logs.memory import MemoryLogs
         from penstock.results.memory import MemoryResults
@@ -38,29 +41,28 @@ def open_parts(name: str, home: Callable[[], Path]) -> Parts:
 
         return Parts(MemoryStore(), MemoryResults(), MemoryLogs())
     if name == "sqlite":
-        return _open_folder(home())
+        return _open_folder(home(), full)
     if name.startswith(SQLITE):
         path = Path(name.removeprefix(SQLITE)).expanduser()
         if not path.name:
             raise PenstockError(f"store='{name}' names no folder: write sqlite:///path/to/folder")
-        return _open_folder(path.absolute())
+        return _open_folder(path.absolute(), full)
     if "://" not in name:
         known = ("sqlite", "sqlite:///FOLDER", "memory")
         return find("stores", name, known=known)(name)  # type: ignore[no-any-return]
     return find("stores", name.partition("://")[0], known=("sqlite", "memory"))(name)  # type: ignore[no-any-return]
 
 
-def _open_folder(folder: Path) -> Parts:
+def _open_folder(folder: Path, full: bool) -> Parts:
     from penstock.logs.folder import FolderLogs
     from penstock.results.files import FileResults
     from penstock.store.sqlite.store import SQLiteStore
 
-    return Parts(SQLiteStore(folder), FileResults(folder / "results"), FolderLogs(folder / "logs"))
+    return Parts(SQLiteStore(folder), FileResults(folder / "results", sync=full), FolderLogs(folder / "logs"), folder)
 
 
 def create_executor(executor: Any, workers: int | None) -> Executor:
-    """The executor of a name: "threads", "processes", "inline" or one that a package brings; or one given as an object.
-    """
+    """The executor of a name: "threads", "processes", "inline" or one that a package brings; or one given as an object."""
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         raise PenstockError(f"workers={workers!r} is not a whole number from 1 up")
     if not isinstance(executor, str):

@@ -74,7 +74,6 @@ def test_the_python_reference_names_every_public_name_error_option_and_attribute
     for kind in (WorkflowManager, Run, TaskRun, Current):
         names = [*vars(kind), *inspect.signature(kind).parameters] if kind is WorkflowManager else vars(kind)
         public += [name for name in names if not name.startswith("_")]
-    public.remove("sink")
     assert [name for name in public if not re.search(rf"`@?\.?{name}\b[^`]*`", text)] == []
 
 
@@ -102,7 +101,9 @@ def test_the_command_line_reference_names_every_command_and_option() -> None:
         [section] = [section for section in sections if section.startswith(f"`penstock {name} ")]
         command = root.get_command(click.Context(root), name)
         assert command is not None
-        options = {option for p in command.params if isinstance(p, click.Option) for option in p.opts}
+        commands = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
+        parameters = [parameter for each in commands for parameter in each.params]
+        options = {option for p in parameters if isinstance(p, click.Option) for option in p.opts}
         assert options - set(re.findall(r"`(--?[a-z-]+)", section)) == {"--debug"}
 
 

@@ -25,6 +25,7 @@ COMMANDS = {
     "resume": "Go on with a run that failed or was stopped",
     "rerun": "Run parts of a run again, done or not",
     "cancel": "Stop a run, from any terminal",
+    "db": "Look after the store: its size, and what is old in it",
     "demo": "Run the example pipeline on the flights of New York in 2013",
 }
 """Each command with its help in one line, so that `penstock --help` imports none of them. A command's module has its
@@ -48,8 +49,9 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command = cast(click.Command, import_module(f"penstock.cli.{cmd_name}").command)
-        if not any(parameter.name == "debug" for parameter in command.params):
-            command.params.append(_debug_option())
+        for each in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
+            if not any(parameter.name == "debug" for parameter in each.params):
+                each.params.append(_debug_option())
         return command
 
     def resolve_command(

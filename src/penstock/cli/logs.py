@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import click
 
 from penstock.cli.failures import NotFound
-from penstock.cli.logbook import Entry, Logbook
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Output, drop_stdout
 from penstock.cli.records import timestamp
 from penstock.errors import PenstockError, RunNotFound
+from penstock.runtime.logbook import Entry, Logbook
 from penstock.runtime.record import moment
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def command(
         run = _run(manager, run_id)
         if task is not None:
             _check(run, task)
-        book = Logbook(manager.parts, run.id, task=task, attempt=attempt)
+        book = Logbook(manager.parts.store, manager.parts.logs, run.id, task=task, attempt=attempt)
         writer = _JSONWriter(run.id) if output.as_json else _Writer(output, run, task, attempt)
         try:
             _write(book, writer, follow)

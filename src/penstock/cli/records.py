@@ -64,7 +64,7 @@ def row_record(row: RunRow, state: str) -> dict[str, Any]:
     }
 
 
-def rows(manager: WorkflowManager, workflow: str | None, limit: int) -> list[tuple[RunRow, str]]:
+def rows(manager: WorkflowManager, workflow: str | None = None, limit: int | None = None) -> list[tuple[RunRow, str]]:
     """Runs, newest first, each with its state. Cheaper than `manager.runs`, since no journal is read."""
     store = manager.parts.store
     found = store.runs(workflow, limit=limit)

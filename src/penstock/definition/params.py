@@ -10,6 +10,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
@@ -22,6 +23,10 @@ class _Missing:
 
 
 MISSING = _Missing()
+
+
+class _Unreadable(ValueError):
+    """A text that stands for no value, with a reason for users."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +48,7 @@ def parameters_of(func: Callable[..., Any]) -> dict[str, Parameter]:
     """The parameters in a function's signature. OptionError for `*args` and `**kwargs`, which have no names to give."""
     import inspect
 
-    try:
-        hints = get_type_hints(func)
-    except Exception:  # a hint that cannot be resolved leaves its parameter unchecked
-        hints = {}
+    hints = _type_hints(func)
     parameters = {}
     for parameter in inspect.signature(func).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -59,6 +61,21 @@ def parameters_of(func: Callable[..., Any]) -> dict[str, Parameter]:
         positional_only = parameter.kind is parameter.POSITIONAL_ONLY
         parameters[parameter.name] = Parameter(parameter.name, annotation, default, positional_only)
     return parameters
+
+
+def _type_hints(func: Callable[..., Any]) -> dict[str, Any]:
+    """Annotations as objects. One that cannot be resolved is left out, and its parameter not checked."""
+    try:
+        return get_type_hints(func)
+    except Exception:
+        pass
+    hints = {}
+    for name, annotation in getattr(func, "__annotations__", {}).items():
+        try:
+            hints.update(get_type_hints(SimpleNamespace(__annotations__={name: annotation}), func.__globals__))
+        except Exception:
+            continue
+    return hints
 
 
 def bind(
@@ -111,7 +128,7 @@ def parse(workflow: str, parameters: Mapping[str, Parameter], texts: Mapping[str
         try:
             values[name] = from_text(text, annotation)
         except (ValueError, TypeError, InvalidOperation) as error:
-            reason = f" ({error})" if str(error) and "is not" not in str(error) else ""
+            reason = f": {error}" if isinstance(error, _Unreadable) else ""
             message = f"{text!r} does not read as {type_name(annotation)}{reason}"
             problems.append(ParameterError(f"workflow '{workflow}', parameter '{name}': {message}"))
     if len(problems) == 1:
@@ -223,7 +240,7 @@ def from_text(text: str, annotation: Any) -> Any:
 
 def _choice(text: str, choices: Mapping[str, Any]) -> Any:
     if text not in choices:
-        raise ValueError(f"one of {', '.join(choices)}")
+        raise _Unreadable(f"it is one of {', '.join(choices)}")
     return choices[text]
 
 
@@ -238,7 +255,7 @@ def _first_that_reads(text: str, annotations: Sequence[Any]) -> Any:
             return from_text(text, annotation)
         except (ValueError, TypeError, InvalidOperation):
             continue
-    raise ValueError(f"none of {', '.join(map(type_name, annotations))}")
+    raise _Unreadable(f"it is none of {', '.join(map(type_name, annotations))}")
 
 
 def _from_json(text: str, annotation: Any) -> Any:
@@ -248,14 +265,14 @@ def _from_json(text: str, annotation: Any) -> Any:
     try:
         value = json.loads(text)
     except RecursionError:
-        raise ValueError("nested too deeply") from None
+        raise _Unreadable("it is nested too deeply") from None
     if origin is dict and isinstance(value, dict) and arguments:
         return {_from_item(key, arguments[0]): _from_item(item, arguments[1]) for key, item in value.items()}
     if origin in (list, tuple, set, frozenset, Sequence) and isinstance(value, list):
         kind = list if origin is Sequence else origin
         if origin is tuple and arguments and arguments[-1] is not Ellipsis:
             if len(value) != len(arguments):
-                raise ValueError(f"{len(arguments)} items are needed")
+                raise _Unreadable(f"{len(arguments)} items are needed")
             return tuple(map(_from_item, value, arguments))
         return kind(_from_item(item, arguments[0]) if arguments else item for item in value)
     if not fits(value, annotation):

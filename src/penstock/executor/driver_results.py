@@ -42,7 +42,7 @@ class DriverResults:
         """None: there are no files."""
         return None
 
-    def delete(self, digest: str) -> None:
+    def delete(self, digest: str, *, older_than: float = 0.0) -> int | None:
         """Not done by workers."""
         raise NotImplementedError
 

@@ -22,8 +22,8 @@ from penstock.results.values import load_value, share, shareable, store_value
 class RunValues:
     """The values of one run: references to all of them, and the objects that may still be handed on as they are.
 
-    The references are the engine's own. Used by many workers at once; each operation is one step under the interpreter's
-    lock, or works on a task that only one worker has.
+    The references are the engine's own. Used by many workers at once; each operation is one step under the
+    interpreter's lock, or works on a task that only one worker has.
     """
 
     def __init__(self, plan: Plan, engine: RunEngine, results: ResultStore) -> None:

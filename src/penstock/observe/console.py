@@ -34,6 +34,8 @@ class Console:
         if state is TaskState.RETRYING:
             retries = self._plan.policies[task].retries if self._plan else 0
             message = f"Task {name} failed, attempt {attempt} of {retries + 1}, will be tried again"
+        elif state is TaskState.READY:
+            message = f"Task {name} was lost with its worker, will be tried again"
         else:
             message = f"Task {name} {state.label}"
         _write(self._err or sys.stderr, f"{message}: {summary(error)}\n")

@@ -57,7 +57,7 @@ def fit(old: Plan, new: Plan, done: Collection[int]) -> Fit:
             )
         elif new.digests[now] != old.digests[number]:
             changed.append(name)
-    problems += _numbered_problems(old, new, done)
+    problems = problems or _numbered_problems(old, new, done)
     old_names, new_names = set(old.names), set(new.names)
     return Fit(
         problems=tuple(problems),

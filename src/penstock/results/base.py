@@ -22,8 +22,9 @@ class ResultStore(Protocol):
         """The value as a local file that can be mapped into memory, where there is one; ValueUnavailable if it does not
         fit its digest."""
 
-    def delete(self, digest: str) -> None:
-        """Forget a value. Unknown ones are ignored."""
+    def delete(self, digest: str, *, older_than: float = 0.0) -> int | None:
+        """Forget a value, unless it was last written less than `older_than` seconds ago. How many bytes it had; None if
+        it was not there or is too new."""
 
     def digests(self, *, older_than: float = 0.0) -> list[str]:
         """Every value last written at least `older_than` seconds ago, in order. Writing a value that is there already

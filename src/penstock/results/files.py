@@ -70,11 +70,20 @@ class FileResults:
         self.open(digest).close()
         return path
 
-    def delete(self, digest: str) -> None:
-        """Forget a value. Unknown ones are ignored; those who have it open or mapped can go on."""
-        if _DIGEST.fullmatch(digest):
-            with _store_error("a value cannot be deleted"):
-                self._place(digest).unlink(missing_ok=True)
+    def delete(self, digest: str, *, older_than: float = 0.0) -> int | None:
+        """Forget a value, unless it is too new; those who have it open or mapped can go on."""
+        if not _DIGEST.fullmatch(digest):
+            return None
+        place = self._place(digest)
+        if older_than and not _written_before(place, time.time() - older_than):
+            return None
+        with _store_error("a value cannot be deleted"):
+            try:
+                size = place.stat().st_size
+                place.unlink()
+            except FileNotFoundError:
+                return None
+        return size
 
     def digests(self, *, older_than: float = 0.0) -> list[str]:
         """Every value last written at least `older_than` seconds ago, in order."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import time
+from math import inf
 from pathlib import Path
 from typing import BinaryIO
 
@@ -34,9 +35,13 @@ class MemoryResults:
         """None: there are no files."""
         return None
 
-    def delete(self, digest: str) -> None:
-        """Forget a value. Unknown ones are ignored."""
+    def delete(self, digest: str, *, older_than: float = 0.0) -> int | None:
+        """Forget a value, unless it is too new."""
+        value, at = self._values.get(digest, (b"", inf))
+        if at > time.time() - older_than:
+            return None
         self._values.pop(digest, None)
+        return len(value)
 
     def digests(self, *, older_than: float = 0.0) -> list[str]:
         """Every value last written at least `older_than` seconds ago, in order."""

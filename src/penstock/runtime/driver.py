@@ -48,6 +48,7 @@ from penstock.executor.invoke import outcome_of
 from penstock.logs.base import LogWriter
 from penstock.runtime.journal import JournalWriter
 from penstock.runtime.observer import Observer
+from penstock.runtime.takeover import end_of
 from penstock.runtime.timers import Timers
 from penstock.store.base import Lease, RunChange, Store
 
@@ -112,9 +113,9 @@ class RunDriver:
         restore = self._catch_signals()
         try:
             with self._lock:
-                done = len(self._engine.done())
                 for event in opening:
                     self._feed(event)
+                done = len(self._engine.done())
                 if self._engine.plan.timeout is not None:
                     self._timers.after(self._engine.plan.timeout, self._time_out_run)
             for observer in self._observers:
@@ -148,14 +149,8 @@ class RunDriver:
             if not ended:
                 self._feed(DriverStopped(time(), self._stopping or ""))
             counts = engine.counts()
-        self._journal.finish(
-            RunChange(
-                state=str(engine.state) if ended else None,
-                ended_at=engine.ended_at,
-                error=engine.error,
-                counts=_as_json(counts),
-            )
-        )
+            change = end_of(engine)
+        self._journal.finish(change)
         self._tell()
         for observer in self._observers:
             observer.run_ended(str(engine.state) if ended else "interrupted", engine.error, counts, seconds)
@@ -179,36 +174,38 @@ class RunDriver:
                     return None
                 self._close_attempt(attempt, outcome)
                 following = self._start_next()
-                waiter = self._someone_for_the_rest()
-            if waiter is not None:
-                waiter()
-            return self._next(following)
+                rest = self._someone_for_the_rest()
+            return self._next(following, rest)
         except BaseException as error:
             self._break(error)
             return None
 
-    def _next(self, attempt: Attempt | None = None) -> Attempt | None:
+    def _next(self, attempt: Attempt | None = None, rest: Callable[[], object] | None = None) -> Attempt | None:
+        """Announce an attempt that was started, or wait for one; then send for whoever takes the rest, so that tasks
+        are announced in the order in which they were started."""
         while True:
-            self._write(attempt)
-            if self._news:
-                self._tell()
-            if attempt is not None:
-                for observer in self._observers:
-                    observer.attempt_started(attempt.task, attempt.number)
-                return attempt
+            try:
+                self._write(attempt)
+                if self._news:
+                    self._tell()
+                if attempt is not None:
+                    for observer in self._observers:
+                        observer.attempt_started(attempt.task, attempt.number)
+                    return attempt
+            finally:
+                if rest is not None:
+                    rest()
             with self._lock:
                 if self._over or self._stopping is not None:
                     return None
                 attempt = self._start_next()
-                waiter = self._someone_for_the_rest()
+                rest = self._someone_for_the_rest()
                 if attempt is None:
-                    rest = Lock()
-                    rest.acquire()
-                    self._idle.append(rest)
-            if waiter is not None:
-                waiter()
+                    pause = Lock()
+                    pause.acquire()
+                    self._idle.append(pause)
             if attempt is None:
-                rest.acquire()
+                pause.acquire()
 
     def _write(self, attempt: Attempt | None) -> None:
         """See that what happened is written, and wait for it where the attempt's body depends on it."""
@@ -462,12 +459,6 @@ class RunDriver:
             for method, arguments in news:
                 for observer in self._observers:
                     getattr(observer, method)(*arguments)
-
-
-def _as_json(value: Any) -> str:
-    import json
-
-    return json.dumps(value)
 
 
 def _sender(body: str) -> str:

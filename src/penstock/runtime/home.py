@@ -32,9 +32,21 @@ class Settings:
     workers: int | None = None
     durability: str = "full"
     grace: float = 5.0
+    notifiers: tuple[str, ...] = ()
+    retention_days: float = 90
+    retention_runs: int = 20
 
 
-_KINDS: dict[str, Any] = {"store": str, "executor": str, "workers": int, "durability": str, "grace": float}
+_KINDS: dict[str, Any] = {
+    "store": str,
+    "executor": str,
+    "workers": int,
+    "durability": str,
+    "grace": float,
+    "notifiers": list,
+    "retention_days": float,
+    "retention_runs": int,
+}
 
 
 def read_settings(environ: Mapping[str, str], start: Path) -> Settings:
@@ -50,7 +62,8 @@ def read_settings(environ: Mapping[str, str], start: Path) -> Settings:
         text = environ.get(f"PENSTOCK_{name.upper()}")
         if text:
             try:
-                values[name] = _checked(name, kind(text), f"PENSTOCK_{name.upper()}")
+                value = [part.strip() for part in text.split(",")] if kind is list else kind(text)
+                values[name] = _checked(name, value, f"PENSTOCK_{name.upper()}")
             except ValueError:
                 raise PenstockError(f"PENSTOCK_{name.upper()}={text!r} is not {kind.__name__}") from None
     return Settings(**values)
@@ -62,6 +75,12 @@ def _checked(name: str, value: Any, where: str) -> Any:
     kind = _KINDS[name]
     if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
         raise PenstockError(f"{where}: {name} = {value!r} is not {kind.__name__}")
+    if name.startswith("retention_") and not value >= 0:
+        raise PenstockError(f"{where}: {name} = {value!r} is less than 0")
+    if isinstance(value, list):
+        if not all(isinstance(part, str) and part for part in value):
+            raise PenstockError(f"{where}: {name} = {value!r} is not a list of names")
+        return tuple(value)
     return value
 
 

@@ -101,7 +101,8 @@ def _execute(file: str) -> tuple[ModuleType, LoadingEnded | None]:
     if str(path.parent) not in sys.path:
         sys.path.insert(0, str(path.parent))
     try:
-        spec.loader.exec_module(module)
+        # Not by the module's own loader, which keeps bytecode that an edit within one second does not outdate.
+        exec(compile(path.read_bytes(), path, "exec", dont_inherit=True), module.__dict__)
     except LoadingEnded as ended:
         return module, ended
     except BaseException:

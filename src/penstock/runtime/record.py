@@ -8,9 +8,11 @@ from difflib import get_close_matches
 from html import escape
 from typing import Any
 
+from penstock.engine.events import ValueRef
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, TaskNotFound
+from penstock.store.base import RunRow
 
 
 class TaskRun:
@@ -18,7 +20,9 @@ class TaskRun:
 
     __slots__ = ("_engine", "_load", "_log", "_number")
 
-    def __init__(self, engine: RunEngine, number: int, load: Callable[[int], Any], log: Callable[[int], str]) -> None:
+    def __init__(
+        self, engine: RunEngine, number: int, load: Callable[[ValueRef], Any], log: Callable[[str], str]
+    ) -> None:
         self._engine = engine
         self._number = number
         self._load = load
@@ -95,12 +99,13 @@ class TaskRun:
         """What the task returned, read anew from where it was stored. PenstockError if it did not succeed."""
         if self.state != "success":
             raise PenstockError(f"task '{self.name}' has no result: it is {self.state}")
-        return self._load(self._number)
+        ref = self._engine.values.get(self._number)
+        return None if ref is None else self._load(ref)
 
     @property
     def log(self) -> str:
         """What the task printed and logged, all attempts in order."""
-        return self._log(self._number)
+        return self._log(self.name)
 
     def __repr__(self) -> str:
         return f"<TaskRun '{self.name}': {self.state}>"
@@ -111,38 +116,46 @@ class Run:
 
     def __init__(
         self,
-        engine: RunEngine,
+        row: RunRow,
         *,
-        workflow: str,
-        params: Mapping[str, Any],
-        source: str | None,
         state: str,
-        load: Callable[[int], Any],
-        log: Callable[[int], str],
-        error: str | None = None,
+        params: Mapping[str, Any],
+        engine: RunEngine | None,
+        replay: Callable[[], RunEngine],
+        load: Callable[[ValueRef], Any],
+        log: Callable[[str], str],
     ) -> None:
-        self.id = engine.run_id
-        self.workflow = workflow
+        self.id = row.id
+        self.workflow = row.workflow
         self.params = params
-        self.source = source
+        self.source = row.source
         """The FILE that the workflow came from, if any."""
         self.state = state
         """queued, running, interrupted, success, failed or cancelled."""
-        self.error = error if error is not None else engine.error
+        self.error = row.error if engine is None else engine.error
         """Why the run failed or was cancelled, in one line."""
-        self._engine = engine
+        self.started_at = moment(row.started_at if engine is None else engine.started_at)
+        """When a driver first took the run."""
+        self.ended_at = moment(row.ended_at if engine is None else engine.ended_at)
+        """When the last task ended; None while the run has not ended."""
+        self._known = engine
+        self._replay = replay
         self._load = load
         self._log = log
 
-    @property
-    def started_at(self) -> datetime | None:
-        """When a driver first took the run."""
-        return moment(self._engine.started_at or 0.0)
+    def read(self) -> Run:
+        """Read the run's journal now rather than when it is needed."""
+        if self._known is None:
+            self._known = self._replay()
+        return self
 
     @property
-    def ended_at(self) -> datetime | None:
-        """When the last task ended; None while the run has not ended."""
-        return moment(self._engine.ended_at or 0.0)
+    def _engine(self) -> RunEngine:
+        return self._known or self._replay_now()
+
+    def _replay_now(self) -> RunEngine:
+        self._known = self._replay()
+        return self._known
 
     @property
     def duration(self) -> float | None:
@@ -161,12 +174,12 @@ class Run:
         return self._engine.counts()
 
     def task(self, name: str) -> TaskRun:
-        """The task of this name. PenstockError if there is none."""
+        """The task of this name. TaskNotFound if there is none."""
         number = self._engine.plan.numbers.get(name)
         if number is None:
             near = get_close_matches(name, self._engine.plan.names, 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
-            raise PenstockError(f"run {self.id} has no task '{name}'{hint}")
+            raise TaskNotFound(f"run {self.id} has no task '{name}'{hint}")
         return TaskRun(self._engine, number, self._load, self._log)
 
     def __repr__(self) -> str:
@@ -193,6 +206,6 @@ def _row(task: TaskRun) -> str:
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
 
 
-def moment(seconds: float) -> datetime | None:
+def moment(seconds: float | None) -> datetime | None:
     """A time on record as an aware datetime; None for one that has not come."""
     return datetime.fromtimestamp(seconds, UTC) if seconds else None

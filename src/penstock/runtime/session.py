@@ -3,72 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from time import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from penstock.engine.events import Event
 from penstock.engine.run import RunEngine
+from penstock.executor.base import Executor
 from penstock.executor.capture import Capture, current_output
 from penstock.executor.context import RunContext
 from penstock.executor.values import RunValues
 from penstock.plan.compile import Compiled
 from penstock.runtime.driver import RunDriver
+from penstock.runtime.history import History
 from penstock.runtime.observer import Observer
-from penstock.store.base import Lease, RunChange
-
-if TYPE_CHECKING:
-    from penstock.executor.base import Executor
-    from penstock.logs.base import Logs
-    from penstock.results.base import ResultStore
-    from penstock.store.base import Store
+from penstock.store.base import Lease, RunChange, RunRow
 
 
-def drive(
-    *,
-    store: Store,
-    results: ResultStore,
-    logs: Logs,
-    lease: Lease,
-    engine: RunEngine,
-    compiled: Compiled,
-    fingerprint: str,
-    params: Mapping[str, Any],
-    opening: Sequence[Event],
-    change: RunChange,
-    executor: Executor,
-    full: bool,
-    grace: float,
-    observers: Sequence[Observer],
-) -> str | None:
-    """Drive a run until it ends or is interrupted; the reason of the interruption, or None.
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A run that is about to be driven."""
 
-    `fingerprint` is that of the plan, for the logs."""
-    writer = logs.writer(lease.run_id, fingerprint)
-    driver = RunDriver(
-        engine=engine,
-        context=RunContext(
-            run_id=lease.run_id,
-            plan=compiled.plan,
-            tasks=compiled.tasks,
-            defaults=compiled.defaults,
-            params=params,
-            results=results,
-            values=RunValues(compiled.plan, engine, results),
-            write_log=lambda task, generation, attempt, stream, text: writer.write(
-                task, generation, attempt, stream, text, time()
+    row: RunRow
+    lease: Lease
+    engine: RunEngine
+    """Brought to where the journal ends."""
+    compiled: Compiled
+    fingerprint: str
+    """That of the compiled plan."""
+    params: Mapping[str, Any]
+    opening: Sequence[Event]
+    """What sets the run going."""
+    change: RunChange
+    """The row of the run while it goes."""
+
+    def drive(
+        self, kept: History, executor: Executor, observers: Sequence[Observer], *, full: bool, grace: float
+    ) -> str | None:
+        """Drive the run until it ends or is interrupted; the reason of the interruption, or None."""
+        log = kept.logs.writer(self.row.id, self.fingerprint)
+        driver = RunDriver(
+            engine=self.engine,
+            context=RunContext(
+                run_id=self.row.id,
+                plan=self.compiled.plan,
+                tasks=self.compiled.tasks,
+                defaults=self.compiled.defaults,
+                params=self.params,
+                results=kept.results,
+                values=RunValues(self.compiled.plan, self.engine, kept.results),
+                write_log=lambda task, generation, attempt, stream, text: log.write(
+                    task, generation, attempt, stream, text, time()
+                ),
             ),
-        ),
-        store=store,
-        lease=lease,
-        executor=executor,
-        observers=observers,
-        log=writer,
-        full=full,
-        grace=grace,
-    )
-    echo = next((observer.echo for observer in observers if hasattr(observer, "echo")), None)
-    try:
-        with Capture(current_output, echo=echo):
-            return driver.drive(opening, change)
-    finally:
-        writer.close()
+            store=kept.store,
+            lease=self.lease,
+            executor=executor,
+            observers=observers,
+            log=log,
+            full=full,
+            grace=grace,
+        )
+        echo = next((observer.echo for observer in observers if hasattr(observer, "echo")), None)
+        try:
+            with Capture(current_output, echo=echo):
+                return driver.drive(self.opening, self.change)
+        finally:
+            log.close()

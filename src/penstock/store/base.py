@@ -28,7 +28,7 @@ class RunRow:
     params: str
     """JSON object of the run's parameters, encoded as task values are."""
     plan: str
-    """Fingerprint of the plan the run follows now."""
+    """Fingerprint of the plan that the run began with; its journal says which it followed later."""
     source: str | None
     """FILE or FILE:NAME from which the workflow can be loaded again; None where there is no file."""
     created_at: float
@@ -48,7 +48,6 @@ class RunChange:
     for `ended_at` and `error`, which a run that goes on again clears by `reopened`."""
 
     state: str | None = None
-    plan: str | None = None
     tasks: int | None = None
     started_at: float | None = None
     ended_at: float | None = None

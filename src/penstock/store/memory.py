@@ -71,7 +71,7 @@ class _Run:
 
 def _changed(row: RunRow, change: RunChange) -> RunRow:
     values: dict[str, Any] = dict.fromkeys(("ended_at", "error")) if change.reopened else {}
-    for name in ("state", "plan", "tasks", "started_at", "ended_at", "error", "counts"):
+    for name in ("state", "tasks", "started_at", "ended_at", "error", "counts"):
         value = getattr(change, name)
         if value is not None:
             values[name] = value
@@ -110,10 +110,6 @@ class MemoryStore:
                     f"run {lease.run_id} is not driven under lease {lease.token} any more: nothing is written"
                 )
             if change is not None:
-                if change.plan is not None:
-                    if change.plan not in self._plans:
-                        raise StoreError(f"plan {change.plan} is not kept: add it before run {lease.run_id} follows it")
-                    run.followed.add(change.plan)
                 run.row = _changed(run.row, change)
             run.journal.append(list(events))
             for message in taken:

@@ -162,6 +162,13 @@ class ResultsConformance:
         assert results.digests(older_than=0) == [digest]
         assert results.digests(older_than=3_600) == []
 
+    def test_a_value_that_is_too_new_is_not_deleted(self, results: ResultStore) -> None:
+        digest = put(results, b"abc")
+        assert results.delete(digest, older_than=3_600) is None
+        assert get(results, digest) == b"abc"
+        assert results.delete(digest) == 3
+        assert results.delete(digest) is None
+
     def test_sweeping_spares_values_and_those_being_written(self, results: ResultStore) -> None:
         digest = put(results, b"abc")
         writer = results.writer()

@@ -41,7 +41,7 @@ def test_outside_of_a_workflow_a_task_function_is_the_plain_function() -> None:
 
 
 def test_it_keeps_what_a_function_says_of_itself() -> None:
-    assert double.__name__ == "double"
+    assert double.__name__ == "double"  # type: ignore[attr-defined]
     assert double.__doc__ == "Twice."
     assert double.__wrapped__(1) == 2
     assert "double" in repr(double)
@@ -299,13 +299,11 @@ def test_options_of_the_workflow() -> None:
 
 
 def test_an_option_that_does_not_exist_is_an_error_that_says_where() -> None:
+    def anything() -> None:
+        double(1)
+
     with pytest.raises(DefinitionError, match="timeuot") as caught:
-
-        @workflow(timeuot=60)  # type: ignore[call-overload]
-        def anything() -> None:
-            double(1)
-
-        compiled(anything)
+        compiled(workflow(timeuot=60)(anything))  # type: ignore[call-overload]
     assert caught.value.where is not None
 
 

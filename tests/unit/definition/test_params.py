@@ -71,8 +71,8 @@ FITTING: list[tuple[Any, Any]] = [
     ({1}, set[int]),
     (frozenset({1}), frozenset[int]),
     ([1], Iterable[int]),
-    (None, Optional[int]),
-    (1, Optional[int]),
+    (None, Optional[int]),  # noqa: UP045
+    (1, Optional[int]),  # noqa: UP045
     (1, int | str),
     ("a", Union[int, str]),  # noqa: UP007
     ("fast", Literal["fast", "slow"]),
@@ -149,8 +149,8 @@ TEXTS: list[tuple[str, Any, Any]] = [
     ("HIGH", Level, Level.HIGH),
     ("slow", Literal["fast", "slow"], "slow"),
     ("2", Literal[1, 2], 2),
-    ("none", Optional[int], None),
-    ("3", Optional[int], 3),
+    ("none", Optional[int], None),  # noqa: UP045
+    ("3", Optional[int], 3),  # noqa: UP045
     ("3", int | str, 3),
     ("three", int | str, "three"),
     ("three", str | int, "three"),
@@ -188,7 +188,7 @@ WRONG_TEXTS: list[tuple[str, Any]] = [
     ("x", UUID),
     ("GREEN", Colour),
     ("medium", Literal["fast", "slow"]),
-    ("x", Optional[int]),
+    ("x", Optional[int]),  # noqa: UP045
     ("x", int | float),
     ("1, 2", list[int]),
     ("{}", list[int]),
@@ -209,7 +209,7 @@ def test_a_text_that_does_not_read_as_its_type_is_refused(text: str, annotation:
 
     parameters = parameters_of(flow.func)
     parameter = type(parameters["x"])("x", annotation)
-    with pytest.raises(ParameterError, match="workflow 'flow', parameter 'x': .* does not read as"):
+    with pytest.raises(ParameterError, match=r"workflow 'flow', parameter 'x': .* does not read as"):
         parse("flow", {"x": parameter}, {"x": text})
 
 

@@ -31,7 +31,7 @@ USES: dict[str, Callable[[Any], object]] = {
     "if": lambda p: 1 if p else 2,
     "not": lambda p: not p,
     "and": lambda p: p and 1,
-    "iteration": lambda p: list(p),
+    "iteration": lambda p: list(p),  # noqa: PLW0108
     "unpacking": lambda p: [*p],
     "star arguments": lambda p: print(*p),
     "length": len,
@@ -73,13 +73,13 @@ USES: dict[str, Callable[[Any], object]] = {
     "whole number": int,
     "fraction": float,
     "index": lambda p: [1, 2][p],
-    "range": lambda p: range(p),
+    "range": lambda p: range(p),  # noqa: PLW0108
     "text": str,
     "f-string": lambda p: f"{p}",
     "f-string with a format": lambda p: f"{p:%Y-%m-%d}",
     "percent formatting": lambda p: "%s" % p,  # noqa: UP031
-    "str.format": lambda p: "{}".format(p),  # noqa: UP032
-    "joining": lambda p: ",".join(p),
+    "str.format": lambda p: "{}".format(p),  # noqa: UP032, PLW0108
+    "joining": lambda p: ",".join(p),  # noqa: PLW0108
     "sorting": lambda p: sorted([p, p]),
     "largest": lambda p: max(p, 1),
 }
@@ -124,7 +124,7 @@ def test_the_error_ends_the_building_and_reaches_who_wanted_to_run() -> None:
         if day > 3:
             consume(day)
 
-    with pytest.raises(PlaceholderError, match="'day'.*compared.*build"):
+    with pytest.raises(PlaceholderError, match=r"'day'.*compared.*build"):
         WorkflowManager("memory").run(flow)
     assert consume(5) == 5  # no workflow is left open
 
@@ -183,7 +183,7 @@ def test_an_output_of_another_workflow_is_refused() -> None:
         output = produce()
     with Workflow("other") as other:
         consume(output)
-    with pytest.raises(PenstockError, match="'produce'.*was not added to workflow 'other'"):
+    with pytest.raises(PenstockError, match=r"'produce'.*was not added to workflow 'other'"):
         WorkflowManager("memory").compile(other)
 
 

@@ -145,10 +145,10 @@ def test_arrows_work_on_outputs_as_on_tasks() -> None:
     with Workflow("flow") as flow:
         a, b, c, d = (step.named(name)() for name in "abcd")
         e = flow.add_task(Task("e", work))
-        a >> b  # type: ignore[operator]  # typed as the value that it stands for
+        a >> b  # typed as the value that it stands for
         c << [a, b]  # type: ignore[operator]
         [a, b] >> d  # type: ignore[operator]
-        e << d  # type: ignore[operator]
+        e << d
     assert edges(flow) == {"a": [], "b": ["a"], "c": ["a", "b"], "d": ["a", "b"], "e": ["d"]}
 
 

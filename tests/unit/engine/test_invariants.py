@@ -84,7 +84,7 @@ TAMPERING: dict[str, tuple[Callable[[RunEngine], None], str]] = {
     "time without retry": (set_entry("retries_due", 3, 9.0), "its retry is due"),
     "success with error": (set_entry("errors", 0, ERROR), "it has an error"),
     "failure without error": (drop("errors", 4), "it has no error"),
-    "unfinished": (set_run("unfinished", 5), "4 tasks are unfinished, 5 are counted|tasks are unfinished, 5 are counted"),
+    "unfinished": (set_run("unfinished", 5), "3 tasks are unfinished, 5 are counted"),
     "end of a running run": (set_run("ended_at", 9.0), "the run is running and has ended at 9.0"),
     "ended run without end": (set_run("state", RunState.FAILED), "no time at which it ended"),
     "run without start": (set_run("started_at", None), "no time at which it started"),

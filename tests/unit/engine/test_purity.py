@@ -64,7 +64,8 @@ from penstock.engine.run import RunEngine
 from penstock.plan.plan import Plan
 from penstock.policy import TaskPolicy
 policy = TaskPolicy(retries=1, retry_delay=1.0, retry_jitter=1.0)
-plan = Plan("flow", ("a", "b"), ((), (0,)), ((), (0,)), (policy,) * 2, ("", ""), ("", ""), ("", ""), frozenset(), ("", ""))
+none = ("", "")
+plan = Plan("flow", ("a", "b"), ((), (0,)), ((), (0,)), (policy,) * 2, none, none, none, frozenset(), none)
 engine = RunEngine(plan, run_id="run")
 error = ErrorText("E", "")
 for event in (RunStarted(1.0), AttemptStarted(0, 1, 2.0), AttemptFailed(0, 1, 3.0, error), RetryDue(0, 4.0),

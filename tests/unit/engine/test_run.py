@@ -72,7 +72,7 @@ def failed(task: int, at: float = 3.0, attempt: int = 1, *, retryable: bool = Tr
 
 def test_a_new_run_dispatches_what_waits_for_nothing() -> None:
     engine = engine_of([[], [0], []])
-    assert engine.state is RunState.QUEUED
+    assert engine.state == "queued"
     assert feed(engine, RunStarted(1.0)) == [DispatchTasks([0, 2])]
     assert engine.state is RunState.RUNNING
     assert engine.started_at == 1.0
@@ -323,7 +323,7 @@ def test_the_story_of_a_task_says_what_is_known_of_it() -> None:
 
 def test_a_refusal_carries_the_tasks_story() -> None:
     engine = engine_of(CHAIN, RunStarted(1.0), *failed(0), retries=3)
-    with pytest.raises(InvalidEvent, match="AttemptStarted.*'t0' is retrying") as refused:
+    with pytest.raises(InvalidEvent, match=r"AttemptStarted.*'t0' is retrying") as refused:
         engine.handle(AttemptStarted(0, 2, 5.0))
     assert refused.value.story == engine.story(0)
 

@@ -45,7 +45,7 @@ def plans(draw: st.DrawFn) -> Plan:
         graph,
         names=texts(unique=True),
         policies=draw(st.lists(POLICIES, min_size=size, max_size=size)),
-        inputs=[draw(st.sets(st.sampled_from(above))) if above else set() for above in graph],  # type: ignore[arg-type]
+        inputs=[sorted(draw(st.sets(st.sampled_from(above)))) if above else [] for above in graph],
         workflow=draw(st.text(min_size=1)),
         functions=tuple(texts()),
         digests=tuple(texts()),

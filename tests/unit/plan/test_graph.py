@@ -37,7 +37,7 @@ def above_or_on_a_cycle(graph: Graph) -> set[int]:
         while frontier:
             seen |= frontier
             frontier = {other for one in frontier for other in graph[one]} - seen
-        part = [[other for other in graph[one]] if one in seen else [] for one in range(len(graph))]
+        part = [list(graph[one]) if one in seen else [] for one in range(len(graph))]
         if has_cycle(part):
             found.add(node)
     return found
@@ -105,7 +105,8 @@ def test_without_the_nodes_of_the_reported_cycles_there_are_none(graph: Graph) -
 @given(any_graphs())
 def test_downstreams_are_the_upstreams_turned_round(graph: Graph) -> None:
     below = invert(graph)
-    assert {(n, m) for n, nodes in enumerate(below) for m in nodes} == {(m, n) for n, up in enumerate(graph) for m in up}
+    edges = {(above, node) for node, upstreams in enumerate(graph) for above in upstreams}
+    assert {(node, after) for node, downstreams in enumerate(below) for after in downstreams} == edges
     assert invert(below) == [sorted(above) for above in graph]
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from penstock import Task, Workflow, WorkflowManager
+from penstock import Task, Workflow, WorkflowManager, current
 from penstock.engine.invariants import check
 from tests.simulation.model import FAILURE, FATAL, SUCCESS, Script, final_states, outcome, verdict
 from tests.simulation.plans import graphs
@@ -74,9 +74,8 @@ SCRIPTS = st.one_of(
 def test_a_random_workflow_ends_as_the_model_says(
     data: st.DataObject, graph: list[list[int]], workers: int, with_data: bool
 ) -> None:
-    each = {"min_size": len(graph), "max_size": len(graph)}
-    scripts = data.draw(st.lists(SCRIPTS, **each))
-    retries = data.draw(st.lists(st.integers(0, 3), **each))
+    scripts = [data.draw(SCRIPTS) for _ in graph]
+    retries = [data.draw(st.integers(0, 3)) for _ in graph]
     bodies = Bodies(graph, scripts)
     flow = Workflow("random")
     tasks = [Task(f"t{number}", bodies.body(number), retries=retries[number]) for number in range(len(graph))]
@@ -97,6 +96,35 @@ def test_a_random_workflow_ends_as_the_model_says(
     assert states(replayed) == states(run)
     assert [one.attempts for one in replayed.tasks] == [one.attempts for one in run.tasks] == bodies.attempts
     check(replayed._engine)
+
+
+@settings(max_examples=40)
+@given(st.data(), graphs(max_size=10, min_size=2), st.integers(1, 4))
+def test_a_random_workflow_that_is_cancelled_and_resumed_ends_as_if_it_had_not_been(
+    data: st.DataObject, graph: list[list[int]], workers: int
+) -> None:
+    scripts: list[Script] = [data.draw(st.sampled_from([(SUCCESS,), (FAILURE, SUCCESS), (FATAL,)])) for _ in graph]
+    bodies = Bodies(graph, scripts)
+    who = data.draw(st.integers(0, len(graph) - 1))
+    manager = WorkflowManager("memory", workers=workers, observers=[])
+
+    def cancelling(task: int) -> None:
+        if task == who and bodies.attempts[task] == 0:
+            manager.cancel(current().run_id, by="ann")
+        bodies.play(task)
+
+    flow = Workflow("random", defaults={"retries": 1})
+    for number, above in enumerate(graph):
+        flow.add_task(Task(f"t{number}", cancelling, [f"t{upstream}" for upstream in above], args=[number]))
+    undisturbed = final_states(graph, scripts, [1] * len(graph))
+    cancelled = manager.run(flow, raise_on_failure=False)
+    ended = list(states(cancelled).values())
+    assert all(state in (expected, "cancelled") for state, expected in zip(ended, undisturbed, strict=True))
+    assert cancelled.state == ("cancelled" if "cancelled" in ended else verdict(undisturbed))
+    resumed = manager.resume(cancelled.id, flow, raise_on_failure=False)
+    assert list(states(resumed).values()) == undisturbed
+    assert bodies.wrong == []
+    check(manager.get(resumed.id)._engine)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 8])

@@ -143,6 +143,50 @@ def test_a_second_signal_ends_bodies_without_waiting_for_the_grace(tmp_path: Pat
     assert "success second time" in lines[-1]
 
 
+NESTED = """
+import threading
+from penstock import Task, WorkflowManager, current
+
+def heeds():
+    print("under way", flush=True)
+    while not current().cancelled: threading.Event().wait(0.002)
+
+def runs_another():
+    inner = WorkflowManager("memory", "inline", grace=0.1)
+    inner.add_task(Task("inner", heeds))
+    inner.run()
+
+manager = WorkflowManager("memory", {executor!r}, grace=0.1)
+manager.add_task(Task("outer", runs_another))
+manager.add_task(Task("after", lambda: print("went on", flush=True), ["outer"]))
+try:
+    manager.run()
+finally:
+    print(manager.get().state, flush=True)
+"""
+
+
+SWALLOWED = "the inner run takes the signal and its task fails, so that the outer run goes on"
+
+
+@pytest.mark.parametrize(
+    "executor", ["threads", pytest.param("inline", marks=pytest.mark.xfail(strict=True, reason=SWALLOWED))]
+)
+def test_ctrl_c_stops_a_run_in_which_a_task_runs_another(tmp_path: Path, executor: str) -> None:
+    file = tmp_path / "nested.py"
+    file.write_text(NESTED.format(executor=executor))
+    command = [sys.executable, str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        while "under way" not in process.stdout.readline():
+            pass
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=LONG)
+    assert "interrupted" in out
+    assert "went on" not in out
+    assert process.returncode in (130, -signal.SIGINT)
+
+
 def handlers() -> list[Any]:
     return [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 
@@ -189,7 +233,8 @@ def test_ctrl_c_in_this_process_interrupts_the_run_and_no_more() -> None:
     manager.add_task(Task("b", int, ["a"]))
     with pytest.raises(KeyboardInterrupt, match="stopped by SIGINT; it can be resumed") as caught:
         manager.run()
-    run = caught.value.__cause__.run  # type: ignore[attr-defined]
+    assert isinstance(caught.value.__cause__, RunInterrupted)
+    run = caught.value.__cause__.run
     assert run.state == "interrupted"
     assert manager.get(run.id).state == "interrupted"
     assert states(manager.resume(run.id)) == {"a": "success", "b": "success"}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from penstock import RunFailed, Task, TaskCancelled, TaskTimeout, Workflow, WorkflowManager, current
-from tests.unit.runtime.waiting import LONG, Background, come, eventually, states
+from tests.unit.runtime.waiting import LONG, Background, come, error_of, eventually, states
 
 SHORT = 0.05
 
@@ -46,9 +46,8 @@ def test_a_body_that_runs_too_long_fails_its_task(body: Any, executor: str) -> N
         raise_on_failure=False
     )
     assert states(run) == {"slow": "failed", "other": "success"}
-    assert run.task("slow").error is not None
-    assert run.task("slow").error.startswith("TaskTimeout: ")
-    assert "0.05 s" in run.task("slow").error
+    assert error_of(run, "slow").startswith("TaskTimeout: ")
+    assert "0.05 s" in error_of(run, "slow")
 
 
 def test_a_body_is_asked_before_it_is_ended() -> None:
@@ -91,8 +90,7 @@ def test_an_exception_after_the_question_is_the_timeouts_doing() -> None:
         raise ConnectionError("closed under me")
 
     run = manager_of(Task("slow", slow, timeout=SHORT)).run(raise_on_failure=False)
-    assert run.task("slow").error is not None
-    assert run.task("slow").error.startswith("TaskTimeout")
+    assert error_of(run, "slow").startswith("TaskTimeout")
 
 
 def test_a_timeout_is_tried_again_like_any_failure() -> None:
@@ -127,8 +125,7 @@ def test_a_body_that_will_not_end_is_given_up_and_its_worker_replaced() -> None:
     try:
         run = manager.run(raise_on_failure=False)
         assert states(run) == {"stubborn": "failed", "other": "success"}
-        assert run.task("stubborn").error is not None
-        assert "did not end when told to" in run.task("stubborn").error
+        assert "did not end when told to" in error_of(run, "stubborn")
     finally:
         release.set()
     come(returned)
@@ -172,7 +169,8 @@ print("and on it goes")
 
 
 def test_after_a_body_was_ended_by_force_a_debugger_or_coverage_still_works() -> None:
-    done = subprocess.run([sys.executable, "-c", ENDED_BY_FORCE], capture_output=True, text=True, timeout=10)
+    command = [sys.executable, "-c", ENDED_BY_FORCE]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=False)
     assert done.stdout == "failed\nand on it goes\n"
 
 
@@ -239,9 +237,28 @@ def test_an_async_body_that_waits_is_cancelled_when_its_time_is_up() -> None:
             raise
 
     run = manager_of(Task("wait", wait, timeout=SHORT)).run(raise_on_failure=False)
-    assert run.task("wait").error is not None
-    assert run.task("wait").error.startswith("TaskTimeout")
+    assert error_of(run, "wait").startswith("TaskTimeout")
     assert cancelled.is_set()
+
+
+def test_an_async_body_that_will_not_end_is_given_up() -> None:
+    release, returned = threading.Event(), threading.Event()
+
+    async def stubborn() -> None:
+        while not release.is_set():
+            try:
+                await asyncio.sleep(0.01)
+            except asyncio.CancelledError:
+                pass
+        returned.set()
+
+    manager = manager_of(Task("stubborn", stubborn, timeout=SHORT), Task("other", int), workers=1, grace=0.05)
+    try:
+        run = manager.run(raise_on_failure=False)
+        assert states(run) == {"stubborn": "failed", "other": "success"}
+    finally:
+        release.set()
+    come(returned)
 
 
 def test_an_async_body_that_raises_fails_its_task() -> None:
@@ -250,7 +267,7 @@ def test_an_async_body_that_raises_fails_its_task() -> None:
         raise ValueError("no such table")
 
     run = manager_of(Task("fail", fail)).run(raise_on_failure=False)
-    assert run.task("fail").error == "ValueError: no such table"
+    assert error_of(run, "fail") == "ValueError: no such table"
 
 
 WITHIN_A_LOOP = """
@@ -275,7 +292,7 @@ def test_a_run_within_an_event_loop_runs_async_tasks(executor: str) -> None:
     """As in a notebook, whose cells run within one."""
 
     code = WITHIN_A_LOOP.format(executor=executor)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LONG)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=LONG, check=False)
     assert (done.stdout, done.stderr) == ("7\n", "")
 
 
@@ -290,9 +307,7 @@ def running_manager(body: Any, **options: Any) -> tuple[WorkflowManager, Backgro
         began.set()
         return body()
 
-    manager = manager_of(
-        Task("first", int), Task("slow", watched, ["first"]), Task("after", int, ["slow"]), **options
-    )
+    manager = manager_of(Task("first", int), Task("slow", watched, ["first"]), Task("after", int, ["slow"]), **options)
     background = Background(lambda: manager.run(raise_on_failure=False))
     come(began)
     return manager, background

@@ -37,14 +37,15 @@ loading
 
 def test_the_tutorial_runs_as_a_file(tmp_path: Path) -> None:
     (tmp_path / "tutorial.py").write_text(TUTORIAL)
-    done = subprocess.run([sys.executable, "tutorial.py"], capture_output=True, text=True, timeout=LONG)
-    assert (done.returncode, done.stdout, done.stderr) == (0, SHOWN, "")
+    done = subprocess.run([sys.executable, "tutorial.py"], capture_output=True, text=True, timeout=LONG, check=True)
+    assert (done.stdout, done.stderr) == (SHOWN, "")
     assert (tmp_path / ".penstock").is_dir()
 
 
 def test_the_tutorial_runs_from_stdin() -> None:
-    done = subprocess.run([sys.executable, "-"], input=TUTORIAL, capture_output=True, text=True, timeout=LONG)
-    assert (done.returncode, done.stdout, done.stderr) == (0, SHOWN, "")
+    command = [sys.executable, "-"]
+    done = subprocess.run(command, input=TUTORIAL, capture_output=True, text=True, timeout=LONG, check=True)
+    assert (done.stdout, done.stderr) == (SHOWN, "")
 
 
 @pytest.mark.parametrize("executor", ["threads", "inline"])

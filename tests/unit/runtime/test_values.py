@@ -188,7 +188,8 @@ def test_constants_are_passed_as_they_were_given() -> None:
     marker = object()
     seen: list[Any] = []
     flow = Workflow("flow")
-    flow.add_task(Task("a", lambda *args, **kwargs: seen.append((args, kwargs)), args=[marker, [1]], kwargs={"k": marker}))
+    look = Task("a", lambda *args, **kwargs: seen.append((args, kwargs)), args=[marker, [1]], kwargs={"k": marker})
+    flow.add_task(look)
     assert run_of(flow).state == "success"
     [(args, kwargs)] = seen
     assert args[0] is marker
@@ -209,7 +210,7 @@ def test_none_is_a_value() -> None:
     def nothing() -> None: ...
 
     with Workflow("flow") as flow:
-        out = nothing()  # type: ignore[func-returns-value]
+        out = nothing()
         keep.named("a")(out)
         keep.named("b")([out, 1])
     run = run_of(flow)
@@ -218,11 +219,10 @@ def test_none_is_a_value() -> None:
     assert run.task("b").result == [None, 1]
 
 
-@pytest.mark.parametrize(
-    "value",
-    [0, False, "", [], (), {}, 0.0, float("inf"), 10**30, "ä\x00\ud800", b"\xff", (1, [2, {"k": (3,)}]), {1: "a"}, Point(1)],
-    ids=repr,
-)
+VALUES = [0, False, "", [], (), {}, 0.0, float("inf"), 10**30, "ä\x00\ud800", b"\xff", {1: "a"}, Point(1)]
+
+
+@pytest.mark.parametrize("value", [*VALUES, (1, [2, {"k": (3,)}])], ids=repr)
 def test_values_arrive_as_they_left(value: Any) -> None:
     with Workflow("flow") as flow:
         one = keep.named("one")(value)
@@ -346,7 +346,7 @@ def test_a_value_is_let_go_after_its_last_consumer(consumers: int) -> None:
 
     with Workflow("flow") as flow:
         value = produce()
-        users = [consume.named(f"consume{n}")(value) for n in range(consumers)]  # type: ignore[func-returns-value]
+        users = [consume.named(f"consume{n}")(value) for n in range(consumers)]
         between = keep.options(name="between", after=users)(1)
         look.options(after=between)()
     run = run_of(flow, workers=1)

@@ -51,6 +51,13 @@ class Background:
         return self._outcome[0]
 
 
+def error_of(run: Run, task: str) -> str:
+    """Why a task failed."""
+    error = run.task(task).error
+    assert error is not None, f"task {task} has no error"
+    return error
+
+
 def states(run: Run) -> dict[str, str]:
     """Task -> state."""
     return {task.name: task.state for task in run.tasks}

@@ -25,7 +25,6 @@ maybe = st.none() | st.floats(0, 9)
 changes = st.builds(
     RunChange,
     state=st.none() | st.sampled_from(["running", "failed"]),
-    plan=st.none() | plans,
     tasks=st.none() | st.integers(0, 9),
     started_at=maybe,
     ended_at=maybe,

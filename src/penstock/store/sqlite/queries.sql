@@ -7,12 +7,11 @@ SELECT (?1 << 32) + ?2, ?3, ?4 FROM lease WHERE run = ?1 AND token = ?5;
 -- New values for a run's row: NULL keeps what is there, but a run that was reopened forgets its end and its error.
 UPDATE run SET
     state = coalesce(?2, state),
-    plan = coalesce(?3, plan),
-    tasks = coalesce(?4, tasks),
-    started_at = coalesce(?5, started_at),
-    ended_at = coalesce(?6, iif(?9, NULL, ended_at)),
-    error = coalesce(?7, iif(?9, NULL, error)),
-    counts = coalesce(?8, counts)
+    tasks = coalesce(?3, tasks),
+    started_at = coalesce(?4, started_at),
+    ended_at = coalesce(?5, iif(?8, NULL, ended_at)),
+    error = coalesce(?6, iif(?8, NULL, error)),
+    counts = coalesce(?7, counts)
 WHERE number = ?1;
 
 -- take --

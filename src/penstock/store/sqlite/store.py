@@ -29,7 +29,7 @@ _row = attrgetter(
     *("id", "workflow", "state", "params", "plan", "source"),
     *("created_at", "started_at", "ended_at", "error", "tasks", "counts"),
 )
-_changes = attrgetter("state", "plan", "tasks", "started_at", "ended_at", "error", "counts", "reopened")
+_changes = attrgetter("state", "tasks", "started_at", "ended_at", "error", "counts", "reopened")
 
 
 class SQLiteStore:
@@ -104,13 +104,6 @@ class SQLiteStore:
         return (row[0], row[1]) if row else (0, seed(lease.run_id))
 
     def _change(self, db: apsw.Connection, lease: SQLiteLease, change: RunChange) -> None:
-        if change.plan is not None:
-            try:
-                db.execute(self._sql["follow"], (lease.number, change.plan))
-            except apsw.ConstraintError as error:
-                raise StoreError(
-                    f"plan {change.plan} is not kept: add it before run {lease.run_id} follows it"
-                ) from error
         db.execute(self._sql["change_run"], storable(lease.number, *_changes(change)))
 
     def sync(self) -> None:

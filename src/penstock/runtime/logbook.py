@@ -10,8 +10,8 @@ from penstock.plan.codec import decode
 from penstock.plan.plan import Plan
 
 if TYPE_CHECKING:
-    from penstock.logs.base import LogChunk, Position
-    from penstock.parts import Parts
+    from penstock.logs.base import LogChunk, Logs, Position
+    from penstock.store.base import Store
 
 
 class Entry(NamedTuple):
@@ -24,14 +24,16 @@ class Entry(NamedTuple):
 class Logbook:
     """The logs of one run, narrowed to a task or an attempt if those are given."""
 
-    def __init__(self, parts: Parts, run_id: str, *, task: str | None = None, attempt: int | None = None) -> None:
+    def __init__(
+        self, store: Store, logs: Logs, run_id: str, *, task: str | None = None, attempt: int | None = None
+    ) -> None:
         self.found = False
         """Whether there was anything."""
-        self._parts = parts
+        self._store = store
         self._run_id = run_id
         self._task = task
         self._attempt = attempt
-        self._reader = parts.logs.reader(run_id)
+        self._reader = logs.reader(run_id)
         self._after: Position | None = None
         self._plans: dict[str, Plan | None] = {}
 
@@ -46,7 +48,7 @@ class Logbook:
 
     def goes_on(self) -> bool:
         """Whether somebody drives the run now."""
-        return self._parts.store.holder(self._run_id) is not None
+        return self._store.holder(self._run_id) is not None
 
     def _name(self, chunk: LogChunk) -> str:
         """A task has the number that it has in the plan that was followed when it wrote."""
@@ -56,8 +58,7 @@ class Logbook:
         return plan.names[chunk.task] if plan is not None and chunk.task < len(plan) else f"task {chunk.task}"
 
     def _plan(self, fingerprint: str) -> Plan | None:
-        store = self._parts.store
         try:
-            return decode(store.plan(fingerprint or store.run(self._run_id).plan))
+            return decode(self._store.plan(fingerprint or self._store.run(self._run_id).plan))
         except StoreError:
             return None

@@ -1,0 +1,72 @@
+"""The runs on record, as their users see them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+from penstock.engine.run import RunEngine
+from penstock.errors import RunNotFound
+from penstock.logs.base import Logs
+from penstock.results.base import ResultStore
+from penstock.results.tagged_json import dumps, loads
+from penstock.results.values import load_value
+from penstock.runtime.logbook import Logbook
+from penstock.runtime.record import Run
+from penstock.runtime.replay import replay
+from penstock.store.base import RunRow, Store
+
+ENDED = ("success", "failed", "cancelled")
+"""States of runs in which nothing is left to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Reads what stores, results and logs keep of runs."""
+
+    store: Store
+    results: ResultStore
+    logs: Logs
+
+    def row(self, run_id: str | None) -> RunRow:
+        """The row of the run with this id or unique prefix; by default of the newest. RunNotFound if there is none."""
+        if run_id is not None:
+            return self.store.run(run_id)
+        newest = self.store.runs(limit=1)
+        if not newest:
+            raise RunNotFound("there are no runs yet")
+        return newest[0]
+
+    def run(self, row: RunRow) -> Run:
+        """The run behind a row. Its journal is read when its tasks are first asked for."""
+        state = row.state
+        if state == "running" and self.store.holder(row.id) is None:
+            state = "interrupted"
+        return self._run(row, state, None)
+
+    def driven(self, row: RunRow, engine: RunEngine, state: str) -> Run:
+        """A run that this process has driven, and so need not read."""
+        return self._run(row, state, engine)
+
+    def unfinished(self, workflow: str, params: Mapping[str, Any]) -> str | None:
+        """The newest run of a workflow with these parameters, if it has not succeeded."""
+        wanted = dumps(dict(params))
+        newest = next((row for row in self.store.runs(workflow) if row.params == wanted), None)
+        return newest.id if newest is not None and newest.state != "success" else None
+
+    def _run(self, row: RunRow, state: str, engine: RunEngine | None) -> Run:
+        return Run(
+            row,
+            state=state,
+            params=cast("dict[str, Any]", loads(row.params)),
+            engine=engine,
+            replay=partial(replay, self.store, row),
+            load=partial(load_value, results=self.results),
+            log=partial(_log, self.store, self.logs, row.id),
+        )
+
+
+def _log(store: Store, logs: Logs, run_id: str, task: str) -> str:
+    return "".join(entry.chunk.text for entry in Logbook(store, logs, run_id, task=task).read())

@@ -1,0 +1,142 @@
+"""Retention: which runs are forgotten, and which values are removed because no run refers to them any more."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from time import time
+
+from penstock.engine.events import AttemptSucceeded
+from penstock.errors import PenstockError, RunLocked, RunNotFound
+from penstock.runtime.history import ENDED, History
+from penstock.store.base import RunRow
+
+DAY = 86_400.0
+HOUR = 3_600.0
+STAMP = ".pruned"
+"""The file in a store's folder whose time of change says when its runs were last pruned without being asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """Which runs are kept: those that have not ended, the newest `keep` ended ones of each workflow, and those that
+    ended in the last `days`, which may be infinite."""
+
+    keep: int
+    days: float
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.keep, int) or isinstance(self.keep, bool) or self.keep < 0:
+            raise PenstockError(f"keep={self.keep!r} is not a whole number from 0 up")
+        if not isinstance(self.days, (int, float)) or isinstance(self.days, bool) or not self.days >= 0:
+            raise PenstockError(f"older_than={self.days!r} is not a number of days from 0 up")
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was forgotten, or in a dry run would be."""
+
+    runs: tuple[str, ...]
+    """The ids of the runs."""
+    values: int
+    """Values that no run that is left refers to."""
+    bytes: int
+    """How large these values were together; 0 in a dry run, which does not look."""
+
+
+def expired(rows: Iterable[RunRow], retention: Retention, now: float) -> list[RunRow]:
+    """Which of the runs, given newest first as stores give them, are to be forgotten. All runs must be given."""
+    found: list[RunRow] = []
+    ended: Counter[str] = Counter()
+    for row in rows:
+        if row.state not in ENDED or row.ended_at is None:
+            continue
+        ended[row.workflow] += 1
+        if ended[row.workflow] > retention.keep and now - row.ended_at > retention.days * DAY:
+            found.append(row)
+    return found
+
+
+def prune(history: History, retention: Retention, *, dry_run: bool = False) -> Pruned:
+    """Forget the runs that the retention does not keep, then the values to which no run that is left refers."""
+    rows = expired(history.store.runs(), retention, time())
+    forgotten = tuple(row.id for row in rows if dry_run or _forget(history, row))
+    spared = _spared(history)
+    garbage = _garbage(history, spared, without=frozenset(forgotten))
+    if dry_run:
+        return Pruned(forgotten, len(garbage), 0)
+    # Until now somebody may have written one of these values anew, and named it in a journal that was read before:
+    # then it is new again, and `delete` lets it be.
+    freed = [history.results.delete(digest, older_than=spared) for digest in garbage]
+    history.results.sweep(older_than=DAY)
+    removed = [size for size in freed if size is not None]
+    return Pruned(forgotten, len(removed), sum(removed))
+
+
+def prune_daily(history: History, retention: Retention, folder: Path) -> None:
+    """Prune what is in a store's folder if that was not done for a day. What goes wrong is told on stderr, not raised.
+
+    A new folder is first looked at after a day. Values are looked at only where a run is forgotten, since that means
+    reading the journals of all others."""
+    stamp = folder / STAMP
+    try:
+        try:
+            if abs(time() - stamp.stat().st_mtime) < DAY:
+                return
+        except FileNotFoundError:
+            stamp.touch(0o600)
+            return
+        os.utime(stamp)  # before the work: it is not tried again today, and not by other processes meanwhile
+        if expired(history.store.runs(), retention, time()):
+            prune(history, retention)
+    except (PenstockError, OSError) as error:
+        sys.stderr.write(f"Old runs could not be pruned, which is tried again tomorrow: {error}\n")
+
+
+def _forget(history: History, row: RunRow) -> bool:
+    try:
+        if history.store.run(row.id) != row:  # it has run again since it was looked at
+            return False
+        history.store.delete_run(row.id)
+        history.logs.delete(row.id)
+    except (RunLocked, RunNotFound):
+        return False
+    return True
+
+
+def _spared(history: History) -> float:
+    """How old a value must be, in seconds, to be removed: older than an hour, and than the time since which anybody
+    drives a run. What is younger may be in nobody's journal because its task is about to name it, even if its process
+    was stopped for hours in between."""
+    holders = [history.store.holder(row.id) for row in history.store.runs() if row.state not in ENDED]
+    return max([HOUR, *(time() - holder.since for holder in holders if holder is not None)])
+
+
+def _garbage(history: History, older_than: float, without: frozenset[str]) -> list[str]:
+    # The order protects runs that go on or begin meanwhile: what they write after this list was made is not in it, or
+    # is new again, and what they wrote before is in their journals by now, or too young to be listed.
+    unnamed = set(history.results.digests(older_than=older_than))
+    for row in history.store.runs():
+        if not unnamed:
+            break
+        if row.id not in without:
+            unnamed -= _named(history, row.id)
+    return sorted(unnamed)
+
+
+def _named(history: History, run_id: str) -> set[str]:
+    """The values to which a run's journal refers, also where a later attempt gave another. StoreCorrupt if it cannot be
+    read: then nobody knows what it needs."""
+    try:
+        return {
+            event.value.digest
+            for _, events in history.store.read(run_id)
+            for event in events
+            if type(event) is AttemptSucceeded and event.value is not None and event.value.digest is not None
+        }
+    except RunNotFound:  # somebody else forgot it
+        return set()
