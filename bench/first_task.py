@@ -1,5 +1,7 @@
 """A workflow whose first task ends the process: how long `python script.py` takes to get there."""
 
+from __future__ import annotations
+
 import os
 
 from penstock import Task, WorkflowManager

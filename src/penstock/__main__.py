@@ -1,4 +1,5 @@
 """`python -m penstock`."""
+
 from __future__ import annotations
 
 from penstock.cli import main

@@ -123,6 +123,7 @@ class WorkflowManager:
         """Run the workflow in FILE or FILE:NAME, or a selected part of it; parameters are given as texts."""
         from penstock.definition.params import parse
         from penstock.runtime.loader import load
+        from penstock.runtime.loading import end_loading
         from penstock.runtime.selection import Selection, select
 
         loaded = load(target)
@@ -130,6 +131,7 @@ class WorkflowManager:
         given = {**loaded.values, **parse(loaded.flow.name, parameters, params or {})}
         compiled, bound = self._compile(loaded.flow, given)
         compiled = select(compiled, selection or Selection())
+        end_loading(loaded.flow, given)
         return self._start(compiled, bound, loaded.source, raise_on_failure)
 
     def resume(self, run_id: str | None = None, workflow: Flow | None = None, *, raise_on_failure: bool = True) -> Run:
@@ -141,8 +143,8 @@ class WorkflowManager:
         from penstock.engine.events import RunResumed
 
         def events(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
-            nothing_to_do = engine.state == "success" and len(engine.done()) == len(plan)
-            return [] if nothing_to_do else [RunResumed(at)]
+            done = {engine.plan.names[task] for task in engine.done()}
+            return [] if engine.state == "success" and done.issuperset(plan.names) else [RunResumed(at)]
 
         return self._again(run_id, workflow, events, raise_on_failure)
 
@@ -301,7 +303,7 @@ class WorkflowManager:
             observers = [Console()]
         if not self._settings.notifiers:
             return [*observers]
-        from penstock.runtime.notifier import create_notifiers
+        from penstock.parts import create_notifiers
 
         return [*observers, *create_notifiers(self._settings.notifiers)]
 
@@ -370,11 +372,14 @@ class WorkflowManager:
         from time import time
 
         from penstock.definition.params import bind
+        from penstock.runtime.loading import end_loading
         from penstock.runtime.replay import replay
         from penstock.runtime.selection import Selection, select
         from penstock.runtime.session import Session
         from penstock.runtime.takeover import adopt_plan
         from penstock.store.base import RunChange
+
+        end_loading(workflow or self.workflow, {})
 
         executor, observers = self._new_executor(), self._new_observers()
         history = self._history
@@ -397,7 +402,7 @@ class WorkflowManager:
         except BaseException:
             lease.release()
             raise
-        if changed:
+        if changed and sys.stderr is not None:
             names = ", ".join(changed)
             sys.stderr.write(f"The code of these done tasks has changed; their results are kept: {names}\n")
         started_at = row.started_at or now

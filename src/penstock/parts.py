@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from penstock.executor.base import Executor
     from penstock.logs.base import Logs
     from penstock.results.base import ResultStore
+    from penstock.runtime.observer import Observer
     from penstock.store.base import Store
 
 DURABILITIES = ("full", "process")
@@ -62,7 +63,7 @@ def _open_folder(folder: Path, full: bool) -> Parts:
 
 
 def create_executor(executor: Any, workers: int | None) -> Executor:
-    """The executor of a name: "threads", "processes", "inline" or one that a package brings; or one given as an object."""
+    """The executor of a name: "threads", "processes", "inline" or a package's; or one that is given as an object."""
     if workers is not None and (not isinstance(workers, int) or isinstance(workers, bool) or workers < 1):
         raise PenstockError(f"workers={workers!r} is not a whole number from 1 up")
     if not isinstance(executor, str):
@@ -82,3 +83,16 @@ def create_executor(executor: Any, workers: int | None) -> Executor:
 
         return ProcessesExecutor(workers)
     return find("executors", executor, known=("threads", "processes", "inline"))(workers)  # type: ignore[no-any-return]
+
+
+def create_notifiers(names: Sequence[str]) -> list[Observer]:
+    """The notifiers of these names, made anew. PenstockError for one that is not installed or cannot be made."""
+    return [_create_notifier(name) for name in names]
+
+
+def _create_notifier(name: str) -> Observer:
+    factory = find("notifiers", name)
+    try:
+        return factory()  # type: ignore[no-any-return]
+    except Exception as error:
+        raise PenstockError(f"notifier '{name}' cannot be made: {type(error).__name__}: {error}") from error

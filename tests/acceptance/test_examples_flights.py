@@ -95,6 +95,7 @@ def replace_first(old: str, new: str) -> Callable[[str], str]:
         (lambda text: text[: text.rindex("\nN")] + "\n", "3,321 rows, not 3,322"),
         (lambda text: "", "has the columns"),
     ],
+    ids=["renamed", "missing", "no number", "no key", "double", "cut short", "empty"],
 )
 def test_extract_refuses_a_damaged_file(
     example: ModuleType, tmp_path: Path, damage: Callable[[str], str], message: str
@@ -113,7 +114,9 @@ def test_extract_names_every_problem_at_once(example: ModuleType, tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "damage", [lambda content: content[: len(content) // 2], lambda content: content[:9] + b"?" * 99]
+    "damage",
+    [lambda content: content[: len(content) // 2], lambda content: content[:9] + b"?" * 99],
+    ids=["half", "garbage"],
 )
 def test_extract_refuses_a_broken_archive(
     example: ModuleType, tmp_path: Path, damage: Callable[[bytes], bytes]

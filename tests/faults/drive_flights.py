@@ -1,6 +1,7 @@
 """Drives the flights example for test_flights_kills.py: `python drive_flights.py FOLDER`, once more after each kill.
 
-Each line of FOLDER/bodies says that a task's body is about to run ("+ name"), or that its outcome is on record ("- name").
+Each line of FOLDER/bodies says that a task's body is about to run ("+ name"), or that its outcome is on record
+("- name").
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The flights example, killed by SIGKILL at ten random moments and resumed each time, ends as if nothing had happened."""
+"""The flights example, killed by SIGKILL at ten random moments and resumed each time, ends as if undisturbed."""
 
 from __future__ import annotations
 

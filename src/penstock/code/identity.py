@@ -6,18 +6,16 @@ within it, so that moving it, or changing a comment, changes nothing.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import blake2b
-from pathlib import Path
 from types import CodeType, FunctionType
 from typing import Any
 
+from penstock.plan.naming import LOADED_FROM, module_label
 from penstock.plan.wiring import as_text
 
-LOADED_FROM = "__penstock_file__"
-"""Set on modules that were loaded from a FILE: their functions travel to other processes by value."""
+__all__ = ["LOADED_FROM", "Identify", "module_label"]
 
 
 class Identify:
@@ -65,18 +63,6 @@ def _read(func: Any) -> tuple[str, str]:
         return name, ""
     parts = [part for part in (func.__defaults__, func.__kwdefaults__, *parts) if part]
     return name, _digest([_digest([code]), *parts] if parts else [code])
-
-
-def module_label(module: str | None) -> str:
-    """A module's name, where a script is called after its file whether it was run or loaded."""
-    loaded = sys.modules.get(module or "")
-    if loaded is None:
-        return module or ""
-    if module == "__main__":
-        path = getattr(loaded, "__file__", None)
-        return Path(path).stem if path else "__main__"
-    path = getattr(loaded, LOADED_FROM, None)
-    return Path(path).stem if path else loaded.__name__
 
 
 def _digest(parts: Sequence[Any]) -> str:

@@ -15,9 +15,9 @@ from collections.abc import Callable, Iterator
 from types import FunctionType
 from typing import Any
 
-from penstock.code.identity import LOADED_FROM
 from penstock.definition.task import Task
 from penstock.errors import CannotTravel
+from penstock.plan.naming import LOADED_FROM
 
 _PROTOCOL = 5
 _CachedFunction = type(functools.cache(len))

@@ -353,9 +353,13 @@ class RunEngine:
         return (*commands, *self._ended(waiting, cause.at))
 
     def _driver_stopped(self, event: DriverStopped) -> Commands:
-        for task, state in enumerate(self.states):
-            if state == _RUNNING:
-                self._move(task, Cause.STOPPED)
+        running = [task for task, state in enumerate(self.states) if state == _RUNNING]
+        if self._cause is not None and running:  # they were to end anyway
+            for task in running:
+                self._move(task, Cause.CANCELLED)
+            return self._ended(running, event.at)
+        for task in running:
+            self._move(task, Cause.STOPPED)
         return NOTHING
 
     def _run_resumed(self, event: RunResumed) -> Commands:

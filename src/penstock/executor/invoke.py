@@ -34,7 +34,11 @@ def invoke(attempt: Attempt) -> Outcome:
             return AttemptSucceeded(attempt.task, attempt.number, time(), ref)
         return AttemptSucceeded(attempt.task, attempt.number, time())
     except BaseException as error:  # a worker outlives whatever a body raises, SystemExit included
-        return outcome_of(attempt, error)
+        try:
+            return outcome_of(attempt, error)
+        except BaseException as broken:  # e.g. an exception class in retry_on whose checks raise
+            text = f"{type(error).__name__}, and {type(broken).__name__} while it was looked at: {broken}"
+            return AttemptFailed(attempt.task, attempt.number, time(), ErrorText(type(error).__name__, text), False)
     finally:
         running.reset(token)
         if attempt.output is not None:

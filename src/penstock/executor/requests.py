@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from threading import Lock
 from typing import Any
 
-from penstock.code.identity import LOADED_FROM
 from penstock.code.travel import dumps
 from penstock.engine.events import ValueRef
 from penstock.errors import CannotTravel
 from penstock.executor.base import Attempt
 from penstock.executor.context import RunContext
+from penstock.plan.naming import LOADED_FROM
 
 ADVICE = "make it inside the function, or use executor='threads'"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from threading import Lock, Thread, current_thread
+from threading import Lock, Thread, current_thread, get_ident
 from time import monotonic
 
 from penstock.executor.base import Attempt, AttemptSource
@@ -26,6 +26,8 @@ class ThreadsExecutor:
         self._source: AttemptSource | None = None
         self._threads: dict[int | None, Thread] = {}
         """The threads at work or at rest, by identity; one that was given up is in here no more."""
+        self._working: dict[Attempt, int] = {}
+        """Which thread has an attempt."""
 
     def open(self, source: AttemptSource) -> None:
         self._source = source
@@ -42,9 +44,13 @@ class ThreadsExecutor:
             self._threads[thread.ident] = thread
 
     def _work(self, source: AttemptSource) -> None:
+        me, working = get_ident(), self._working
         attempt = source.take()
         while attempt is not None:
-            attempt = source.settle(attempt, invoke(attempt))
+            working[attempt] = me
+            outcome = invoke(attempt)
+            del working[attempt]
+            attempt = source.settle(attempt, outcome)
         with self._lock:
             if self._threads.get(current_thread().ident) is current_thread():
                 del self._threads[current_thread().ident]
@@ -57,7 +63,7 @@ class ThreadsExecutor:
 
     def abandon(self, attempt: Attempt) -> None:
         with self._lock:
-            self._threads.pop(attempt.thread, None)
+            self._threads.pop(self._working.get(attempt), None)
 
     def close(self, *, wait: float | None) -> bool:
         with self._lock:

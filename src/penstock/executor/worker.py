@@ -19,13 +19,13 @@ from time import sleep
 from types import FrameType, ModuleType
 from typing import Any
 
-from penstock.code.identity import LOADED_FROM
 from penstock.engine.events import AttemptFailed, AttemptSucceeded
 from penstock.executor.base import Attempt, Ending
 from penstock.executor.capture import AttemptOutput, Capture
 from penstock.executor.channel import Receiver, Sender
 from penstock.executor.invoke import invoke
 from penstock.executor.sent import SentRun, SentTask
+from penstock.plan.naming import LOADED_FROM
 
 LAST_SECONDS = 2.0
 """How long a worker without work may take to end itself when the driver's process is gone."""

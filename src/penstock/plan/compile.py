@@ -55,8 +55,11 @@ class _Compiler:
         self.tasks: list[Task] = []
         self.numbers: dict[str, int] = {}
         self.policies: dict[Hashable, TaskPolicy] = {}
+        self.typos = 0
+        self.defaults = workflow.defaults
 
     def compile(self) -> Compiled:
+        self._check_workflow()
         self._number_tasks()
         timeout = self._duration(self.workflow.timeout, "timeout", self.workflow.where, least=sys.float_info.min)
         rows = [self._row(task) for task in self.tasks]
@@ -78,12 +81,21 @@ class _Compiler:
             tags=self.workflow.tags,
             build=Wiring().text((), self.workflow.build_values),
         )
-        return Compiled(plan, tuple(self.tasks), self.workflow.defaults)
+        return Compiled(plan, tuple(self.tasks), self.defaults)
+
+    def _check_workflow(self) -> None:
+        """What is wrong with the workflow itself."""
+        flow, where = self.workflow, self.workflow.where
+        if not isinstance(flow.name, str) or not flow.name:
+            self._problem(OptionError, f"a workflow's name is a text, not {flow.name!r}", where)
+        if not isinstance(flow.defaults, dict):
+            self._problem(OptionError, f"defaults={flow.defaults!r} are not a dict of options", where)
+            self.defaults = {}
+        if not all(isinstance(tag, str) for tag in flow.tags):
+            self._problem(OptionError, f"tags={flow.tags!r} are not texts", where)
 
     def _number_tasks(self) -> None:
         first: dict[str, Task] = {}
-        if not isinstance(self.workflow.name, str) or not self.workflow.name:
-            self._problem(OptionError, f"a workflow's name is a text, not {self.workflow.name!r}", self.workflow.where)
         for task in self.workflow.tasks:
             if not isinstance(task, Task):
                 self._problem(
@@ -108,7 +120,10 @@ class _Compiler:
             self._problem(ArgumentsError, f"{message}give a list of values and a dict of names to values", task.where)
         elif task.args or task.kwargs:
             wiring = Wiring()
-            text = wiring.text(task.args, task.kwargs)
+            try:
+                text = wiring.text(task.args, task.kwargs)
+            except RecursionError:
+                self._problem(ArgumentsError, f"the arguments of task '{task.name}' contain themselves", task.where)
             for name in wiring.parameters:
                 if name not in self.workflow.parameters:
                     message = f"task '{task.name}' takes parameter '{name}', which its workflow does not have"
@@ -164,7 +179,8 @@ class _Compiler:
         if isinstance(dependency, str):
             number = self.numbers.get(dependency)
             if number is None:
-                near = get_close_matches(dependency, self.numbers, 1)
+                self.typos += 1
+                near = get_close_matches(dependency, self.numbers, 1) if self.typos <= _MOST_HINTS else []
                 hint = f"; did you mean '{near[0]}'?" if near else "; add it to the workflow, or remove the dependency"
                 message = f"task '{task.name}' depends on '{dependency}', which does not exist{hint}"
                 self._problem(MissingDependencyError, message, task.where)
@@ -191,8 +207,8 @@ class _Compiler:
 
     def _policy(self, task: Task) -> TaskPolicy:
         options: TaskOptions = task.options
-        if self.workflow.defaults:
-            options = {**self.workflow.defaults, **options}
+        if self.defaults:
+            options = {**self.defaults, **options}
         if not options:
             return _DEFAULT_POLICY
         key = tuple((name, type(value), value) for name, value in options.items())  # since 1 == True == 1.0
@@ -276,6 +292,7 @@ class _Row(NamedTuple):
 
 
 _DEFAULT_POLICY = TaskPolicy()
+_MOST_HINTS = 20  # looking for the nearest name takes milliseconds
 
 
 def _are_exceptions(value: Any) -> bool:

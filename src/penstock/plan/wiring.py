@@ -14,6 +14,7 @@ from uuid import UUID
 
 from penstock.definition.placeholder import Output, ParameterPlaceholder, name_of, task_of
 from penstock.definition.task import Task
+from penstock.plan.naming import module_label
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, date, time, timedelta, Decimal, PurePath, UUID, enum.Enum)
 _LONGEST_CONSTANT = 200
@@ -82,8 +83,8 @@ def as_text(value: Any) -> str:
         return f"{type(value).__name__}({items})"
     name = getattr(value, "__qualname__", None)
     if isinstance(name, str):
-        return f"<{getattr(value, '__module__', '')}.{name}>"
-    return f"<{type(value).__module__}.{type(value).__qualname__}>"
+        return f"<{module_label(getattr(value, '__module__', ''))}.{name}>"
+    return f"<{module_label(type(value).__module__)}.{type(value).__qualname__}>"
 
 
 def needs_values(value: Any) -> bool:

@@ -17,8 +17,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from penstock.code.identity import LOADED_FROM, module_label
 from penstock.errors import PenstockError
+from penstock.plan.naming import LOADED_FROM, module_label
 
 PROTOCOL = 5
 """Of every pickle here: the newest that all supported versions of Python read."""

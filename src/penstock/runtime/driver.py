@@ -46,6 +46,7 @@ from penstock.executor.base import Attempt, Ending, Executor, Outcome
 from penstock.executor.context import RunContext
 from penstock.executor.invoke import outcome_of
 from penstock.logs.base import LogWriter
+from penstock.runtime.audience import Audience
 from penstock.runtime.journal import JournalWriter
 from penstock.runtime.observer import Observer
 from penstock.runtime.takeover import end_of
@@ -56,8 +57,6 @@ TIMEOUT_NOTICE = 0.2
 """Seconds between asking a body that ran out of time to end, and ending it."""
 LOG_PAUSE = 0.2
 """Seconds that text which was held back may wait to be readable by others."""
-INBOX_PAUSE = 0.02
-"""The inbox is read at most this often, in seconds."""
 
 
 class RunDriver:
@@ -81,7 +80,7 @@ class RunDriver:
         self._engine = engine
         self._store = store
         self._executor = executor
-        self._observers = observers
+        self._audience = Audience(observers)
         self._log = log
         self._grace = grace
         self._lock = Lock()
@@ -98,9 +97,8 @@ class RunDriver:
         self._stopping: str | None = None
         self._over = False
         self._failure: BaseException | None = None
-        self._signals = 0
-        self._signal_name = ""
-        self._inbox_read_at = 0.0
+        self._signals: list[int] = []
+        self._handlers_before: dict[int, Any] = {}
 
     # --- The run from its first event to its last
 
@@ -118,8 +116,10 @@ class RunDriver:
                 done = len(self._engine.done())
                 if self._engine.plan.timeout is not None:
                     self._timers.after(self._engine.plan.timeout, self._time_out_run)
-            for observer in self._observers:
-                observer.run_started(self.context.run_id, self._engine.plan, done)
+                for message in self._store.messages(self.context.run_id):
+                    if message.at < opening[0].at:  # meant for an earlier time with this run
+                        self._journal.take(message.id)
+            self._audience.tell("run_started", self.context.run_id, self._engine.plan, done)
             self._journal.finish(change)
             self._tell()
             self._work()
@@ -127,6 +127,8 @@ class RunDriver:
         finally:
             restore()
             self._listener.close()
+            if self._signals and self._stopping is None:  # too late to stop the run, but meant for this process
+                signal.raise_signal(self._signals[0])
 
     def _work(self) -> None:
         self._executor.open(self)
@@ -144,16 +146,16 @@ class RunDriver:
         if self._failure is not None:
             raise self._failure
         engine = self._engine
-        ended = engine.state not in (RunState.QUEUED, RunState.RUNNING)
         with self._lock:
-            if not ended:
+            if engine.state is RunState.RUNNING:
                 self._feed(DriverStopped(time(), self._stopping or ""))
+            ended = engine.state is not RunState.RUNNING
             counts = engine.counts()
             change = end_of(engine)
         self._journal.finish(change)
         self._tell()
-        for observer in self._observers:
-            observer.run_ended(str(engine.state) if ended else "interrupted", engine.error, counts, seconds)
+        state = str(engine.state) if ended else "interrupted"
+        self._audience.tell("run_ended", state, engine.error, counts, seconds)
         return None if ended else self._stopping
 
     # --- Work, as the executor's workers ask for it
@@ -170,9 +172,10 @@ class RunDriver:
         """Step the engine by an outcome, and take the next attempt."""
         try:
             with self._lock:
-                if attempt.abandoned:
-                    return None
-                self._close_attempt(attempt, outcome)
+                if attempt.abandoned and not self._executor.on_caller:
+                    return None  # the worker has been replaced
+                if not attempt.abandoned:
+                    self._close_attempt(attempt, outcome)
                 following = self._start_next()
                 rest = self._someone_for_the_rest()
             return self._next(following, rest)
@@ -189,8 +192,7 @@ class RunDriver:
                 if self._news:
                     self._tell()
                 if attempt is not None:
-                    for observer in self._observers:
-                        observer.attempt_started(attempt.task, attempt.number)
+                    self._audience.tell("attempt_started", attempt.task, attempt.number)
                     return attempt
             finally:
                 if rest is not None:
@@ -214,6 +216,9 @@ class RunDriver:
                 self._journal.flush(attempt.requires)
             else:
                 self._journal.offer()
+            if attempt is not None and attempt.timeout is not None:
+                with self._lock:  # only now, since a body does not wait for its start at its own expense
+                    self._arm(attempt.timeout, partial(self._time_out, attempt))
         except BaseException:
             if attempt is not None:
                 with self._lock:
@@ -233,8 +238,6 @@ class RunDriver:
         timeout = engine.plan.policies[task].timeout
         attempt = Attempt(self.context, task, engine.generation(task), number, timeout, requires)
         self._running[task] = attempt
-        if timeout is not None:
-            self._arm(timeout, partial(self._time_out, attempt))
         return attempt
 
     def _someone_for_the_rest(self) -> Callable[[], object] | None:
@@ -258,7 +261,7 @@ class RunDriver:
             self.context.values.consumed(task)
         if attempt.output is not None:
             self._log.end(task, attempt.generation, attempt.number)
-        if self._observers:
+        if self._audience:
             error = outcome.error if isinstance(outcome, AttemptFailed) else self._engine.errors.get(task)
             seconds = outcome.at - self._engine.started[task]
             self._news.append(("attempt_ended", (task, attempt.number, TaskState(state), error, seconds)))
@@ -287,7 +290,8 @@ class RunDriver:
             self._ready = deque(entry for entry in self._ready if entry[0] not in withdrawn)
         elif type(command) is CancelAttempts:
             for task in command.tasks:
-                self._ask_to_end(self._running[task], Ending.CANCEL, self._grace)
+                if task in self._running:
+                    self._ask_to_end(self._running[task], Ending.CANCEL, self._grace)
         elif type(command) is EndRun:
             self._leave()
 
@@ -310,11 +314,12 @@ class RunDriver:
     # --- What comes from elsewhere; on the thread that serves
 
     def _serve(self) -> None:
-        try:
-            while not self._over:
+        self._read_inbox()
+        while not self._over:
+            try:
                 self._serve_once()
-        except BaseException as error:
-            self._break(error)
+            except BaseException as error:
+                self._break(error)
 
     def _serve_once(self) -> None:
         with self._lock:
@@ -326,28 +331,25 @@ class RunDriver:
             waiter()
         if self._signals:
             self._obey_signal()
-        self._journal.offer()
-        if self._journal.sync_due() == 0.0:
-            self._journal.sync()
+        if self._failure is None:  # else there is nothing left to do but end what runs
+            self._journal.offer()
+            if self._journal.sync_due() == 0.0:
+                self._journal.sync()
         self._tell()
         self._log.flush()
         if self._over:
             return
-        if self._listener.wait(self._pause()) and not self._over:
+        if self._listener.wait(self._pause()) and not self._over and self._failure is None:
             self._read_inbox()
 
     def _pause(self) -> float | None:
         with self._lock:
-            pauses = [self._timers.pause(), self._journal.sync_due(), LOG_PAUSE if self._log.holds else None]
+            pauses = [self._timers.pause(), LOG_PAUSE if self._log.holds else None]
+            if self._failure is None:
+                pauses.append(self._journal.sync_due())
         return min((pause for pause in pauses if pause is not None), default=None)
 
     def _read_inbox(self) -> None:
-        now = monotonic()
-        if now - self._inbox_read_at < INBOX_PAUSE:
-            with self._lock:
-                self._timers.after(INBOX_PAUSE, lambda: None)
-            return
-        self._inbox_read_at = now
         for message in self._store.messages(self.context.run_id):
             if message.kind == "cancel":
                 with self._lock:
@@ -396,25 +398,28 @@ class RunDriver:
         """Take SIGINT and SIGTERM while the run lives, where this is the main thread."""
         if threading.current_thread() is not threading.main_thread():
             return lambda: None
-        before = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._handlers_before[number] = signal.signal(number, self._on_signal)
 
         def restore() -> None:
-            for number, handler in before.items():
+            for number, handler in self._handlers_before.items():
                 signal.signal(number, handler if handler is not None else signal.SIG_DFL)
 
         return restore
 
     def _on_signal(self, number: int, frame: Any) -> None:
-        self._signals += 1
-        self._signal_name = signal.Signals(number).name
+        self._signals.append(number)
         self._listener.poke()
+        before: Any = self._handlers_before.get(number)
+        if getattr(before, "__func__", None) is RunDriver._on_signal:  # this run is part of another run's task
+            before(number, frame)
 
     def _obey_signal(self) -> None:
         """The first signal asks the bodies to end; a second one ends them."""
         if self._stopping is None:
-            self.stop(self._signal_name)
-        elif self._signals > 1:
-            self._signals = 1
+            self.stop(signal.Signals(self._signals[0]).name)
+        elif len(self._signals) > 1:
+            del self._signals[1:]
             with self._lock:
                 for attempt in list(self._running.values()):
                     self._executor.end(attempt)
@@ -436,9 +441,7 @@ class RunDriver:
         self._announce_stop(reason)
 
     def _announce_stop(self, reason: str) -> None:
-        running = len(self._running)
-        for observer in self._observers:
-            observer.stopping(reason, running)
+        self._audience.tell("stopping", reason, len(self._running))
 
     def _break(self, error: BaseException) -> None:
         """Something that must not fail has failed: stop, and let `drive` raise it."""
@@ -457,8 +460,7 @@ class RunDriver:
             with self._lock:
                 news, self._news = self._news, []
             for method, arguments in news:
-                for observer in self._observers:
-                    getattr(observer, method)(*arguments)
+                self._audience.tell(method, *arguments)
 
 
 def _sender(body: str) -> str:

@@ -10,6 +10,7 @@ from typing import Any, cast
 from penstock.engine.run import RunEngine
 from penstock.errors import RunNotFound
 from penstock.logs.base import Logs
+from penstock.plan.codec import decode
 from penstock.results.base import ResultStore
 from penstock.results.tagged_json import dumps, loads
 from penstock.results.values import load_value
@@ -41,20 +42,23 @@ class History:
 
     def run(self, row: RunRow) -> Run:
         """The run behind a row. Its journal is read when its tasks are first asked for."""
-        state = row.state
-        if state == "running" and self.store.holder(row.id) is None:
-            state = "interrupted"
-        return self._run(row, state, None)
+        if row.state == "running" and self.store.holder(row.id) is None:
+            row = self.store.run(row.id)  # it may have ended in between
+            if row.state == "running":
+                return self._run(row, "interrupted", None)
+        return self._run(row, row.state, None)
 
     def driven(self, row: RunRow, engine: RunEngine, state: str) -> Run:
         """A run that this process has driven, and so need not read."""
         return self._run(row, state, engine)
 
     def unfinished(self, workflow: str, params: Mapping[str, Any]) -> str | None:
-        """The newest run of a workflow with these parameters, if it has not succeeded."""
+        """The newest run of a whole workflow with these parameters, if it has not succeeded."""
         wanted = dumps(dict(params))
-        newest = next((row for row in self.store.runs(workflow) if row.params == wanted), None)
-        return newest.id if newest is not None and newest.state != "success" else None
+        for row in self.store.runs(workflow):
+            if row.params == wanted and not decode(self.store.plan(row.plan)).selection:
+                return row.id if row.state != "success" else None
+        return None
 
     def _run(self, row: RunRow, state: str, engine: RunEngine | None) -> Run:
         return Run(

@@ -25,6 +25,7 @@ MOST_PENDING = 256
 RETRY_FOR = 30.0
 """How long a commit that fails is tried again, in seconds."""
 _ROUNDS = 8
+_A_MOMENT = 0.002
 
 
 class JournalWriter:
@@ -56,6 +57,10 @@ class JournalWriter:
         if taken is not None:
             self._taken.append(taken)
 
+    def take(self, message: int) -> None:
+        """Have an inbox message removed with the next batch. The caller holds the guard."""
+        self._taken.append(message)
+
     def offer(self) -> None:
         """See that what was added is written soon."""
         if len(self._pending) > MOST_PENDING:
@@ -77,14 +82,23 @@ class JournalWriter:
             with self._committing:
                 if self.written < until:
                     self._commit()
+        self._look_again()
+
+    def _look_again(self) -> None:
+        """Whoever has held the lock sees to what came meanwhile, since who brought it saw the lock and went on."""
+        if self._pending:
+            self.offer()
 
     def finish(self, change: RunChange) -> None:
         """Write what is left together with the run's new row, safely."""
         with self._committing:
             self._commit(change)
+        self._look_again()
 
     def sync_due(self) -> float | None:
-        """Seconds until what is written must be made safe; None if all of it is."""
+        """Seconds until what is pending must be written, or what is written made safe; None if all of it is."""
+        if self._pending:
+            return _A_MOMENT
         since = self._unsafe_since
         return None if since is None else max(0.0, since + SAFE_WITHIN - monotonic())
 
@@ -99,6 +113,7 @@ class JournalWriter:
             except StoreError as error:
                 self._insist(self._store.sync, error)
             self.safe, self._unsafe_since = written, None
+        self._look_again()
 
     def _commit(self, change: RunChange | None = None) -> None:
         """Write one batch of all that is pending. The caller holds the commit lock."""
@@ -115,6 +130,9 @@ class JournalWriter:
             self._store.append(self._lease, events, change=change, taken=taken, safe=safe)
         except StoreError as error:
             self._insist(lambda: self._store.append(self._lease, events, change=change, taken=taken, safe=safe), error)
+        except BaseException as error:  # e.g. no memory: the batch is lost, so nothing may follow it
+            self.broken = StoreError(f"the journal cannot be written: {error!r}")
+            raise self.broken from error
         self.written = until
         if not self._safe_matters or safe:
             self.safe, self._unsafe_since = until, None

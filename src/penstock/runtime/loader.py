@@ -18,10 +18,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from penstock.code.identity import LOADED_FROM
 from penstock.definition.decorators import WorkflowFunction
 from penstock.definition.workflow import Workflow
 from penstock.errors import LoadError, PenstockError
+from penstock.plan.naming import LOADED_FROM
 from penstock.runtime.loading import LoadingEnded, loading
 
 Flow: TypeAlias = Workflow | WorkflowFunction[Any]
@@ -54,6 +54,9 @@ def load_all(target: str) -> list[Loaded]:
     with loading(file):
         try:
             module, ended = _execute(file)
+            if ended is None and file.endswith(".py") and not _flows(module):
+                # A script may make its workflow only where it runs it: under `if __name__ == "__main__"`.
+                module, ended = _execute(file, as_main=True)
         except PenstockError:
             raise
         except (Exception, SystemExit) as error:
@@ -82,7 +85,7 @@ def _split(target: str) -> tuple[str, str | None]:
     return target, None
 
 
-def _execute(file: str) -> tuple[ModuleType, LoadingEnded | None]:
+def _execute(file: str, *, as_main: bool = False) -> tuple[ModuleType, LoadingEnded | None]:
     path = Path(file)
     if not file.endswith(".py"):
         if path.exists():
@@ -91,24 +94,40 @@ def _execute(file: str) -> tuple[ModuleType, LoadingEnded | None]:
     if not path.is_file():
         raise LoadError(f"there is no file {file}")
     path = path.absolute()
-    name = path.stem if path.stem not in sys.modules and path.stem.isidentifier() else f"penstock_loaded_{path.stem}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise LoadError(f"{file} cannot be loaded as Python")
-    module = importlib.util.module_from_spec(spec)
+    free = path.stem not in sys.modules and path.stem.isidentifier()
+    name = "__main__" if as_main else path.stem if free else f"penstock_loaded_{path.stem}"
+    module = ModuleType(name)
+    module.__file__ = str(path)
     setattr(module, LOADED_FROM, str(path))
-    sys.modules[name] = module
-    if str(path.parent) not in sys.path:
-        sys.path.insert(0, str(path.parent))
+    _put_first(path.parent)
+    before, arguments = sys.modules.get(name), sys.argv
+    sys.modules[name], sys.argv = module, [str(path)]
     try:
-        # Not by the module's own loader, which keeps bytecode that an edit within one second does not outdate.
+        # Not by an import, which keeps bytecode that an edit within one second does not outdate.
         exec(compile(path.read_bytes(), path, "exec", dont_inherit=True), module.__dict__)
     except LoadingEnded as ended:
         return module, ended
     except BaseException:
         del sys.modules[name]
+        if before is not None:
+            sys.modules[name] = before
         raise
+    finally:
+        sys.argv = arguments
     return module, None
+
+
+def _put_first(folder: Path) -> None:
+    """Let a file import its neighbours, and not those of a file that was loaded from elsewhere before."""
+    others = {Path(getattr(module, LOADED_FROM, folder / "_")).parent for module in list(sys.modules.values())}
+    others.discard(folder)
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if file and Path(file).parent in others and not hasattr(module, LOADED_FROM):
+            del sys.modules[name]
+    if str(folder) in sys.path:
+        sys.path.remove(str(folder))
+    sys.path.insert(0, str(folder))
 
 
 def _import(name: str) -> tuple[ModuleType, LoadingEnded | None]:

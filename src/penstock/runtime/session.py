@@ -64,7 +64,7 @@ class Session:
             full=full,
             grace=grace,
         )
-        echo = next((observer.echo for observer in observers if hasattr(observer, "echo")), None)
+        echo = next((observer.echo for observer in observers if hasattr(type(observer), "echo")), None)
         try:
             with Capture(current_output, echo=echo):
                 return driver.drive(self.opening, self.change)

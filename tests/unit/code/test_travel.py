@@ -16,10 +16,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import Task, task
-from penstock.code.identity import LOADED_FROM
 from penstock.code.travel import dumps, loads
 from penstock.definition.placeholder import Output, ParameterPlaceholder, name_of, task_of
 from penstock.errors import CannotTravel
+from penstock.plan.naming import LOADED_FROM
 
 lock = threading.Lock()
 

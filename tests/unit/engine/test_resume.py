@@ -119,7 +119,6 @@ def test_a_driver_that_adopts_a_run_leaves_alone_what_has_ended() -> None:
     assert engine.lost == {2: 1}
 
 
-@pytest.mark.xfail(strict=True, reason="DriverStopped makes what ran ready again though the run is being cancelled")
 def test_a_run_that_was_being_cancelled_when_its_driver_stopped_is_not_gone_on_with_unasked() -> None:
     engine = engine_of([[], [0]], AttemptStarted(0, 1, 2.0), CancelRequested(3.0, "ann"))
     engine.handle(DriverStopped(4.0, "SIGINT"))
@@ -157,10 +156,10 @@ def test_a_task_that_fails_by_an_adoption_has_a_time_at_which_it_ended() -> None
 
 def test_who_resumes_by_hand_forgives_lost_attempts() -> None:
     engine = engine_of([[]])
-    for attempt in range(1, 9):
-        feed(engine, AttemptStarted(0, attempt, 2.0), RunResumed(3.0))
-    assert labels(engine) == ["ready"]
-    assert engine.lost == {}
+    for attempt, by_hand in enumerate([True, True, True, False, False, True, False, False], 1):
+        feed(engine, AttemptStarted(0, attempt, 2.0), RunResumed(3.0, by_hand))
+        assert labels(engine) == ["ready"]
+    assert engine.lost == {0: 2}
 
 
 def test_a_run_that_was_being_cancelled_when_its_driver_died_is_not_gone_on_with_unasked() -> None:

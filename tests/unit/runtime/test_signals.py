@@ -166,12 +166,7 @@ finally:
 """
 
 
-SWALLOWED = "the inner run takes the signal and its task fails, so that the outer run goes on"
-
-
-@pytest.mark.parametrize(
-    "executor", ["threads", pytest.param("inline", marks=pytest.mark.xfail(strict=True, reason=SWALLOWED))]
-)
+@pytest.mark.parametrize("executor", ["threads", "inline"])
 def test_ctrl_c_stops_a_run_in_which_a_task_runs_another(tmp_path: Path, executor: str) -> None:
     file = tmp_path / "nested.py"
     file.write_text(NESTED.format(executor=executor))
