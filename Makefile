@@ -57,12 +57,12 @@ types: setup  ## Check types
 layers: setup  ## Check that imports go down only
 	$(BIN)/lint-imports --no-cache
 
-unit: setup  ## Run the tests alone, with the coverage of what runs in their own process
-	$(BIN)/pytest -n $(WORKERS) --cov
+unit: setup  ## Run the tests alone
+	$(BIN)/pytest -n $(WORKERS)
 
 coverage: export COVERAGE_PROCESS_START := $(CURDIR)/pyproject.toml
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage
-coverage: setup  ## Run the tests with the coverage of all their subprocesses (slower), into htmlcov/
+coverage: setup  ## Run the tests with coverage, that of subprocesses included (slower), into htmlcov/
 	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --cov-report=html
 
 docs: setup  ## Build the documentation into site/

@@ -64,7 +64,8 @@ class Session:
             full=full,
             grace=grace,
         )
-        echo = next((observer.echo for observer in observers if hasattr(type(observer), "echo")), None)
+        shows: list[Any] = [observer for observer in observers if hasattr(type(observer), "echo")]
+        echo = shows[0].echo if shows else None
         try:
             with Capture(current_output, echo=echo):
                 return driver.drive(self.opening, self.change)

@@ -103,7 +103,7 @@ class Listener(Protocol):
 
 
 class Store(Protocol):
-    """See the module's text. Errors: StoreError and its families for the store itself, RunNotFound for an unknown run."""
+    """See the module's text. Errors: StoreError and its families for the store itself, RunNotFound for unknown runs."""
 
     durable: bool
     """Whether what is written survives the process."""
