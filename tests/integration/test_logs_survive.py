@@ -229,9 +229,7 @@ def test_a_reader_of_the_output_that_goes_away_costs_no_task():
     assert SegmentReader(Path("logs")).text() == "".join(f"line {number}\n" for number in range(20_000))
 
 
-@pytest.mark.skipif(
-    sys.gettrace() is not None, reason="CPython 3.11 spins where it traces meanwhile"
-)
+@pytest.mark.skipif(sys.gettrace() is not None, reason="CPython 3.11 spins where it traces meanwhile")
 def test_exceptions_raised_in_a_writing_thread_leave_the_files_sound():
     class Stop(BaseException):
         pass
