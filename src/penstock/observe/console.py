@@ -15,8 +15,9 @@ class Console:
     """Announces each task on `out`, and what goes wrong on `err`."""
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
-        self._out = out
-        self._err = err
+        # Those of now: once the run lives, the streams are routers, which cost more and keep nothing of ours.
+        self._out = out if out is not None else sys.stdout
+        self._err = err if err is not None else sys.stderr
         self._plan: Plan | None = None
 
     def run_started(self, run_id: str, plan: Plan, done: int) -> None:
@@ -25,7 +26,7 @@ class Console:
 
     def attempt_started(self, task: int, attempt: int) -> None:
         again = f" (attempt {attempt})" if attempt > 1 else ""
-        _write(self._out or sys.stdout, f"Running task: {self._names[task]}{again}\n")
+        _write(self._out, f"Running task: {self._names[task]}{again}\n")
 
     def attempt_ended(self, task: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float) -> None:
         if state is TaskState.SUCCESS or error is None:
@@ -38,14 +39,14 @@ class Console:
             message = f"Task {name} was lost with its worker, will be tried again"
         else:
             message = f"Task {name} {state.label}"
-        _write(self._err or sys.stderr, f"{message}: {summary(error)}\n")
+        _write(self._err, f"{message}: {summary(error)}\n")
 
     def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
         """Told in sum, when the run has ended."""
 
     def stopping(self, reason: str, running: int) -> None:
         waiting = f", waiting for {running} running task{'s' if running != 1 else ''}" if running else ""
-        _write(self._err or sys.stderr, f"Stopping ({reason}){waiting}\n")
+        _write(self._err, f"Stopping ({reason}){waiting}\n")
 
     def run_ended(self, state: str, error: str | None, counts: dict[str, int], seconds: float) -> None:
         """The caller of `run` gets the verdict."""

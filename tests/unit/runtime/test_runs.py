@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from datetime import UTC, datetime
 from typing import Any
@@ -267,9 +268,30 @@ def test_one_manager_runs_two_workflows_in_two_threads_at_once() -> None:
         return x
 
     manager = WorkflowManager("memory", observers=[])
+    assert manager.runs() == []
     one, other = Background(lambda: manager.run(meeting, x=1)), Background(lambda: manager.run(meeting, x=2))
     assert (one.result().task("meet").result, other.result().task("meet").result) == (1, 2)
     assert len(manager.runs()) == 2
+
+
+@pytest.mark.xfail(strict=True, reason="WorkflowManager.parts is opened once by each thread that comes at first")
+def test_a_manager_that_is_first_used_by_many_threads_has_one_store() -> None:
+    nothing = Workflow("nothing")
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for _ in range(60):
+            manager = WorkflowManager("memory", observers=[])
+            barrier = threading.Barrier(8, timeout=LONG)
+
+            def first(manager: WorkflowManager = manager, barrier: threading.Barrier = barrier) -> Run:
+                barrier.wait()
+                return manager.run(nothing)
+
+            ids = {one.result().id for one in [Background(first) for _ in range(8)]}
+            assert {run.id for run in manager.runs()} == ids
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_task_may_be_part_of_two_workflows() -> None:

@@ -327,9 +327,10 @@ def test_a_run_is_cancelled_from_another_thread(body: Any, executor: str) -> Non
 
 
 def test_a_cancelled_run_raises_like_a_failed_one() -> None:
-    manager = manager_of(Task("slow", heed))
+    began = threading.Event()
+    manager = manager_of(Task("slow", lambda: began.set() or heed()))  # type: ignore[func-returns-value]
     background = Background(manager.run)
-    eventually(lambda: manager.runs() and manager.runs()[0].counts == {"running": 1})
+    come(began)
     manager.cancel()
     with pytest.raises(RunFailed, match="cancelled"):
         background.result()
@@ -352,14 +353,12 @@ def test_a_body_that_finishes_without_having_looked_has_succeeded() -> None:
 
 
 def test_a_cancelled_run_can_be_resumed() -> None:
-    manager = manager_of(Task("slow", lambda: heed() if not done.is_set() else "done"))
-    done = threading.Event()
-    background = Background(lambda: manager.run(raise_on_failure=False))
-    eventually(lambda: manager.runs() and manager.runs()[0].counts == {"running": 1})
+    once = threading.Event()
+    manager, background = running_manager(lambda: "done" if once.is_set() else heed())
     manager.cancel()
     background.result()
-    done.set()
-    assert manager.resume().state == "success"
+    once.set()
+    assert manager.resume().task("slow").result == "done"
 
 
 def test_a_run_that_has_ended_cannot_be_cancelled() -> None:
