@@ -6,12 +6,13 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from penstock.definition.decorators import WorkflowFunction
 from penstock.definition.task import Task
 from penstock.definition.workflow import Workflow
-from penstock.errors import DefinitionError, PenstockError, RunEnded, RunFailed, RunInterrupted
+from penstock.errors import DefinitionError, ParameterError, PenstockError, RunEnded, RunFailed, RunInterrupted
 from penstock.runtime.loading import loading_file
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class WorkflowManager:
         self._grace = grace
         self._observers = observers
         self._opened: Parts | None = None
+        self._opening = Lock()
         self._settings_read: Settings | None = None
         self.workflow = Workflow(_script_name())
         """What `add_task` fills, and `run()` without a workflow runs."""
@@ -248,14 +250,15 @@ class WorkflowManager:
     @property
     def parts(self) -> Parts:
         """Where the runs are kept: store, results and logs, opened when they are first needed."""
-        if self._opened is None:
-            from penstock.parts import open_parts
-            from penstock.runtime.home import find_home
+        with self._opening:
+            if self._opened is None:
+                from penstock.parts import open_parts
+                from penstock.runtime.home import find_home
 
-            name = self._store_name or self._settings.store
-            full = self._is_full()
-            self._opened = open_parts(name, lambda: find_home(os.environ, Path.cwd()), full=full)
-        return self._opened
+                name = self._store_name or self._settings.store
+                full = self._is_full()
+                self._opened = open_parts(name, lambda: find_home(os.environ, Path.cwd()), full=full)
+            return self._opened
 
     # --- Within
 
@@ -336,7 +339,6 @@ class WorkflowManager:
         from penstock.engine.run import RunEngine
         from penstock.plan.codec import encode
         from penstock.plan.fingerprint import fingerprint
-        from penstock.results.tagged_json import dumps
         from penstock.runtime.session import Session
         from penstock.store.base import RunChange, RunRow
 
@@ -348,7 +350,7 @@ class WorkflowManager:
             id=token_hex(6),
             workflow=compiled.plan.workflow,
             state="queued",
-            params=dumps(params),
+            params=_kept(compiled.plan.workflow, params),
             plan=fingerprint(encoded),
             source=source,
             created_at=now,
@@ -449,6 +451,19 @@ class WorkflowManager:
                 f"give it, manager.resume('{row.id}', workflow)"
             )
         return load(row.source).flow
+
+
+def _kept(workflow: str, params: Mapping[str, Any]) -> str:
+    """Parameters as they are kept with a run. ParameterError for one that cannot be read back as it was."""
+    from penstock.results.tagged_json import NotPlain, dumps
+
+    for name, value in params.items():
+        try:
+            dumps(value)
+        except NotPlain as error:
+            message = f"workflow '{workflow}', parameter '{name}': {error}; give a text, number, date or path, "
+            raise ParameterError(f"{message}or a list or dict of these") from None
+    return dumps(dict(params))
 
 
 def _check_flow(flow: Any) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import click
@@ -48,11 +50,13 @@ def _say_next(output: Output, report: Path, hint: str) -> None:
     output.say(f"\nThe report:  {output.paint(output.clean(str(report)), bold=True)}")
     output.say(f"The tables:  {output.clean(str(report.with_suffix('.duckdb')))}\n")
     output.say("Try next:")
+    # By its path, where a shell would not find it: `make demo` activates no environment.
+    command = "penstock" if which("penstock") or not sys.argv[0].endswith("penstock") else sys.argv[0]
     steps = {
-        f"penstock show{hint}": "what ran, and how long it took",
-        f"penstock logs{hint}": "what the tasks printed",
-        "penstock demo": "and kill it halfway with Ctrl-C, or with kill -9; then:",
-        f"penstock resume{hint}": "it goes on where it was",
+        f"{command} show{hint}": "what ran, and how long it took",
+        f"{command} logs{hint}": "what the tasks printed",
+        f"{command} demo": "and kill it halfway with Ctrl-C, or with kill -9; then:",
+        f"{command} resume{hint}": "it goes on where it was",
     }
     width = max(map(len, steps))
     for step, meaning in steps.items():
