@@ -184,7 +184,8 @@ def test_a_forked_child_is_shown_and_cannot_harm_the_parents_log():
 
 def test_a_child_forked_while_another_thread_writes_is_not_stuck():
     forking = """
-    import threading
+    import threading, warnings
+    warnings.simplefilter("ignore")  # Python 3.12 and later warn of what this is about: a fork beside threads
     stop = threading.Event()
 
     def busy():

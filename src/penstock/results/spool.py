@@ -79,4 +79,5 @@ class Spool(io.BufferedIOBase):
         return self._file.truncate(size)
 
     def flush(self) -> None:
-        self._file.flush()
+        if not self._file.closed:  # as it is once it has been committed, and this object is finalised
+            self._file.flush()

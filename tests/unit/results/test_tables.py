@@ -194,7 +194,7 @@ SCALARS: list[Any] = [
     np.str_("längere"),
     np.bytes_(b"ab"),
     np.datetime64("2020-01-01", "D"),
-    np.datetime64("NaT"),
+    np.datetime64("NaT", "D"),
     np.timedelta64(5, "ns"),
 ]
 
