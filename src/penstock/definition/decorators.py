@@ -9,7 +9,7 @@ from functools import update_wrapper
 from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from penstock.definition.params import Parameter, bind, parameters_of
-from penstock.definition.placeholder import Output, ParameterPlaceholder
+from penstock.definition.placeholder import Output, ParameterPlaceholder, caller
 from penstock.definition.task import NO_OPTIONS, Duration, Order, Task, TaskOptions
 from penstock.definition.workflow import Workflow, building
 from penstock.errors import DefinitionError, OptionError
@@ -101,6 +101,10 @@ class WorkflowFunction(Generic[P]):
         build: Sequence[str] = (),
         options: Mapping[str, Any],
     ) -> None:
+        if not hasattr(func, "__code__"):
+            raise DefinitionError(
+                f"{func!r} cannot describe a workflow: put @workflow on a plain function", where=caller()
+            )
         self.func = func
         self.name = name or func.__name__
         self.build_names = tuple(build)

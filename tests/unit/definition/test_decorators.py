@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 import threading
 from datetime import date
@@ -323,3 +324,8 @@ def test_parameters_may_be_positional_only_or_keyword_only() -> None:
 
     run = WorkflowManager("memory", observers=[]).run(anything, first=1, third=3)
     assert [one.result for one in run.tasks] == [2, 4, 6]
+
+
+def test_what_is_no_plain_function_cannot_be_a_workflow() -> None:
+    with pytest.raises(DefinitionError, match="put @workflow on a plain function"):
+        workflow(functools.partial(print, "a"))
