@@ -92,6 +92,7 @@ class RunDriver:
         self._running: dict[int, Attempt] = {}
         self._idle: list[Lock] = []
         """One held lock for each worker that waits for work."""
+        self._telling = Lock()
         self._news: list[tuple[str, tuple[Any, ...]]] = []
         """What the observers are still to be told: their method and its arguments."""
         self._stopping: str | None = None
@@ -189,8 +190,7 @@ class RunDriver:
         while True:
             try:
                 self._write(attempt)
-                if self._news:
-                    self._tell()
+                self._tell()
                 if attempt is not None:
                     self._audience.tell("attempt_started", attempt.task, attempt.number)
                     return attempt
@@ -456,11 +456,12 @@ class RunDriver:
 
     def _tell(self) -> None:
         """Pass the news on to the observers, in order."""
-        while self._news:
-            with self._lock:
-                news, self._news = self._news, []
-            for method, arguments in news:
-                self._audience.tell(method, *arguments)
+        with self._telling:  # also waits for what another thread is telling: a failure comes before the next attempt
+            while self._news:
+                with self._lock:
+                    news, self._news = self._news, []
+                for method, arguments in news:
+                    self._audience.tell(method, *arguments)
 
 
 def _sender(body: str) -> str:
