@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from penstock.runtime.selection import Selection
     from penstock.runtime.session import Session
     from penstock.store.base import RunRow
+
+    Again = Callable[[RunEngine, Plan, float], list[Event]]
+    """What sets a run going again, given its engine, the plan it is to follow and the time."""
 
 
 class WorkflowManager:
@@ -98,8 +101,8 @@ class WorkflowManager:
 
         Parameters are given by name or, where a name collides, in `params`. With `resume`, the newest run of this
         workflow with the same parameters goes on if it has not succeeded. Raises RunFailed if the run fails, unless
-        `raise_on_failure` is false; KeyboardInterrupt on Ctrl-C; DefinitionError, before anything
-        runs, if the workflow is not well formed.
+        `raise_on_failure` is false; KeyboardInterrupt on Ctrl-C; DefinitionError, before anything runs, if the workflow
+        is not well formed.
         """
         from penstock.runtime.loading import end_loading
 
@@ -325,11 +328,9 @@ class WorkflowManager:
         from penstock.plan.compile import compile_workflow
 
         _check_flow(flow)
-        if isinstance(flow, WorkflowFunction):
-            bound = bind(flow.name, flow.parameters, given, where=flow.where)
-            return compile_workflow(flow.build(bound), Identify()), bound
         bound = bind(flow.name, flow.parameters, given, where=flow.where)
-        return compile_workflow(flow, Identify()), bound
+        workflow = flow.build(bound) if isinstance(flow, WorkflowFunction) else flow
+        return compile_workflow(workflow, Identify()), bound
 
     def _start(self, compiled: Compiled, params: dict[str, Any], source: str | None, raise_on_failure: bool) -> Run:
         from secrets import token_hex
@@ -369,8 +370,8 @@ class WorkflowManager:
         )
         return self._drive(session, executor, observers, raise_on_failure)
 
-    def _again(self, run_id: str | None, workflow: Flow | None, events: Any, raise_on_failure: bool) -> Run:
-        """Take a run over, bring its plan up to date, and drive what `events` and the resumption set going."""
+    def _again(self, run_id: str | None, workflow: Flow | None, events: Again, raise_on_failure: bool) -> Run:
+        """Take a run over, bring its plan up to date, and drive what `events` set going, if there are any."""
         from time import time
 
         from penstock.definition.params import bind
@@ -382,7 +383,6 @@ class WorkflowManager:
         from penstock.store.base import RunChange
 
         end_loading(workflow or self.workflow, {})
-
         executor, observers = self._new_executor(), self._new_observers()
         history = self._history
         row = history.row(run_id)

@@ -17,6 +17,7 @@ import pytest
 
 from penstock.logs.reader import SegmentReader
 from penstock.logs.writer import SegmentWriter
+from tests.integration.waiting import wait_until
 
 PRELUDE = """
 import contextvars, os, resource, sys, time
@@ -87,19 +88,23 @@ def test_another_process_follows_while_a_task_is_still_at_it():
         running.set(AttemptOutput(keep))
         print("first")
         print("shown", flush=True)
+        writer.flush()  # as a driver does when it wakes
         sys.stdin.readline()
         print("second", flush=True)
+        writer.flush()
         sys.stdin.readline()
     """
     reader = SegmentReader(Path("logs"))
     with script(printing, stdin=subprocess.PIPE) as (process, output):
         assert process.stdin is not None
         assert [output.readline(), output.readline()] == ["first\n", "shown\n"]
+        wait_until(lambda: len(list(reader.chunks())) == 2, "what was printed can be read")
         first = list(reader.chunks())
         assert [chunk.text for chunk in first] == ["first\n", "shown\n"]
         process.stdin.write("go on\n")
         process.stdin.flush()
         assert output.readline() == "second\n"
+        wait_until(lambda: list(reader.chunks(after=first[-1].position)), "what came later can be read")
         assert [chunk.text for chunk in reader.chunks(after=first[-1].position)] == ["second\n"]
 
 
@@ -110,6 +115,7 @@ def test_a_full_disk_costs_text_but_neither_the_task_nor_what_comes_after(file, 
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
 
     keep("stdout", "before\\n")
+    writer.flush()
     for room in (0, 1, 30, 36, 37, 100, 299, 300, 301, 900):  # the file ends somewhere within what is written
         limit(os.stat("logs/{file}").st_size + room)
         for _ in range(30):
@@ -117,6 +123,7 @@ def test_a_full_disk_costs_text_but_neither_the_task_nor_what_comes_after(file, 
             writer.flush()
         limit(resource.RLIM_INFINITY)
         keep("stdout", f"after {{room}}\\n")
+        writer.flush()
     writer.close()
     print(writer.dropped)
     """

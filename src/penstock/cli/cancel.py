@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.failures import Conflict
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Output
 from penstock.cli.records import run_record
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, RunEnded
 from penstock.observe.words import count, duration
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ def command(output: Output, run_id: str | None, no_wait: bool, store: str | None
     with Choices(store).reader() as manager:
         row = manager.parts.store.run(manager.get(run_id).id)
         if _has_ended(row.state):
-            raise Conflict(f"run {row.id} has ended already: {row.state}")
+            raise RunEnded(f"run {row.id} has ended already: {row.state}")
         began = monotonic()
         _ask(manager, row.id)
         if not no_wait:

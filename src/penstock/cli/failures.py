@@ -12,10 +12,12 @@ from penstock.errors import (
     LeaseLost,
     PenstockError,
     PlanMismatch,
+    RunEnded,
     RunFailed,
     RunLocked,
     RunNotFound,
     StoreError,
+    TaskNotFound,
     ValueUnavailable,
 )
 
@@ -26,13 +28,9 @@ class NotFound(PenstockError):
     """What a command was asked for is not there."""
 
 
-class Conflict(PenstockError):
-    """A command does not fit the state of what it was asked to change."""
-
-
 _CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
-    ((RunNotFound, NotFound), NOT_FOUND),
-    ((RunLocked, LeaseLost, PlanMismatch, Conflict), CONFLICT),
+    ((RunNotFound, TaskNotFound, NotFound), NOT_FOUND),
+    ((RunLocked, LeaseLost, PlanMismatch, RunEnded), CONFLICT),
     ((RunFailed, StoreError, ValueUnavailable), FAILED),
     ((KeyboardInterrupt,), INTERRUPTED),
     ((PenstockError, click.ClickException, OSError, UnicodeError), USAGE),

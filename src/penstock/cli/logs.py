@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from penstock.cli.failures import NotFound
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Output, drop_stdout
 from penstock.cli.records import timestamp
-from penstock.errors import PenstockError, RunNotFound
+from penstock.errors import RunNotFound
 from penstock.runtime.logbook import Entry, Logbook
 from penstock.runtime.record import moment
 
@@ -45,7 +44,7 @@ def command(
     with Choices(store).reader() as manager:
         run = _run(manager, run_id)
         if task is not None:
-            _check(run, task)
+            run.task(task)  # TaskNotFound, before anything is written
         book = Logbook(manager.parts.store, manager.parts.logs, run.id, task=task, attempt=attempt)
         writer = _JSONWriter(run.id) if output.as_json else _Writer(output, run, task, attempt)
         try:
@@ -80,13 +79,6 @@ def _run(manager: WorkflowManager, run_id: str | None) -> Run:
             raise
         hint = f"for the task of the newest run: penstock logs {newest.id} {run_id}"
         raise RunNotFound(f"{error}; {hint}") from None
-
-
-def _check(run: Run, task: str) -> None:
-    try:
-        run.task(task)
-    except PenstockError as error:
-        raise NotFound(str(error)) from None
 
 
 class _JSONWriter:

@@ -12,10 +12,8 @@ from hashlib import blake2b
 from types import CodeType, FunctionType
 from typing import Any
 
-from penstock.plan.naming import LOADED_FROM, module_label
+from penstock.plan.naming import module_label
 from penstock.plan.wiring import as_text
-
-__all__ = ["LOADED_FROM", "Identify", "module_label"]
 
 
 class Identify:

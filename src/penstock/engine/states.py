@@ -86,9 +86,6 @@ TRANSITIONS: dict[tuple[TaskState, Cause], TaskState] = {
     (_S.CANCELLED, _C.RESET): _S.PENDING,
 }
 
-DONE = frozenset({TaskState.SUCCESS})
-"""States of tasks that a resumed run does not touch."""
-
 ENDED = frozenset({TaskState.SUCCESS, TaskState.FAILED, TaskState.UPSTREAM_FAILED, TaskState.CANCELLED})
 """States that nothing but a reset leaves."""
 

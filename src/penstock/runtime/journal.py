@@ -123,7 +123,7 @@ class JournalWriter:
             events, self._pending = self._pending, []
             taken, self._taken = self._taken, []
             until = self.added
-        if not events and change is None:
+        if not events and not taken and change is None:
             return
         safe = self._safe_matters and (change is not None or self._must_be_safe(until))
         try:
