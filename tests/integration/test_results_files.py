@@ -261,9 +261,12 @@ print(refused > 0)
 """
 
 
-@pytest.mark.parametrize("kind", ["polars", "arrow", "numpy"])
+@pytest.mark.parametrize("kind", ["polars", "numpy"])
 def test_a_damaged_table_is_unavailable_and_crashes_nothing(kind):
-    """In a process of its own, which a crash would end."""
+    """In a process of its own, which a crash would end.
+
+    Not for Arrow, whose reader may crash on bytes that were changed before anything can validate them: it is the
+    journal's checksums, and the digests of files, that keep damage from it."""
     assert output(DAMAGED, kind) == "True\n"
 
 
