@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from penstock.errors import PenstockError, RunFailed, RunInterrupted, TaskCancelled, TaskTimeout
     from penstock.executor.current import current
     from penstock.manager import WorkflowManager
+    from penstock.policy import Notice
     from penstock.runtime.record import Run, TaskRun
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Notice": "penstock.policy",
     "PenstockError": "penstock.errors",
     "Run": "penstock.runtime.record",
     "RunFailed": "penstock.errors",
@@ -36,6 +38,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Notice",
     "PenstockError",
     "Run",
     "RunFailed",

@@ -107,6 +107,10 @@ class ValueUnavailable(PenstockError):
     """A task's value was not kept, or cannot be read any more."""
 
 
+class ValueNotKept(PenstockError):
+    """What a task returned cannot be turned into bytes by the codec for its type."""
+
+
 class CannotTravel(PenstockError):
     """A function or an argument cannot be sent to a worker process, or cannot be made of what was sent."""
 

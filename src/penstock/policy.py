@@ -1,13 +1,15 @@
-"""Values that say how a task is to be treated, shared by definition, plan and engine."""
+"""Values that definition, plan and engine share: how a task is to be treated, and what is told of it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal, NamedTuple, TypeAlias
 
 
 @dataclass(frozen=True, slots=True)
 class TaskPolicy:
-    """How the attempts of a task are made. All durations are seconds."""
+    """How the attempts of a task are made. All durations are seconds. ValueError for what contradicts itself."""
 
     retries: int = 0
     """How many times a failed attempt is followed by another."""
@@ -23,8 +25,68 @@ class TaskPolicy:
     """How long one attempt may run."""
     share: bool = False
     """Give the task's value to all its consumers as one object, whatever its type."""
+    at_most_once: bool = False
+    """Once an attempt has begun, none follows it by itself, whatever became of it. Its start is safe before its body
+    begins."""
+    commit_first: bool = False
+    """The start of each attempt is safe before its body begins."""
+    notices: tuple[str, ...] = ()
+    """What the task has a callback for, of TASK_NOTICES."""
+
+    def __post_init__(self) -> None:
+        if self.at_most_once and self.retries:
+            raise ValueError("a task that begins at most one attempt has no retries")
 
 
 MAX_LOST_ATTEMPTS = 3
 """How many attempts of a task may vanish with their worker or driver before the task is failed, so that a task which
 kills whatever runs it cannot do so for ever."""
+
+
+# --- What is told of a run
+
+
+class ErrorText(NamedTuple):
+    """An exception as text."""
+
+    type: str
+    """Qualified name of its class."""
+    message: str
+    traceback: str = ""
+
+
+NoticeKind: TypeAlias = Literal[
+    "task_success", "task_failed", "task_retry", "run_success", "run_failed", "run_cancelled"
+]
+
+TASK_NOTICES = ("success", "failed", "retry")
+"""What a task may have a callback for: it succeeded, failed for good, or failed an attempt that another will follow."""
+RUN_NOTICES = ("success", "failed", "cancelled")
+"""What a run may have a callback for: the ways in which it can end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """Something that happened in a run, as a callback or notifier is told of it: at least once."""
+
+    id: str
+    """The same whenever this notice is delivered, and no other notice's: who must not act twice remembers it."""
+    kind: NoticeKind
+    run_id: str
+    workflow: str
+    task: str | None
+    """The task's name; None where it is told of the run."""
+    generation: int
+    """How often the task had been run again by hand, or the run had ended, before."""
+    attempt: int
+    """The attempt's number, from 1; 0 where it is told of the run."""
+    at: float
+    """When it happened, in seconds since 1970."""
+    error: ErrorText | None
+    """Why the attempt failed, or the run did not succeed."""
+    receiver: str = ""
+    """The name of the notifier that it is for; "" for the callback in the workflow's definition."""
+
+
+Callback: TypeAlias = Callable[[Notice], object]
+"""What a task or workflow wants to be called when something happens; what it returns is ignored."""

@@ -21,6 +21,9 @@ from penstock.engine.events import (
     CancelRequested,
     DriverStopped,
     Event,
+    NoticeDelivered,
+    NoticeDropped,
+    NotifiersSet,
     PlanAdopted,
     RetryDue,
     RunResumed,
@@ -34,9 +37,9 @@ from penstock.engine.run import InvalidEvent, RunEngine
 from penstock.engine.states import RunState, TaskState
 from penstock.plan.fingerprint import fit
 from penstock.plan.plan import Plan
-from penstock.policy import TaskPolicy
+from penstock.policy import RUN_NOTICES, TASK_NOTICES, TaskPolicy
 from tests.simulation.model import FAILURE, FATAL, LOST, SUCCESS, Script, final_states, verdict
-from tests.simulation.plans import graphs, make_plan
+from tests.simulation.plans import Graph, graphs, make_plan
 from tests.simulation.simulator import ERROR, Simulation, labels, snapshot
 
 ROOT = Path(__file__).parents[2]
@@ -49,17 +52,28 @@ class Case(NamedTuple):
     scripts: list[Script]
     retries: list[int]
     names: list[str] | None = None
+    once: frozenset[int] = frozenset()
+    """Tasks that begin one attempt at most, whose `retries` do not count."""
+    told: tuple[tuple[str, ...], ...] = ()
+    """What each task has a callback for, and last the workflow; nothing at all if it is empty."""
 
     @property
     def plan(self) -> Plan:
-        policies = [TaskPolicy(retries=count, retry_delay=5.0, retry_backoff=2.0) for count in self.retries]
+        told = self.told or ((),) * (len(self.graph) + 1)
+        policies = [
+            TaskPolicy(retries=count, retry_delay=5.0, retry_backoff=2.0, notices=told[number])
+            if number not in self.once
+            else TaskPolicy(at_most_once=True, notices=told[number])
+            for number, count in enumerate(self.retries)
+        ]
         names = self.names or [f"t{number}" for number in range(len(self.graph))]
         functions = tuple(f"module:{name}" for name in names)
-        return make_plan(self.graph, names=names, policies=policies, functions=functions, timeout=1e6)
+        return make_plan(self.graph, names=names, policies=policies, functions=functions, timeout=1e6, notices=told[-1])
 
     @property
     def undisturbed(self) -> list[str]:
-        return final_states(self.graph, self.scripts, self.retries)
+        retries = [0 if task in self.once else count for task, count in enumerate(self.retries)]
+        return final_states(self.graph, self.scripts, retries, self.once)
 
 
 ANY_SCRIPT = st.one_of(
@@ -71,11 +85,31 @@ ANY_SCRIPT = st.one_of(
 )
 
 
+def some_of(graph: Graph) -> st.SearchStrategy[frozenset[int]]:
+    """Some of the tasks, as a rule few."""
+    return st.integers(0, 2 ** len(graph) - 1).flatmap(
+        lambda one: st.integers(0, 2 ** len(graph) - 1).map(
+            lambda other: frozenset(task for task in range(len(graph)) if one & other >> task & 1)
+        )
+    )
+
+
+def somebody_told(graph: Graph) -> st.SearchStrategy[tuple[tuple[str, ...], ...]]:
+    """What there are callbacks for: nothing, everything, or whatever chance says."""
+    everything = (*(TASK_NOTICES for _ in graph), RUN_NOTICES)
+    return st.just(()) | st.just(everything) | st.tuples(*map(part_of, everything))
+
+
+def part_of(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
+    return st.integers(0, 7).map(lambda bits: tuple(name for number, name in enumerate(names) if bits >> number & 1))
+
+
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     graph = draw(graphs())
     scripts = [draw(ANY_SCRIPT) for _ in graph]
-    return Case(graph, scripts, [draw(st.integers(0, 3)) for _ in graph])
+    retries = [draw(st.integers(0, 3)) for _ in graph]
+    return Case(graph, scripts, retries, once=draw(some_of(graph)), told=draw(somebody_told(graph)))
 
 
 @st.composite
@@ -154,7 +188,7 @@ def test_a_run_whose_driver_dies_and_that_another_adopts_ends_as_if_nothing_had_
 ) -> None:
     """Twice at most: a third loss of an attempt is a failure. Whatever the bodies do: nobody gave them a new budget."""
     scripts = [tuple(word for word in script if word != LOST) or (SUCCESS,) for script in case.scripts]
-    case = case._replace(scripts=scripts)
+    case = case._replace(scripts=scripts, once=frozenset())
     journal: list[Event] = Simulation(case.plan, case.scripts, seed=seed, workers=3).begin().journal
     for kill in range(2):
         written = journal[: data.draw(st.integers(1, len(journal)))]
@@ -326,6 +360,12 @@ OF_THE_RUN: dict[str, Callable[[float], Event]] = {
     "resume": RunResumed,
     "adopt": lambda at: RunResumed(at, by_hand=False),
 }
+OF_NOTICES: dict[str, Callable[[float, str], Event]] = {
+    "deliver": NoticeDelivered,
+    "give up": lambda at, notice: NoticeDropped(at, notice, "nobody is there"),
+    "set notifiers": lambda at, notice: NotifiersSet(at, (("slack", "mail") if len(notice) % 2 else ())),
+}
+"""What happens to the notices of a run, given the time and the id of one."""
 WORK = ("start", "succeed", "fail", "fail for good", "lose", "retry")
 DISTURBANCES = (*OF_THE_RUN, "end", "nonsense")
 
@@ -338,6 +378,9 @@ def next_event(engine: RunEngine, step: Step, at: float) -> Event | None:
     everything = range(len(engine.plan))
     if name == "rerun":
         return TasksRerun(at, tuple(task for task in everything if (pick + 1) >> task & 1))
+    if name in OF_NOTICES:
+        notices = [*engine.notices, *engine.dropped, "nonsense"]
+        return OF_NOTICES[name](at, notices[pick % len(notices)])
     if name == "nonsense":
         _, make = list(OF_A_TASK.values())[extra % len(OF_A_TASK)]
         return make(pick % len(everything), extra % 4, at, extra)
@@ -349,10 +392,15 @@ def next_event(engine: RunEngine, step: Step, at: float) -> Event | None:
     return make(task, engine.attempts[task], at, extra)
 
 
-def disturb(graph: list[list[int]], steps: list[Step]) -> None:
+def disturb(graph: list[list[int]], once: int, steps: list[Step]) -> None:
     """Hand in events that mostly fit; each is taken and leaves no contradiction, or is refused and changes nothing."""
-    policies = [TaskPolicy(retries=task % 3) for task in range(len(graph))]
-    engine = RunEngine(make_plan(graph, policies=policies, timeout=60.0), run_id="run")
+    policies = [
+        TaskPolicy(at_most_once=True, notices=TASK_NOTICES)
+        if once >> task & 1
+        else TaskPolicy(retries=task % 3, notices=TASK_NOTICES[: task % 4])
+        for task in range(len(graph))
+    ]
+    engine = RunEngine(make_plan(graph, policies=policies, timeout=60.0, notices=RUN_NOTICES), run_id="run")
     engine.handle(RunStarted(1.0))
     for number, step in enumerate(steps):
         event = next_event(engine, step, at=number + 2.0)
@@ -371,16 +419,20 @@ def steps_of(*names: str) -> st.SearchStrategy[list[Step]]:
     return st.lists(st.tuples(some, st.integers(0, 31), st.integers(0, 6)), min_size=20, max_size=60)
 
 
-@settings(max_examples=300)
-@given(graphs(max_size=5), steps_of(*DISTURBANCES))
-def test_any_event_is_taken_or_refused_whole(graph: list[list[int]], steps: list[Step]) -> None:
-    disturb(graph, steps)
+FEW = st.sampled_from([0, 0, 1, 2, 5, 31])
+"""Which of five tasks begin one attempt at most, as bits."""
 
 
 @settings(max_examples=300)
-@given(graphs(max_size=5), steps_of(*DISTURBANCES, "rerun"))
-def test_so_are_reruns(graph: list[list[int]], steps: list[Step]) -> None:
-    disturb(graph, steps)
+@given(graphs(max_size=5), FEW, steps_of(*DISTURBANCES, *OF_NOTICES))
+def test_any_event_is_taken_or_refused_whole(graph: list[list[int]], once: int, steps: list[Step]) -> None:
+    disturb(graph, once, steps)
+
+
+@settings(max_examples=300)
+@given(graphs(max_size=5), FEW, steps_of(*DISTURBANCES, "rerun"))
+def test_so_are_reruns(graph: list[list[int]], once: int, steps: list[Step]) -> None:
+    disturb(graph, once, steps)
 
 
 @given(cases(), SEEDS, st.data())

@@ -13,11 +13,12 @@ from penstock.definition.placeholder import Output, ParameterPlaceholder, caller
 from penstock.definition.task import NO_OPTIONS, Duration, Order, Task, TaskOptions
 from penstock.definition.workflow import Workflow, building
 from penstock.errors import DefinitionError, OptionError
+from penstock.policy import Callback
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_WORKFLOW_OPTIONS = ("timeout", "defaults", "tags", "description")
+_WORKFLOW_OPTIONS = ("timeout", "defaults", "tags", "description", "on_success", "on_failure", "on_cancel")
 
 
 class TaskFunction(Generic[P, R]):
@@ -160,6 +161,9 @@ def workflow(
     defaults: TaskOptions | None = None,
     tags: Sequence[str] = (),
     description: str | None = None,
+    on_success: Callback | None = None,
+    on_failure: Callback | None = None,
+    on_cancel: Callback | None = None,
 ) -> Callable[[Callable[P, object]], WorkflowFunction[P]]: ...
 
 

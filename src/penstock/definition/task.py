@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Union, Unpack
 
 from penstock.definition.placeholder import Output, caller, task_of
 from penstock.errors import DefinitionError
+from penstock.policy import Callback
 
 if TYPE_CHECKING:
     from penstock.definition.workflow import Workflow
@@ -36,6 +37,17 @@ class TaskOptions(TypedDict, total=False):
     """How long one attempt may run. Default: no bound."""
     share: bool
     """Give the task's value to all its consumers as one object, whatever its type. Default False."""
+    at_most_once: bool
+    """Begin one attempt and no other by itself, even if it was lost or the run is resumed: only a rerun by hand tries
+    again. Not with retries. Default False."""
+    commit_first: bool
+    """Begin an attempt only when its start is on disk, so that a power cut cannot make it forgotten. Default False."""
+    on_success: Callback | None
+    """Called with a Notice when the task has succeeded."""
+    on_failure: Callback | None
+    """Called with a Notice when the task has failed for good."""
+    on_retry: Callback | None
+    """Called with a Notice when an attempt has failed and will be followed by another."""
 
 
 NO_OPTIONS: TaskOptions = {}

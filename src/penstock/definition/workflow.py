@@ -8,6 +8,7 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
 from penstock.definition.task import NO_OPTIONS, Duration, Task, TaskOptions
+from penstock.policy import Callback
 
 if TYPE_CHECKING:
     from penstock.definition.params import Parameter
@@ -25,7 +26,8 @@ class Workflow:
 
     `with Workflow("name") as flow:` collects the calls of `@task` functions made inside it; `add_task` adds a Task.
     `defaults` are options for every task that does not set them itself; `timeout` bounds a whole run, in seconds or as
-    a timedelta; `tags` are for people to find it by. Nothing is checked until the workflow is compiled.
+    a timedelta; `tags` are for people to find it by; `on_success`, `on_failure` and `on_cancel` are called with a
+    Notice when a run has ended so. Nothing is checked until the workflow is compiled.
     """
 
     def __init__(
@@ -36,6 +38,9 @@ class Workflow:
         defaults: TaskOptions | None = None,
         tags: Sequence[str] = (),
         description: str | None = None,
+        on_success: Callback | None = None,
+        on_failure: Callback | None = None,
+        on_cancel: Callback | None = None,
     ) -> None:
         frame = sys._getframe(1)
         self.name = name
@@ -43,6 +48,9 @@ class Workflow:
         self.defaults: TaskOptions = defaults if defaults is not None else NO_OPTIONS
         self.tags = tuple(tags)
         self.description = description
+        self.on_success = on_success
+        self.on_failure = on_failure
+        self.on_cancel = on_cancel
         self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
         self.tasks: list[Task] = []
         self.parameters: dict[str, Parameter] = {}

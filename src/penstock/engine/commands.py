@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from penstock.engine.states import RunState, TaskState
+from penstock.policy import Notice
 
 
 @dataclass(slots=True)
@@ -54,4 +55,14 @@ class EndRun:
     error: str | None
 
 
-Command: TypeAlias = DispatchTasks | WithdrawTasks | SetTimer | CancelAttempts | TasksSettled | EndRun
+@dataclass(slots=True)
+class SendNotices:
+    """Deliver these notices once the event that made them is safe, and report NoticeDelivered or NoticeDropped of each.
+
+    They come before the EndRun of the same event. A driver that takes a run over is given all that nobody has taken
+    yet, in the order in which they were made."""
+
+    notices: Sequence[Notice]
+
+
+Command: TypeAlias = DispatchTasks | WithdrawTasks | SetTimer | CancelAttempts | TasksSettled | EndRun | SendNotices

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
+from penstock.policy import ErrorText as ErrorText  # noqa: PLC0414  (where events are read, so are their errors)
+
 
 class ValueRef(NamedTuple):
     """Where a task's value is, in a form that the journal can keep. The `results` package makes and reads them."""
@@ -26,20 +28,13 @@ class ValueRef(NamedTuple):
     """The encoded value itself, where it is small: text, or base64 where the codec writes bytes."""
 
 
-class ErrorText(NamedTuple):
-    """An exception as text."""
-
-    type: str
-    """Qualified name of its class."""
-    message: str
-    traceback: str = ""
-
-
 @dataclass(slots=True)
 class RunStarted:
     """A driver took a new run."""
 
     at: float
+    row: str = ""
+    """A digest of the run's row, where it was kept."""
 
 
 @dataclass(slots=True)
@@ -116,7 +111,13 @@ class RunTimedOut:
 
 @dataclass(slots=True)
 class DriverStopped:
-    """The driver stopped in good order with work left: what still ran will run again."""
+    """The driver stopped with work left: what still ran will run again.
+
+    A driver that stops in good order says so itself; of a driver that died, whoever takes the run over with another
+    plan says it, which is a fresh start for what had been lost.
+
+    A task that may begin only one attempt, and ran, has failed. What was to end anyway is cancelled. If nothing is left
+    then, this is the end of the run: the driver is given EndRun, and reports an end and no interruption."""
 
     at: float
     reason: str
@@ -127,7 +128,11 @@ class RunResumed:
     """A driver took the run over; what ran was lost with the driver before.
 
     `by_hand` says that somebody asked for it: then what did not succeed is tried again with a fresh budget, and lost
-    attempts are forgiven. A driver that adopts a run by itself counts them, and leaves alone what has ended."""
+    attempts are forgiven. A driver that adopts a run by itself counts them, and leaves alone what has ended. A task
+    that may begin only one attempt has failed if it ran, and is not tried again either way.
+
+    A run that has ended, and in which nothing can go on, stays as it ended: the driver is given EndRun once more, and
+    nobody is told of a second end."""
 
     at: float
     by_hand: bool = True
@@ -135,7 +140,7 @@ class RunResumed:
 
 @dataclass(slots=True)
 class TasksRerun:
-    """Somebody wants tasks to run again, done or not: each begins a new generation."""
+    """Somebody wants tasks to run again, done or not: each begins a new generation, and with it a new first attempt."""
 
     at: float
     tasks: tuple[int, ...]
@@ -143,10 +148,40 @@ class TasksRerun:
 
 @dataclass(slots=True)
 class PlanAdopted:
-    """From here on the run follows another plan; numbers in later events are that plan's."""
+    """From here on the run follows another plan; numbers in later events are that plan's.
+
+    A task keeps by its name what it has done. One that the plan drops keeps its attempts, should it come back. One that
+    may begin only one attempt from now on, and had begun, is cancelled if it has not ended."""
 
     at: float
     fingerprint: str
+
+
+@dataclass(slots=True)
+class NotifiersSet:
+    """From here on these notifiers, by name, are told of tasks that failed for good and of ends of the run, beside the
+    callbacks that its plan names. "" is no name: it stands for a callback."""
+
+    at: float
+    names: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class NoticeDelivered:
+    """The receiver of a notice has taken it. `notice` is the notice's id; one that is not to be delivered any more is
+    stale."""
+
+    at: float
+    notice: str
+
+
+@dataclass(slots=True)
+class NoticeDropped:
+    """A notice is given up: its receiver refused it too often, or is there no more. `notice` is the notice's id."""
+
+    at: float
+    notice: str
+    error: str
 
 
 Event: TypeAlias = (
@@ -163,4 +198,7 @@ Event: TypeAlias = (
     | RunResumed
     | TasksRerun
     | PlanAdopted
+    | NotifiersSet
+    | NoticeDelivered
+    | NoticeDropped
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from penstock.engine.run import RunEngine
 from penstock.engine.states import ENDED, RunState, TaskState
 from penstock.errors import PenstockError
+from penstock.policy import Notice
 
 _ACTIVE = frozenset({TaskState.READY, TaskState.RUNNING, TaskState.RETRYING})
 """States of tasks for which something will happen without anything else happening first."""
@@ -33,6 +34,7 @@ def check(engine: RunEngine) -> None:
     if not found:
         found = [line for task in range(len(engine.plan)) for line in _task(engine, task)]
         found += _run(engine)
+        found += [line for key, notice in engine.notices.items() for line in _notice(engine, key, notice)]
     if found:
         raise ContradictionError(found)
 
@@ -48,6 +50,8 @@ def _columns(engine: RunEngine) -> list[str]:
         strangers = [task for task in getattr(engine, name) if not 0 <= task < size]
         if strangers:
             found.append(f"column {name} speaks of tasks {strangers}, of which the plan has none")
+    if returned := [name for name in engine.retired if name in engine.plan.numbers]:
+        found.append(f"tasks {returned} are retired, and the plan has them")
     return found
 
 
@@ -85,14 +89,14 @@ def _attempts(engine: RunEngine, task: int, state: TaskState) -> list[str]:
             found.append("it has no time at which it started")
     if state in ENDED and not engine.ended[task]:
         found.append("it has no time at which it ended")
-    if state in (TaskState.SUCCESS, TaskState.FAILED) and engine.ended[task] < engine.started[task]:
-        found.append(f"it ended at {engine.ended[task]}, before it started at {engine.started[task]}")
     if (state is TaskState.RETRYING) != (task in engine.retries_due):
         found.append(f"its retry is {'' if task in engine.retries_due else 'not '}due")
     if state is TaskState.SUCCESS and task in engine.errors:
         found.append("it has an error")
     if state is TaskState.FAILED and task not in engine.errors:
         found.append("it has no error")
+    if engine.is_spent(task) and state is not TaskState.RUNNING and state not in ENDED:
+        found.append("it may begin only one attempt, has begun it, and could begin another")
     return found
 
 
@@ -109,6 +113,8 @@ def _run(engine: RunEngine) -> list[str]:
         found.append(f"the run is {engine.state} and has no time at which it ended")
     if engine.state not in _OPEN and unfinished:
         found.append(f"the run is {engine.state} with {unfinished} tasks unfinished")
+    if engine.state not in _OPEN and not engine.ends:
+        found.append(f"the run is {engine.state} and has never ended")
     if engine.state is not RunState.QUEUED and engine.started_at is None:
         found.append(f"the run is {engine.state} and has no time at which it started")
     if engine.state is RunState.QUEUED and any(state is not TaskState.PENDING for state in states):
@@ -118,3 +124,29 @@ def _run(engine: RunEngine) -> list[str]:
     if engine.state is RunState.SUCCESS and any(state is not TaskState.SUCCESS for state in states):
         found.append("the run is success, and not every task is")
     return found
+
+
+def _notice(engine: RunEngine, key: str, notice: Notice) -> list[str]:
+    """Whether a notice tells of something that has happened, and is told under one name."""
+    found = []
+    if key != notice.id:
+        found.append(f"it is kept as {key}")
+    if key in engine.dropped:
+        found.append("it was given up, and is still to be delivered")
+    if notice.run_id != engine.run_id:
+        found.append(f"it is of run {notice.run_id}")
+    subject, _, what = notice.kind.partition("_")
+    if (notice.task is None) != (subject == "run"):
+        found.append(f"it is a {notice.kind} of task {notice.task}")
+    if (notice.error is None) != (what == "success"):
+        found.append(f"it is a {notice.kind} with the error {notice.error}")
+    if notice.task is None:
+        last = (engine.ends - 1, 0)
+    elif (number := engine.plan.numbers.get(notice.task)) is not None:
+        last = (engine.generation(number), engine.attempts[number])
+    else:
+        attempts, generation = engine.retired.get(notice.task, (0, 0))
+        last = (generation, attempts)
+    if (notice.generation, notice.attempt) > last:
+        found.append(f"it tells of {(notice.generation, notice.attempt)}, and no more than {last} has been")
+    return [f"notice {notice.id}: {line}" for line in found]

@@ -1,4 +1,4 @@
-"""Whether arguments fit a function, without calling it."""
+"""Whether a function can be called as it will be, without calling it."""
 
 from __future__ import annotations
 
@@ -22,6 +22,14 @@ def misfit(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, A
     except TypeError as error:
         return f"{getattr(func, '__name__', 'the function')}{wanted}: {error}"
     return None
+
+
+def is_async(func: Callable[..., Any]) -> bool:
+    """Whether a call gives a coroutine, which does nothing until somebody awaits it."""
+    from inspect import iscoroutinefunction
+
+    func = getattr(func, "__wrapped__", func)
+    return iscoroutinefunction(func) or iscoroutinefunction(getattr(func, "__call__", None))  # noqa: B004
 
 
 def _surely_fits(func: FunctionType, given: int) -> bool:

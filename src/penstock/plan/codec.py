@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -12,7 +13,8 @@ from penstock.plan.graph import topological_order
 from penstock.plan.plan import Plan
 from penstock.policy import TaskPolicy
 
-_FORMAT = 1
+_FORMAT = 2
+"""It grows with every field that an older Penstock would not understand; what an older one wrote is still read."""
 
 
 def encode(plan: Plan) -> bytes:
@@ -33,20 +35,25 @@ def decode(data: bytes) -> Plan:
     """The plan in `data`. StoreCorrupt if there is none."""
     try:
         columns: dict[str, Any] = json.loads(zlib.decompress(data))
-        if columns.pop("format") != _FORMAT:
+        if not 1 <= columns.pop("format") <= _FORMAT:
             raise StoreCorrupt("a plan was written by a newer Penstock; upgrade this one to read it")
-        policies = [TaskPolicy(**policy) for policy in columns.pop("policy")]
+        policies = [_policy(**policy) for policy in columns.pop("policy")]
         columns["policies"] = tuple(policies[row] for row in columns["policies"])
         columns["numbered"] = frozenset(columns["numbered"])
         for name in ("upstreams", "inputs"):
             columns[name] = tuple(map(tuple, columns[name]))
         for name in ("names", "functions", "digests", "wiring", "places", "tags"):
             columns[name] = tuple(columns[name])
+        columns["notices"] = tuple(columns.get("notices", ()))
         plan = Plan(**columns)
         _check(plan)
         return plan
     except (zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise StoreCorrupt(f"a stored plan cannot be read: {error}") from error
+
+
+def _policy(notices: Sequence[str] = (), **options: Any) -> TaskPolicy:
+    return TaskPolicy(**options, notices=tuple(notices))
 
 
 def _check(plan: Plan) -> None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from datetime import timedelta
+from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from types import NoneType
+from types import MappingProxyType, NoneType
 from typing import Any, NamedTuple
 
 from penstock.definition.placeholder import Output, Placeholder, task_of
@@ -25,9 +23,10 @@ from penstock.errors import (
 )
 from penstock.plan.arguments import misfit
 from penstock.plan.graph import cycles, topological_order
+from penstock.plan.options import TASK_CALLBACKS, Options
 from penstock.plan.plan import Plan
 from penstock.plan.wiring import Wiring
-from penstock.policy import TaskPolicy
+from penstock.policy import Callback, TaskPolicy
 
 Identify = Callable[[Callable[..., Any]], tuple[str, str]]
 """From a function to its "module:qualname" and the digest of its code."""
@@ -40,6 +39,17 @@ class Compiled(NamedTuple):
     tasks: tuple[Task, ...]
     defaults: TaskOptions
     """The workflow's options for tasks that do not set them."""
+    callbacks: Mapping[str, Callback] = MappingProxyType({})
+    """Who is told of the end of a run, by what Plan.notices calls it."""
+
+    def callback(self, task: int | None, kind: str) -> Callback | None:
+        """Who is to be told a notice of this kind about a task or, for None, about the run; None if nobody is."""
+        name = kind.rpartition("_")[2]
+        if task is None:
+            return self.callbacks.get(name)
+        options: Mapping[str, Any] = {**self.defaults, **self.tasks[task].options}
+        callback: Callback | None = options.get(TASK_CALLBACKS[name])
+        return callback
 
 
 def compile_workflow(workflow: Workflow, identify: Identify) -> Compiled:
@@ -54,14 +64,13 @@ class _Compiler:
         self.problems: list[DefinitionError] = []
         self.tasks: list[Task] = []
         self.numbers: dict[str, int] = {}
-        self.policies: dict[Hashable, TaskPolicy] = {}
         self.typos = 0
-        self.defaults = workflow.defaults
+        self.options = Options(workflow, self._problem)
 
     def compile(self) -> Compiled:
         self._check_workflow()
         self._number_tasks()
-        timeout = self._duration(self.workflow.timeout, "timeout", self.workflow.where, least=sys.float_info.min)
+        timeout, callbacks = self.options.timeout(), self.options.callbacks()
         rows = [self._row(task) for task in self.tasks]
         upstreams = tuple(row.upstreams for row in rows)
         self._find_cycles(upstreams)
@@ -80,17 +89,15 @@ class _Compiler:
             timeout=timeout,
             tags=self.workflow.tags,
             build=Wiring().text((), self.workflow.build_values),
+            notices=tuple(callbacks),
         )
-        return Compiled(plan, tuple(self.tasks), self.defaults)
+        return Compiled(plan, tuple(self.tasks), self.options.defaults, callbacks)
 
     def _check_workflow(self) -> None:
         """What is wrong with the workflow itself."""
         flow, where = self.workflow, self.workflow.where
         if not isinstance(flow.name, str) or not flow.name:
             self._problem(OptionError, f"a workflow's name is a text, not {flow.name!r}", where)
-        if not isinstance(flow.defaults, dict):
-            self._problem(OptionError, f"defaults={flow.defaults!r} are not a dict of options", where)
-            self.defaults = {}
         if not all(isinstance(tag, str) for tag in flow.tags):
             self._problem(OptionError, f"tags={flow.tags!r} are not texts", where)
 
@@ -138,7 +145,7 @@ class _Compiler:
             upstreams = self._upstreams(task, self._dependencies(task))
             if inputs:
                 upstreams = tuple(sorted({*inputs, *upstreams}))
-        return _Row(upstreams, inputs, self._policy(task), function, digest, text)
+        return _Row(upstreams, inputs, self.options.policy(task), function, digest, text)
 
     def _function(self, task: Task) -> tuple[str, str]:
         if isinstance(task.func, Placeholder) or not callable(task.func):
@@ -203,73 +210,6 @@ class _Compiler:
         for cycle in cycles(upstreams):
             self.problems.append(CycleError([self.tasks[n].name for n in cycle], where=self.tasks[cycle[0]].where))
 
-    # --- Options
-
-    def _policy(self, task: Task) -> TaskPolicy:
-        options: TaskOptions = task.options
-        if self.defaults:
-            options = {**self.defaults, **options}
-        if not options:
-            return _DEFAULT_POLICY
-        key = tuple((name, type(value), value) for name, value in options.items())  # since 1 == True == 1.0
-        try:
-            policy = self.policies.get(key)
-        except TypeError:  # an unhashable value is wrong anyway, and told below
-            return self._read_policy(task, options)
-        if policy is None:
-            before = len(self.problems)
-            policy = self._read_policy(task, options)
-            if len(self.problems) == before:
-                self.policies[key] = policy
-        return policy
-
-    def _read_policy(self, task: Task, options: TaskOptions) -> TaskPolicy:
-        where = task.where
-        for name in options:
-            if name not in TaskOptions.__annotations__:
-                near = get_close_matches(name, TaskOptions.__annotations__, 1)
-                hint = (
-                    f"; did you mean '{near[0]}'?" if near else f"; there are {', '.join(TaskOptions.__annotations__)}"
-                )
-                self._problem(OptionError, f"task '{task.name}': there is no option '{name}'{hint}", where)
-        retries = options.get("retries", 0)
-        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-            self._problem(
-                OptionError, f"task '{task.name}': retries={retries!r} is not a whole number from 0 up", where
-            )
-        if not _are_exceptions(options.get("retry_on", Exception)):
-            message = (
-                f"task '{task.name}': retry_on={options['retry_on']!r} is not an exception class, or a tuple of them"
-            )
-            self._problem(OptionError, message, where)
-        if not isinstance(options.get("share", False), bool):
-            self._problem(OptionError, f"task '{task.name}': share={options['share']!r} is not True or False", where)
-        return TaskPolicy(
-            retries=retries,
-            retry_delay=self._duration(options.get("retry_delay", 0), "retry_delay", where, task) or 0.0,
-            retry_backoff=self._number(options.get("retry_backoff", 1.0), "retry_backoff", where, task, least=0.0),
-            max_retry_delay=self._duration(options.get("max_retry_delay"), "max_retry_delay", where, task),
-            retry_jitter=self._number(options.get("retry_jitter", 0.0), "retry_jitter", where, task, least=0.0),
-            timeout=self._duration(options.get("timeout"), "timeout", where, task, least=sys.float_info.min),
-            share=bool(options.get("share", False)),
-        )
-
-    def _duration(
-        self, value: Any, name: str, where: str, task: Task | None = None, least: float = 0.0
-    ) -> float | None:
-        if value is None:
-            return None
-        seconds = value.total_seconds() if isinstance(value, timedelta) else value
-        return self._number(seconds, name, where, task, least=least, unit=" seconds")
-
-    def _number(self, value: Any, name: str, where: str, task: Task | None, *, least: float, unit: str = "") -> float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value < float("inf"):
-            return float(value)
-        owner = f"task '{task.name}'" if task else f"workflow '{self.workflow.name}'"
-        bound = "more than 0" if least else "0 or more"
-        self._problem(OptionError, f"{owner}: {name}={value!r} is not {bound}{unit}", where)
-        return 0.0
-
     # --- Problems
 
     def _problem(self, kind: type[DefinitionError], message: str, where: str) -> None:
@@ -291,13 +231,7 @@ class _Row(NamedTuple):
     wiring: str
 
 
-_DEFAULT_POLICY = TaskPolicy()
 _MOST_HINTS = 20  # looking for the nearest name takes milliseconds
-
-
-def _are_exceptions(value: Any) -> bool:
-    kinds = value if isinstance(value, tuple) else (value,)
-    return all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds)
 
 
 def _shown(value: Any) -> str:

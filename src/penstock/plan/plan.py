@@ -40,6 +40,8 @@ class Plan:
     """The build parameters' values, as text."""
     selection: str = ""
     """Which part of its workflow this is, as the text of a Selection; "" for all of it."""
+    notices: tuple[str, ...] = ()
+    """What the workflow has a callback for, of RUN_NOTICES."""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -66,3 +68,8 @@ class Plan:
             for number in inputs:
                 counts[number] += 1
         return tuple(counts)
+
+    @cached_property
+    def tells_of_success(self) -> bool:
+        """Whether any task has a callback for its success."""
+        return any("success" in policy.notices for policy in self.policies)

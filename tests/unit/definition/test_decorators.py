@@ -303,9 +303,13 @@ def test_an_option_that_does_not_exist_is_an_error_that_says_where() -> None:
     def anything() -> None:
         double(1)
 
-    with pytest.raises(DefinitionError, match="timeuot") as caught:
+    with pytest.raises(DefinitionError, match=r"timeuot.*did you mean 'timeout'") as caught:
         compiled(workflow(timeuot=60)(anything))  # type: ignore[call-overload]
     assert caught.value.where is not None
+    with pytest.raises(DefinitionError, match="on_fail'; did you mean 'on_failure'"):
+        compiled(workflow(on_fail=print)(anything))  # type: ignore[call-overload]
+    with pytest.raises(DefinitionError, match=r"there are timeout, defaults, .*on_cancel"):
+        compiled(workflow(zzz=1)(anything))  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("kind", ["*days", "**days"])

@@ -15,7 +15,7 @@ from __future__ import annotations
 from datetime import date
 from pathlib import Path
 
-from penstock import Run, Task, Workflow, WorkflowManager, chain, task, workflow
+from penstock import Notice, Run, Task, Workflow, WorkflowManager, chain, task, workflow
 
 
 @task(retries=3, retry_delay=30)
@@ -47,6 +47,22 @@ def flights(day: date = date(2013, 1, 1)) -> None:
     a, b = Task("a", print), Task("b", print, dependencies=["a"])
     chain(a, [b, "c"], load)
     a >> b >> [a, b]
+
+
+def tell(notice: Notice) -> str:
+    about = notice.task or notice.workflow
+    return f"{notice.kind} {about.upper()} {notice.error.message if notice.error is not None else ''}"
+
+
+@task(at_most_once=True, commit_first=True, on_success=tell, on_failure=lambda notice: print(notice.id), on_retry=None)
+def pay(amount: int) -> None: ...
+
+
+@workflow(on_success=tell, on_failure=print, on_cancel=None, defaults={"on_failure": tell})
+def paying() -> None:
+    pay.options(on_failure=None, at_most_once=False, retries=1)(1)
+    Workflow("other", on_success=tell, on_failure=tell, on_cancel=tell)
+    Task("plain", print, on_success=tell)
 
 
 @workflow(build=["months"], timeout=60, defaults={"retries": 2})
@@ -81,6 +97,17 @@ def flights(day: date = date(2013, 1, 1)) -> None:
 
 @task(retries="three")  # E: call-overload untyped-decorator
 def wrong() -> None: ...
+
+
+def takes_two(notice: Notice, more: int) -> None:
+    if notice.kind == "task_failde":  # E: comparison-overlap
+        print(more)
+    notice.task.upper()  # E: union-attr
+
+
+Task("a", print, on_success=takes_two)  # E: arg-type
+Task("b", print, at_most_once="yes")  # E: arg-type
+Workflow("c", on_cancel="mail")  # E: arg-type
 """
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,11 @@ from penstock.engine.events import (
     AttemptStarted,
     AttemptSucceeded,
     ErrorText,
+    NoticeDropped,
+    PlanAdopted,
+    RunResumed,
     RunStarted,
+    TasksRerun,
 )
 from penstock.engine.invariants import ContradictionError, check
 from penstock.engine.run import RunEngine
@@ -79,7 +85,6 @@ TAMPERING: dict[str, tuple[Callable[[RunEngine], None], str]] = {
     "no start": (set_entry("started", 1, 0.0), "no time at which it started"),
     "no end": (set_entry("ended", 4, 0.0), "no time at which it ended"),
     "held up without end": (set_entry("ended", 5, 0.0), "'t5'.*no time at which it ended"),
-    "ended before it started": (set_entry("ended", 0, 1.5), "ended at 1.5, before it started at 2.0"),
     "retry without time": (drop("retries_due", 2), "its retry is not due"),
     "time without retry": (set_entry("retries_due", 3, 9.0), "its retry is due"),
     "success with error": (set_entry("errors", 0, ERROR), "it has an error"),
@@ -126,4 +131,114 @@ def test_a_success_with_a_task_that_is_none_is_one() -> None:
         engine.handle(event)
     engine.state = RunState.SUCCESS
     with pytest.raises(ContradictionError, match="the run is success, and not every task is"):
+        check(engine)
+
+
+# --- At most once
+
+
+@pytest.mark.parametrize("state", [TaskState.PENDING, TaskState.READY, TaskState.RETRYING])
+def test_a_spent_task_that_could_begin_again_is_one(state: TaskState) -> None:
+    engine = RunEngine(make_plan([[], []], policies=[TaskPolicy(at_most_once=True)] * 2), run_id="run")
+    for event in (RunStarted(1.0), AttemptStarted(0, 1, 2.0)):
+        engine.handle(event)
+    check(engine)
+    engine.states[0] = state
+    with pytest.raises(
+        ContradictionError, match=r"'t0'.*may begin only one attempt, has begun it, and could begin another"
+    ):
+        check(engine)
+    engine.attempts[0] = 0
+    engine.states[0] = TaskState.READY
+    check(engine)
+
+
+def test_a_retired_task_that_the_plan_has_is_one() -> None:
+    engine = midway()
+    engine.retired["gone"] = (1, 0)
+    check(engine)
+    engine.retired["t1"] = (1, 0)
+    with pytest.raises(ContradictionError, match=r"tasks \['t1'\] are retired, and the plan has them"):
+        check(engine)
+
+
+# --- Notices
+
+
+def with_notices() -> RunEngine:
+    """A run with two tasks, of which one failed, was told of, and is gone from the plan; and that has ended twice."""
+    policies = [TaskPolicy(notices=("success", "failed"))] * 2
+    plan = make_plan([[], []], policies=policies, notices=("success", "failed"))
+    other = make_plan([[]], policies=policies[:1], names=["t1"], notices=("success", "failed"))
+    engine = RunEngine(plan, run_id="run", plans={"other": other}.__getitem__)
+    for event in (
+        RunStarted(1.0),
+        AttemptStarted(0, 1, 2.0),
+        AttemptFailed(0, 1, 3.0, ERROR),
+        AttemptStarted(1, 1, 4.0),
+        AttemptSucceeded(1, 1, 5.0),
+        PlanAdopted(6.0, "other"),
+        RunResumed(6.0),
+        TasksRerun(7.0, (0,)),
+    ):
+        engine.handle(event)
+    return engine
+
+
+def alter(notice: str, **changes: Any) -> Callable[[RunEngine], None]:
+    """Change what a notice says."""
+
+    def tamper(engine: RunEngine) -> None:
+        engine.notices[notice] = replace(engine.notices[notice], **changes)
+
+    return tamper
+
+
+FAILED_TASK, SUCCEEDED_TASK, FIRST_END, LAST_END = (
+    "run/t0/0/1/task_failed", "run/t1/0/1/task_success", "run/0/run_failed", "run/1/run_success",
+)  # fmt: skip
+WRONG_NOTICES: dict[str, tuple[Callable[[RunEngine], None], str]] = {
+    "another name": (alter(LAST_END, id="x"), "notice x: it is kept as run/1/run_success"),
+    "another run": (alter(LAST_END, run_id="other"), "it is of run other"),
+    "a run of a task": (alter(LAST_END, task="t1"), "it is a run_success of task t1"),
+    "a task of none": (alter(SUCCEEDED_TASK, task=None), "it is a task_success of task None"),
+    "a success with an error": (alter(SUCCEEDED_TASK, error=ERROR), "it is a task_success with the error"),
+    "a failure without one": (alter(FAILED_TASK, error=None), "it is a task_failed with the error None"),
+    "a failed run without one": (alter(FIRST_END, error=None), "it is a run_failed with the error None"),
+    "an attempt to come": (alter(SUCCEEDED_TASK, generation=1), r"it tells of \(1, 1\), and no more than \(1, 0\)"),
+    "an attempt too many": (alter(FAILED_TASK, attempt=2), r"it tells of \(0, 2\), and no more than \(0, 1\) has been"),
+    "an end to come": (alter(LAST_END, generation=2), r"it tells of \(2, 0\), and no more than \(1, 0\) has been"),
+    "a stranger": (alter(FAILED_TASK, task="t9"), r"no more than \(0, 0\) has been"),
+    "given up": (
+        lambda engine: engine.dropped.update({FIRST_END: "why"}),
+        "it was given up, and is still to be delivered",
+    ),
+}
+
+
+def test_notices_of_what_has_been_are_no_contradiction() -> None:
+    engine = with_notices()
+    assert list(engine.notices) == [FAILED_TASK, SUCCEEDED_TASK, FIRST_END, LAST_END]
+    assert engine.retired == {"t0": (1, 0)}
+    check(engine)
+    engine.handle(NoticeDropped(8.0, FIRST_END, "why"))
+    check(engine)
+
+
+@pytest.mark.parametrize("kind", WRONG_NOTICES)
+def test_notices_of_what_has_not_been_are_one(kind: str) -> None:
+    engine = with_notices()
+    tamper, message = WRONG_NOTICES[kind]
+    tamper(engine)
+    with pytest.raises(ContradictionError, match=message):
+        check(engine)
+
+
+def test_a_run_that_has_ended_has_been_counted() -> None:
+    engine = RunEngine(make_plan([[]]), run_id="run")
+    for event in (RunStarted(1.0), AttemptStarted(0, 1, 2.0), AttemptSucceeded(0, 1, 3.0)):
+        engine.handle(event)
+    check(engine)
+    engine.ends = 0
+    with pytest.raises(ContradictionError, match="the run is success and has never ended"):
         check(engine)

@@ -22,6 +22,8 @@ FORBIDDEN = {
 }
 CORE = [
     "penstock.engine.run",
+    "penstock.engine.columns",
+    "penstock.engine.notices",
     "penstock.engine.invariants",
     "penstock.engine.retries",
     "penstock.plan.graph",

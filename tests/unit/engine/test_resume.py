@@ -204,6 +204,30 @@ def test_a_volatile_value_is_made_again_for_a_value_that_is_made_again() -> None
     assert labels(engine) == ["ready", "pending", "pending"]
 
 
+def test_a_value_that_was_made_again_as_none_is_not_taken_for_the_one_that_died() -> None:
+    engine = engine_of(CHAIN, *done(0, value=VOLATILE), RunResumed(9.0))
+    assert engine.values == {}
+    feed(engine, *done(0, at=11.0, attempt=2))
+    assert engine.values == {}
+    assert feed(engine, RunResumed(19.0)) == [DispatchTasks([1])]
+
+
+def test_a_volatile_value_is_not_made_again_for_what_is_held_up_anyway() -> None:
+    engine = engine_of([[], [], [0, 1]], *done(0, value=VOLATILE), *failed(1))
+    assert feed(engine, adopted(9.0)) == [EndRun(RunState.FAILED, "task 't1' failed")]
+    assert feed(engine, TasksRerun(10.0, (2,))) == [EndRun(RunState.FAILED, "task 't1' failed")]
+    assert labels(engine) == ["success", "failed", "upstream_failed"]
+    assert feed(engine, RunResumed(11.0)) == [DispatchTasks([0, 1])]
+
+
+def test_what_needs_a_value_that_cannot_be_made_again_is_held_up() -> None:
+    engine = engine_of(CHAIN, *done(0), *done(1, value=VOLATILE), *done(2), TasksRerun(9.0, (0,)), *failed(0, at=11.0))
+    assert labels(engine) == ["failed", "success", "success"]
+    assert feed(engine, TasksRerun(19.0, (2,))) == [EndRun(RunState.FAILED, "task 't0' failed")]
+    assert labels(engine) == ["failed", "upstream_failed", "upstream_failed"]
+    assert list(engine.ended)[1:] == [19.0, 19.0]
+
+
 def test_an_order_without_data_makes_nothing_again() -> None:
     engine = engine_of(CHAIN, *done(0, value=VOLATILE), AttemptStarted(1, 1, 4.0), inputs=[[], [], [1]])
     assert feed(engine, RunResumed(9.0)) == [DispatchTasks([1])]
@@ -259,6 +283,13 @@ def test_nothing_is_rerun_while_something_runs() -> None:
     with pytest.raises(InvalidEvent, match="TasksRerun"):
         engine.handle(TasksRerun(9.0, (0,)))
     assert snapshot(engine) == before
+
+
+def test_a_rerun_whose_own_upstreams_have_succeeded_is_not_held_up_by_what_lies_further_above() -> None:
+    engine = engine_of(CHAIN, *done(0), *done(1), *done(2), TasksRerun(9.0, (0,)), *failed(0, at=11.0))
+    assert feed(engine, TasksRerun(19.0, (2,))) == [DispatchTasks([2])]
+    assert feed(engine, *done(2, at=21.0)) == [EndRun(RunState.FAILED, "task 't0' failed")]
+    assert labels(engine) == ["failed", "success", "success"]
 
 
 def test_a_rerun_below_a_failure_is_held_up_again() -> None:
@@ -351,3 +382,14 @@ def test_a_plan_is_not_adopted_while_something_runs() -> None:
     with pytest.raises(InvalidEvent, match="PlanAdopted"):
         engine.handle(PlanAdopted(9.0, "new"))
     assert snapshot(engine) == before
+
+
+def test_a_clock_that_was_set_back_does_not_hold_up_a_retry_for_longer_than_its_pause():
+    plan = make_plan([[]], policies=[TaskPolicy(retries=1, retry_delay=10.0)])
+    engine = RunEngine(plan, run_id="run")
+    for event in (RunStarted(5_000.0), AttemptStarted(0, 1, 5_000.0), AttemptFailed(0, 1, 5_000.0, ERROR)):
+        engine.handle(event)
+    assert engine.retries_due == {0: 5_010.0}
+    assert SetTimer(0, 110.0) in engine.handle(RunResumed(100.0, by_hand=False))
+    assert SetTimer(0, 104.0) not in engine.handle(RunResumed(106.0, by_hand=False))
+    assert engine.retries_due == {0: 110.0}

@@ -315,10 +315,15 @@ def test_a_final_failure_in_a_run_that_ends_is_a_failure() -> None:
 
 
 def test_the_story_of_a_task_says_what_is_known_of_it() -> None:
-    engine = engine_of(CHAIN, RunStarted(1.0), *failed(0), retries=3)
-    story = engine.story(0)
-    for part in ("'t0'", "retrying", "attempt 1", "1 failed", "ValueError: no such table"):
-        assert part in story
+    engine = engine_of(CHAIN, RunStarted(1.0), retries=3)
+    assert engine.story(0) == "task 't0' is ready, attempt 0"
+    feed(engine, *failed(0))
+    error = "last error ValueError: no such table"
+    assert engine.story(0) == f"task 't0' is retrying, attempt 1, 1 failed, {error}"
+    feed(engine, RetryDue(0, 4.0), AttemptStarted(0, 2, 5.0), AttemptLost(0, 2, 6.0, ERROR))
+    assert engine.story(0) == f"task 't0' is ready, attempt 2, 1 failed, 1 lost, {error}"
+    feed(engine, TasksRerun(7.0, (0,)))
+    assert engine.story(0) == f"task 't0' is ready, attempt 0, generation 1, {error}"
 
 
 def test_a_refusal_carries_the_tasks_story() -> None:
@@ -326,6 +331,14 @@ def test_a_refusal_carries_the_tasks_story() -> None:
     with pytest.raises(InvalidEvent, match=r"AttemptStarted.*'t0' is retrying") as refused:
         engine.handle(AttemptStarted(0, 2, 5.0))
     assert refused.value.story == engine.story(0)
+    assert str(refused.value) == f"AttemptStarted cannot happen to a run that is running; {engine.story(0)}"
+
+
+def test_a_refusal_that_is_about_no_task_carries_no_story() -> None:
+    engine = engine_of(CHAIN, RunStarted(1.0))
+    with pytest.raises(InvalidEvent) as refused:
+        engine.handle(RunStarted(2.0))
+    assert (str(refused.value), refused.value.story) == ("RunStarted cannot happen to a run that is running", "")
 
 
 def test_counts_leave_out_states_without_tasks() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -19,36 +18,9 @@ from penstock.errors import (
     MissingDependencyError,
     NotCallableError,
     OptionError,
-    PenstockError,
 )
 from tests.unit.definition.places import line_at
-
-
-def work(*values: object) -> None:
-    """Anything."""
-
-
-def flow_of(*tasks: Any) -> Workflow:
-    flow = Workflow("flow")
-    for one in tasks:
-        flow.add_task(one)
-    return flow
-
-
-def problem(*tasks: Any) -> DefinitionError:
-    """The one thing that is wrong with these tasks."""
-    return refusal(flow_of(*tasks))
-
-
-def refusal(flow: Any) -> DefinitionError:
-    with pytest.raises(DefinitionError) as caught:
-        WorkflowManager("memory").compile(flow)
-    error = caught.value
-    assert isinstance(error, PenstockError)
-    if error.where is not None:
-        assert str(error).endswith(f"({error.where})")
-    return error
-
+from tests.unit.plan.refusals import flow_of, problem, refusal, work
 
 # --- Cycles
 
@@ -346,107 +318,6 @@ def test_arguments_that_are_no_arguments_are_refused(args: Any, kwargs: Any) -> 
     error = problem(wrong)
     assert "'load'" in str(error)
     assert error.where == wrong.where
-
-
-# --- Options
-
-
-OPTIONS: list[dict[str, Any]] = [
-    {"retries": -1},
-    {"retries": 1.5},
-    {"retries": "3"},
-    {"retries": True},
-    {"retries": None},
-    {"retries": [1]},
-    {"retry_delay": -1},
-    {"retry_delay": "30"},
-    {"retry_delay": float("nan")},
-    {"retry_delay": float("inf")},
-    {"retry_delay": timedelta(seconds=-1)},
-    {"retry_delay": True},
-    {"retry_backoff": -1},
-    {"retry_backoff": "2"},
-    {"retry_backoff": float("inf")},
-    {"max_retry_delay": -1},
-    {"max_retry_delay": "60"},
-    {"retry_jitter": -0.1},
-    {"retry_jitter": float("nan")},
-    {"retry_on": ValueError()},
-    {"retry_on": "ValueError"},
-    {"retry_on": [ValueError]},
-    {"retry_on": (ValueError, 3)},
-    {"retry_on": int},
-    {"timeout": 0},
-    {"timeout": -1},
-    {"timeout": "60"},
-    {"timeout": timedelta(0)},
-    {"timeout": float("inf")},
-    {"share": "no"},
-]
-
-
-@pytest.mark.parametrize("options", OPTIONS, ids=str)
-def test_an_option_with_a_value_that_cannot_be_is_refused(options: dict[str, Any]) -> None:
-    wrong = Task("load", work, **options)
-    error = problem(wrong)
-    assert isinstance(error, OptionError)
-    assert "task 'load'" in str(error)
-    assert next(iter(options)) in str(error)
-    assert error.where == wrong.where
-
-
-def test_a_wrong_option_is_refused_even_after_a_right_one_that_looks_like_it() -> None:
-    error = problem(Task("right", work, retries=1), Task("wrong", work, retries=True))
-    assert isinstance(error, OptionError)
-    assert "'wrong'" in str(error)
-
-
-def test_a_wrong_default_is_told_of_each_task_that_has_it() -> None:
-    flow = Workflow("flow", defaults={"retries": -1})
-    flow.add_task(Task("a", work))
-    flow.add_task(Task("b", work, retries=2))
-    error = refusal(flow)
-    assert isinstance(error, OptionError)
-    assert "'a'" in str(error)
-
-
-def test_an_unknown_option_is_named_with_the_nearest() -> None:
-    wrong = Task("load", work, retires=3)  # type: ignore[call-arg]
-    error = problem(wrong)
-    assert isinstance(error, OptionError)
-    assert "there is no option 'retires'; did you mean 'retries'?" in str(error)
-    assert error.where == wrong.where
-
-
-def test_an_unknown_option_without_a_near_one_is_told_which_there_are() -> None:
-    error = problem(Task("load", work, zzz=3))  # type: ignore[call-arg]
-    assert "there are retries, retry_delay" in str(error)
-
-
-@pytest.mark.parametrize("timeout", [0, -1, "60", float("nan"), timedelta(0)], ids=str)
-def test_a_workflows_timeout_is_checked(timeout: Any) -> None:
-    error = refusal(Workflow("flow", timeout=timeout))
-    assert isinstance(error, OptionError)
-    assert "workflow 'flow': timeout=" in str(error)
-    assert line_at(error.where) == 'error = refusal(Workflow("flow", timeout=timeout))'
-
-
-def test_durations_are_seconds_or_timedeltas() -> None:
-    flow = Workflow("flow", timeout=timedelta(minutes=1))
-    flow.add_task(Task("a", work, retry_delay=2, max_retry_delay=timedelta(hours=1), timeout=timedelta(seconds=0.5)))
-    plan = WorkflowManager("memory").compile(flow)
-    assert plan.timeout == 60.0
-    [policy] = plan.policies
-    assert (policy.retry_delay, policy.max_retry_delay, policy.timeout) == (2.0, 3600.0, 0.5)
-
-
-def test_what_a_task_leaves_out_comes_from_the_workflows_defaults() -> None:
-    flow = Workflow("flow", defaults={"retries": 3, "retry_delay": 1, "share": True})
-    flow.add_task(Task("a", work))
-    flow.add_task(Task("b", work, retries=0))
-    first, second = WorkflowManager("memory").compile(flow).policies
-    assert (first.retries, first.retry_delay, first.share) == (3, 1.0, True)
-    assert (second.retries, second.retry_delay) == (0, 1.0)
 
 
 # --- All together

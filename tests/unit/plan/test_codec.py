@@ -17,7 +17,7 @@ from penstock.errors import StoreCorrupt
 from penstock.plan.codec import decode, encode
 from penstock.plan.fingerprint import fingerprint
 from penstock.plan.plan import Plan
-from penstock.policy import TaskPolicy
+from penstock.policy import RUN_NOTICES, TaskPolicy
 from tests.simulation.plans import graphs, make_plan
 
 SECONDS = st.floats(0, 1e9)
@@ -30,7 +30,9 @@ POLICIES = st.builds(
     retry_jitter=st.floats(0, 1),
     timeout=st.none() | st.floats(min_value=5e-324, max_value=1e9),
     share=st.booleans(),
-)
+    commit_first=st.booleans(),
+    notices=st.sampled_from([(), ("success",), ("failed", "retry")]),
+) | st.builds(TaskPolicy, at_most_once=st.just(True))
 
 
 @st.composite
@@ -55,6 +57,7 @@ def plans(draw: st.DrawFn) -> Plan:
         timeout=draw(st.none() | SECONDS),
         tags=tuple(draw(st.lists(st.text()))),
         build=draw(st.text()),
+        notices=tuple(draw(st.lists(st.sampled_from(RUN_NOTICES), unique=True))),
     )
 
 
@@ -118,11 +121,16 @@ DAMAGED: dict[str, bytes] = {
     "cut short": encode(make_plan([[], [0]]))[:-5],
     "no UTF-8": zlib.compress(b"\xff\xfe{}"),
     "deeply nested": zlib.compress(b"[" * 100_000),
-    "newer": change(format=2),
+    "newer": change(format=3),
     "unknown column": change(colour=["red"]),
     "unknown policy": change(policies=[0, 9]),
     "policies of the wrong kind": change(policy=3),
     "policy with an unknown option": change(policy=[{"colour": "red"}]),
+    "policy that contradicts itself": change(policy=[{"at_most_once": True, "retries": 1}]),
+    "notices of the wrong kind": change(notices=3),
+    "notices of a policy of the wrong kind": change(policy=[{"notices": 3}]),
+    "format of the wrong kind": change(format="1"),
+    "format before the first": change(format=0),
     "upstreams of the wrong kind": change(upstreams=[1, 2]),
     "names of the wrong kind": change(names=3),
 }
@@ -149,6 +157,45 @@ def test_a_plan_that_cannot_be_is_refused(kind: str) -> None:
     """A run that followed it would hang, or fail somewhere far from the cause."""
     with pytest.raises(StoreCorrupt):
         decode(INCONSISTENT[kind])
+
+
+FIRST_FORMAT = (
+    '{"workflow":"flow","names":["a","b"],"upstreams":[[],[0]],"inputs":[[],[0]],"policies":[0,1],'
+    '"functions":["flows:a","flows:b"],"digests":["0f","1e"],"wiring":["()","(#a)"],"numbered":[0],'
+    '"places":["flows.py:3","flows.py:8"],"timeout":3600.0,"tags":["x"],"build":"(day=\'2013-01-01\')",'
+    '"selection":"{\\"only\\": [\\"a\\", \\"b\\"]}","format":1,"policy":['
+    '{"retries":0,"retry_delay":0.0,"retry_backoff":1.0,"max_retry_delay":null,"retry_jitter":0.0,"timeout":null,'
+    '"share":false},{"retries":2,"retry_delay":1.5,"retry_backoff":1.0,"max_retry_delay":null,"retry_jitter":0.0,'
+    '"timeout":60.0,"share":true}]}'
+)
+"""What the first Penstock wrote, which knew no callbacks, no at_most_once and no commit_first."""
+
+
+def test_a_plan_in_the_first_format_is_still_read() -> None:
+    plan = decode(zlib.compress(FIRST_FORMAT.encode()))
+    assert plan == Plan(
+        workflow="flow",
+        names=("a", "b"),
+        upstreams=((), (0,)),
+        inputs=((), (0,)),
+        policies=(TaskPolicy(), TaskPolicy(retries=2, retry_delay=1.5, timeout=60.0, share=True)),
+        functions=("flows:a", "flows:b"),
+        digests=("0f", "1e"),
+        wiring=("()", "(#a)"),
+        numbered=frozenset({0}),
+        places=("flows.py:3", "flows.py:8"),
+        timeout=3600.0,
+        tags=("x",),
+        build="(day='2013-01-01')",
+        selection='{"only": ["a", "b"]}',
+    )
+    assert hash(plan.policies[0]) == hash(TaskPolicy())
+    assert decode(encode(plan)) == plan
+
+
+def test_a_plan_in_a_newer_format_is_refused_by_name() -> None:
+    with pytest.raises(StoreCorrupt, match="written by a newer Penstock; upgrade"):
+        decode(change(format=3))
 
 
 def test_what_a_plan_knows_is_derived_from_its_columns() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import Workflow, WorkflowManager, task, workflow
-from penstock.plan.fingerprint import Fit, fit
+from penstock import Notice, Workflow, WorkflowManager, task, workflow
+from penstock.plan.fingerprint import Fit, fit, same_work
 from penstock.plan.plan import Plan
+from penstock.policy import Callback, TaskPolicy
 from tests.simulation.plans import graphs, make_plan
 
 
@@ -146,6 +147,37 @@ def test_options_places_and_the_order_of_definition_are_no_matter() -> None:
 
     # A second call of `extract` changes how its calls are counted, but the new one is named.
     assert fits(changed).problems == ()
+
+
+def tell(notice: Notice) -> None: ...
+
+
+def test_who_is_told_and_how_attempts_begin_is_no_matter() -> None:
+    """A change of callbacks or of these flags never keeps a run from going on, whatever is done."""
+
+    def changed() -> None:
+        source = extract.options(commit_first=True, on_success=tell)("a.csv")
+        load.options(at_most_once=True)(clean.options(at_most_once=True, on_failure=tell, on_retry=tell)(source))
+
+    assert fits(changed) == Fit(problems=(), changed=(), added=(), removed=())
+    assert fits(changed, done=[0, 1, 2]).problems == ()
+
+
+def test_the_run_follows_the_plan_that_names_other_notices() -> None:
+    plain = make_plan([[], [0]])
+    assert same_work(plain, make_plan([[], [0]], places=("elsewhere.py:1", "elsewhere.py:2")))
+    assert not same_work(plain, make_plan([[], [0]], notices=("failed",)))
+    for policy in (TaskPolicy(notices=("failed",)), TaskPolicy(commit_first=True), TaskPolicy(at_most_once=True)):
+        assert not same_work(plain, make_plan([[], [0]], policies=[TaskPolicy(), policy]))
+
+
+def test_another_function_to_be_told_is_no_other_plan() -> None:
+    def other(notice: Notice) -> None: ...
+
+    def told_by(callback: Callback) -> Plan:
+        return plan_of(lambda: extract.options(on_success=callback)("a"))
+
+    assert same_work(told_by(tell), told_by(other))
 
 
 # --- What is done and has other code
