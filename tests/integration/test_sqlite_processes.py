@@ -39,6 +39,22 @@ lease = store.acquire(sys.argv[2])
 print("driving", flush=True)
 sys.stdin.read()
 """
+DRIVE_AND_SLEEP = """
+lease = store.acquire(sys.argv[2])
+listener = store.listen(sys.argv[2])
+print("driving", flush=True)
+while True:
+    listener.wait(None)
+"""
+START_FOR_EVER = """
+from penstock.testing.store_samples import new_run
+number = 0
+while True:
+    number += 1
+    lease = store.start_run(new_run(f"new-{number}"), b"a plan")
+    store.append(lease, [RetryDue(1, 1.0)])
+    os.write(1, f"{lease.run_id} ".encode())
+"""
 APPEND_UNTIL_TOLD = """
 told = threading.Event()
 threading.Thread(target=lambda: (sys.stdin.read(), told.set())).start()
@@ -167,6 +183,54 @@ def test_a_stopped_driver_keeps_its_run(store: SQLiteStore, start: Start):
             store.acquire("run-1")
     finally:
         driver.send_signal(signal.SIGCONT)
+
+
+def test_a_stopped_driver_is_silent_until_it_goes_on(store: SQLiteStore, start: Start):
+    driver = start(DRIVE_AND_SLEEP, "run-1")
+    assert driver.stdout
+    assert driver.stdout.readline() == b"driving\n"
+    heard = heard_of(store)
+    deadline = time.monotonic() + 60
+    while heard_of(store) == heard:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    driver.send_signal(signal.SIGSTOP)
+    os.waitid(os.P_PID, driver.pid, os.WSTOPPED | os.WNOWAIT)
+    heard = heard_of(store)
+    for _ in range(12):
+        store.post("run-1", "mark")  # which nobody answers
+        time.sleep(0.1)
+    assert heard_of(store) == heard
+    driver.send_signal(signal.SIGCONT)
+    while heard_of(store) == heard:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def heard_of(store: SQLiteStore) -> float:
+    holder = store.holder("run-1")
+    assert holder is not None
+    return holder.heard_at
+
+
+def test_a_run_that_another_process_starts_is_not_to_be_had_until_that_dies(store: SQLiteStore, start: Start):
+    driver = start(START_FOR_EVER, "run-1")
+    assert driver.stdout
+    tried = 0
+    while tried < 200:
+        for row in store.unfinished():
+            if row.id != "run-1":
+                tried += 1
+                with pytest.raises(RunLocked):
+                    store.acquire(row.id)
+    driver.kill()
+    written = driver.stdout.read().split()
+    driver.wait()
+    adopted = [store.acquire(row.id).run_id for row in store.unfinished()]
+    assert {id.decode() for id in written} <= set(adopted)
+    assert len(adopted) - len(written) in (1, 2)  # "run-1", and one that could not tell any more
+    for id in adopted[:-1]:
+        assert list(store.read(id)) in ([], [(1, [RetryDue(1, 1.0)])])
 
 
 def test_a_second_store_of_this_process_leaves_the_lease_alone(folder: Path, store: SQLiteStore, start: Start):

@@ -16,6 +16,9 @@ from typing import Protocol
 
 from penstock.engine.events import Event
 
+RETRY_FOR = 30.0
+"""How long what a store refuses is tried again, in seconds, before the run that needs it is given up for now."""
+
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
@@ -40,6 +43,8 @@ class RunRow:
     """How many tasks the plan has."""
     counts: str = "{}"
     """JSON object: state of tasks -> how many, as of the last change of the run's state."""
+    undelivered: int = 0
+    """How many notices of the run are still to be delivered, as of the last change of this number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,7 @@ class RunChange:
     ended_at: float | None = None
     error: str | None = None
     counts: str | None = None
+    undelivered: int | None = None
     reopened: bool = False
 
 
@@ -63,6 +69,9 @@ class Holder:
     pid: int
     host: str
     since: float
+    heard_at: float
+    """When it last gave a sign of life, in seconds since 1970. A driver that has been silent for long hangs, was
+    stopped or is cut off: it is shown as such, and keeps its run as long as the store can tell that it lives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,9 @@ class Lease(Protocol):
     run_id: str
     token: int
     """The fencing token: it grows with every lease of the run, and a write with an older one is refused."""
+    lost: bool
+    """Whether this process has learned that somebody else took the run. Only `append` finds out for certain. A listener
+    of the run is woken when it is learned."""
 
     def release(self) -> None:
         """Give the run back. Releasing twice is harmless."""
@@ -107,6 +119,8 @@ class Store(Protocol):
 
     durable: bool
     """Whether what is written survives the process."""
+    always_safe: bool
+    """Whether every commit is safe when it returns, so that nothing is left to `sync`."""
 
     # --- Journal
 
@@ -122,7 +136,10 @@ class Store(Protocol):
         """Write `events` as one batch at the end of the run's journal, with `change` of its row, and remove the
         messages `taken` from its inbox: all of it or nothing. When it returns, the batch is *written* (it survives kill
         -9); with `safe` it, and everything written before, also survives power loss. LeaseLost if a newer lease was
-        given out."""
+        given out.
+
+        After any other StoreError the caller may append the same batch again, under the same lease and with nothing in
+        between: it is then in the journal once, even if the first commit succeeded and only its answer was lost."""
 
     def sync(self) -> None:
         """Make everything written so far safe."""
@@ -154,7 +171,10 @@ class Store(Protocol):
     # --- History
 
     def create_run(self, run: RunRow, plan: bytes) -> None:
-        """Put a new run on record, safely, with its plan (stored once per fingerprint)."""
+        """Put a new run on record, safely, with its plan (stored once per fingerprint), for whoever acquires it."""
+
+    def start_run(self, run: RunRow, plan: bytes) -> Lease:
+        """Put a new run on record as `create_run` does and become its driver, in one step: nobody can come between."""
 
     def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
         """Keep a plan that a run is about to follow, if it is not kept yet."""
@@ -167,6 +187,9 @@ class Store(Protocol):
 
     def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
         """Runs, newest first."""
+
+    def unfinished(self) -> list[RunRow]:
+        """Runs that are queued or running, held or not, and those with undelivered notices; oldest first."""
 
     def delete_run(self, run_id: str) -> None:
         """Forget a run and its journal, and plans that no other run ever followed. RunLocked while it is driven."""

@@ -21,8 +21,14 @@ class MemoryLease:
     def __init__(self, run_id: str, token: int, give_back: Callable[[MemoryLease], None]) -> None:
         self.run_id = run_id
         self.token = token
-        self.holder = Holder(os.getpid(), os.uname().nodename, time.time())
+        self.lost = False
+        self._holder = os.getpid(), os.uname().nodename, time.time()
         self._give_back = give_back
+
+    @property
+    def holder(self) -> Holder:
+        """This process, which is heard as long as anybody can ask."""
+        return Holder(*self._holder, heard_at=time.time())
 
     def release(self) -> None:
         """Give the run back. Releasing twice is harmless."""
@@ -71,7 +77,7 @@ class _Run:
 
 def _changed(row: RunRow, change: RunChange) -> RunRow:
     values: dict[str, Any] = dict.fromkeys(("ended_at", "error")) if change.reopened else {}
-    for name in ("state", "tasks", "started_at", "ended_at", "error", "counts"):
+    for name in ("state", "tasks", "started_at", "ended_at", "error", "counts", "undelivered"):
         value = getattr(change, name)
         if value is not None:
             values[name] = value
@@ -82,6 +88,7 @@ class MemoryStore:
     """Keeps runs in dictionaries, with the event objects themselves: an append costs less than a microsecond."""
 
     durable = False
+    always_safe = True  # there is nothing to sync
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -134,9 +141,12 @@ class MemoryStore:
             run = self._run(run_id)
             if run.lease is not None:
                 raise RunLocked(f"run {run_id} is being driven already, by this process")
-            run.leases += 1
-            run.lease = MemoryLease(run_id, run.leases, self._release)
-            return run.lease
+            return self._lease(run)
+
+    def _lease(self, run: _Run) -> MemoryLease:
+        run.leases += 1
+        run.lease = MemoryLease(run.row.id, run.leases, self._release)
+        return run.lease
 
     def _release(self, lease: MemoryLease) -> None:
         with self._lock:
@@ -185,11 +195,20 @@ class MemoryStore:
     def create_run(self, run: RunRow, plan: bytes) -> None:
         """Put a new run on record with its plan."""
         with self._lock:
-            self._check()
-            if run.id in self._runs:
-                raise StoreError(f"run {run.id} is on record already: give the new run another id")
-            self._plans.setdefault(run.plan, plan)
-            self._runs[run.id] = _Run(run, followed={run.plan})
+            self._create(run, plan)
+
+    def start_run(self, run: RunRow, plan: bytes) -> MemoryLease:
+        """Put a new run on record and become its driver."""
+        with self._lock:
+            return self._lease(self._create(run, plan))
+
+    def _create(self, run: RunRow, plan: bytes) -> _Run:
+        self._check()
+        if run.id in self._runs:
+            raise StoreError(f"run {run.id} is on record already: give the new run another id")
+        self._plans.setdefault(run.plan, plan)
+        created = self._runs[run.id] = _Run(run, followed={run.plan})
+        return created
 
     def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
         """Keep a plan that a run is about to follow, if it is not kept yet."""
@@ -222,6 +241,16 @@ class MemoryStore:
         rows.reverse()
         rows.sort(key=lambda row: -row.created_at)
         return rows[:limit]
+
+    def unfinished(self) -> list[RunRow]:
+        """Runs that have not ended or have undelivered notices, oldest first."""
+        with self._lock:
+            self._check()
+            rows = [run.row for run in self._runs.values()]
+        return sorted(
+            (row for row in rows if row.state in ("queued", "running") or row.undelivered),
+            key=lambda row: row.created_at,
+        )
 
     def delete_run(self, run_id: str) -> None:
         """Forget a run and its journal, and plans that only this run followed."""

@@ -81,6 +81,12 @@ def _read_numbers(raw: list[Any]) -> tuple[int, ...]:
     return tuple(raw)
 
 
+def _read_texts(raw: list[Any]) -> tuple[str, ...]:
+    if any(type(text) is not str for text in raw):
+        raise ValueError(f"these are no texts: {raw!r:.200}")
+    return tuple(raw)
+
+
 _NUMBER = _Field((int,))
 _TIME = _Field((float, int))
 _TEXT = _Field((str,))
@@ -88,11 +94,12 @@ _FLAG = _Field((bool,))
 _VALUE = _Field((list, type(None)), _read_value)
 _ERROR = _Field((list,), _read_error)
 _NUMBERS = _Field((list,), _read_numbers)
+_TEXTS = _Field((list,), _read_texts)
 _ATTEMPT = (_NUMBER, _NUMBER, _TIME)
 _VALUE_SHAPES = frozenset(product((str,), (int,), (str, type(None)), (str, type(None))))
 
 _KINDS: tuple[tuple[str, Any, tuple[_Field, ...]], ...] = (
-    ("run", ev.RunStarted, (_TIME,)),
+    ("run", ev.RunStarted, (_TIME, _TEXT)),
     ("go", ev.AttemptStarted, _ATTEMPT),
     ("ok", ev.AttemptSucceeded, (*_ATTEMPT, _VALUE)),
     ("fail", ev.AttemptFailed, (*_ATTEMPT, _ERROR, _FLAG)),
@@ -105,6 +112,9 @@ _KINDS: tuple[tuple[str, Any, tuple[_Field, ...]], ...] = (
     ("resume", ev.RunResumed, (_TIME, _FLAG)),
     ("rerun", ev.TasksRerun, (_TIME, _NUMBERS)),
     ("plan", ev.PlanAdopted, (_TIME, _TEXT)),
+    ("notifiers", ev.NotifiersSet, (_TIME, _TEXTS)),
+    ("told", ev.NoticeDelivered, (_TIME, _TEXT)),
+    ("untold", ev.NoticeDropped, (_TIME, _TEXT, _TEXT)),
 )
 
 

@@ -9,6 +9,7 @@ Needs pytest.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import fields, replace
 from pathlib import Path
@@ -60,6 +61,12 @@ class StoreConformance(StoreDriving):
             store.append(lease, [RetryDue(number, 1.0)])
         read = list(store.read("run-1", after))
         assert read == [(number, [RetryDue(number, 1.0)]) for number in range(after + 1, 201)]
+
+    def test_equal_batches_are_as_many_as_were_written(self, store: Store, lease: Lease) -> None:
+        for _ in range(3):
+            store.append(lease, [RetryDue(1, 1.0)], safe=True)
+            store.append(lease, [])
+        assert [events for _, events in store.read("run-1") if events] == [[RetryDue(1, 1.0)]] * 3
 
     def test_journals_of_runs_are_apart(self, store: Store, lease: Lease) -> None:
         store.create_run(new_run("run-2"), b"a plan")
@@ -136,6 +143,7 @@ class StoreConformance(StoreDriving):
         store.add_plan("run-1", "plan-b", b"another plan")
         texts = {"plan": "plan-b", "state": "running", "error": "why", "counts": '{"success": 1}'}
         value: dict[str, Any] = {name: texts.get(name, 7)}
+        assert value[name] != getattr(new_run(), name)
         store.append(lease, [], change=RunChange(**value))
         assert store.run("run-1") == new_run(**value)
 
@@ -180,9 +188,104 @@ class StoreConformance(StoreDriving):
             tasks=5,
             counts='{"success": 5}',
             source=None,
+            undelivered=3,
         )
         store.create_run(full, b"a plan")
         assert store.run("run-2") == full
+        assert store.runs(limit=1) == [full]
+
+    def test_a_started_run_is_on_record_and_driven(self, store: Store) -> None:
+        row = new_run("run-2", plan="plan-b", undelivered=1)
+        lease = store.start_run(row, b"another plan")
+        assert lease.run_id == "run-2"
+        assert not lease.lost
+        assert store.run("run-2") == row
+        assert store.plan("plan-b") == b"another plan"
+        assert store.holder("run-2") is not None
+        with pytest.raises(RunLocked, match="run-2"):
+            store.acquire("run-2")
+        with pytest.raises(RunLocked, match="run-2"):
+            store.delete_run("run-2")
+        store.append(lease, EVERY_EVENT)
+        assert list(store.read("run-2")) == [(1, EVERY_EVENT)]
+        lease.release()
+        assert store.holder("run-2") is None
+        assert store.acquire("run-2").token > lease.token
+        with pytest.raises(LeaseLost):
+            store.append(lease, EVERY_EVENT)
+
+    def test_a_started_run_goes_with_its_plan(self, store: Store) -> None:
+        store.start_run(new_run("run-2", plan="plan-b"), b"another plan").release()
+        store.delete_run("run-2")
+        with pytest.raises(StoreError, match="plan-b"):
+            store.plan("plan-b")
+
+    def test_to_start_a_run_under_an_id_that_was_given_does_nothing(self, store: Store, lease: Lease) -> None:
+        with pytest.raises(StoreError, match="run-1"):
+            store.start_run(new_run(state="other", plan="plan-b"), b"another plan")
+        assert store.runs() == [new_run()]
+        store.append(lease, EVERY_EVENT)
+        lease.release()
+        with pytest.raises(StoreError, match="run-1"):
+            store.start_run(new_run(), b"a plan")
+        assert store.holder("run-1") is None
+
+    def test_one_of_many_threads_starts_a_run_and_the_others_are_refused(self, store: Store) -> None:
+        def start(_: int) -> Lease | None:
+            try:
+                return store.start_run(new_run("run-2"), b"a plan")
+            except StoreError:
+                return None
+
+        [lease] = [lease for lease in in_threads(start, 8) if lease]
+        store.append(lease, EVERY_EVENT)
+        assert [run.id for run in store.runs()] == ["run-2", "run-1"]
+
+    def test_nobody_gets_between_the_start_of_a_run_and_its_lease(self, store: Store) -> None:
+        """Somebody who takes every run that he sees, as those do who adopt the runs of dead drivers."""
+        done = threading.Event()
+        taken: list[str] = []
+
+        def adopt() -> None:
+            while not done.is_set():
+                for row in store.unfinished():
+                    try:
+                        store.acquire(row.id).release()
+                    except RunLocked:
+                        continue
+                    taken.append(row.id)
+
+        store.append(lease := store.acquire("run-1"), [], change=RunChange(state="success"))
+        lease.release()
+        adopting = threading.Thread(target=adopt)
+        adopting.start()
+        try:
+            leases = [store.start_run(new_run(f"new-{number}"), b"a plan") for number in range(30)]
+            for lease in leases:
+                store.append(lease, EVERY_EVENT)
+                store.append(lease, [], change=RunChange(state="success"))
+        finally:
+            done.set()
+            adopting.join()
+        assert taken == []
+
+    def test_unfinished_runs_come_oldest_first(self, store: Store) -> None:
+        described = [("a", "running", 3000.0, 0), ("b", "success", 10.0, 1), ("c", "failed", 5.0, 0)]
+        described += [("d", "queued", 20.0, 0), ("e", "running", 20.0, 0), ("f", "cancelled", 9.0, 0)]
+        rows = {id: new_run(id, state=state, created_at=at, undelivered=n) for id, state, at, n in described}
+        for row in rows.values():
+            store.create_run(row, b"a plan")
+        lease = store.acquire("a")
+        assert store.unfinished() == [rows["b"], rows["d"], rows["e"], new_run(), rows["a"]]
+        store.append(lease, [], change=RunChange(state="success", undelivered=2))
+        assert [row.id for row in store.unfinished()] == ["b", "d", "e", "run-1", "a"]
+        store.append(lease, [], change=RunChange(undelivered=1))
+        assert [row.id for row in store.unfinished()] == ["b", "d", "e", "run-1", "a"]
+        store.append(lease, [], change=RunChange(undelivered=0))
+        assert [row.id for row in store.unfinished()] == ["b", "d", "e", "run-1"]
+        store.append(lease, [], change=RunChange(state="running", reopened=True))
+        store.delete_run("d")
+        assert [row.id for row in store.unfinished()] == ["b", "e", "run-1", "a"]
 
     def test_an_id_is_given_once(self, store: Store) -> None:
         with pytest.raises(StoreError, match="run-1"):
@@ -290,7 +393,7 @@ class StoreConformance(StoreDriving):
         store.close()
         store.close()
         work: list[Callable[[], object]] = [
-            *(store.sync, store.runs),
+            *(store.sync, store.runs, store.unfinished),
             lambda: store.append(lease, [RunStarted(1.0)]),
             lambda: list(store.read("run-1")),
             lambda: store.acquire("run-1"),
@@ -299,6 +402,7 @@ class StoreConformance(StoreDriving):
             lambda: store.messages("run-1"),
             lambda: store.listen("run-1"),
             lambda: store.create_run(new_run("run-2"), b"a plan"),
+            lambda: store.start_run(new_run("run-2"), b"a plan"),
             lambda: store.add_plan("run-1", "plan-b", b"another plan"),
             lambda: store.plan("plan-a"),
             lambda: store.run("run-1"),

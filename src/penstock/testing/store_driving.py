@@ -48,6 +48,7 @@ class StoreDriving(StoreSamples):
         assert holder is not None
         assert (holder.pid, holder.host) == (os.getpid(), socket.gethostname())
         assert before <= holder.since <= time.time()
+        assert abs(holder.heard_at - time.time()) < 60  # by a clock that may be the store's
         lease.release()
         assert store.holder("run-1") is None
 
@@ -55,6 +56,7 @@ class StoreDriving(StoreSamples):
         tokens = []
         for _ in range(3):
             lease = store.acquire("run-1")
+            assert not lease.lost
             tokens.append(lease.token)
             lease.release()
         assert tokens == sorted(set(tokens))
@@ -116,6 +118,19 @@ class StoreDriving(StoreSamples):
         started = time.monotonic()
         assert not listener.wait(0.05)
         assert time.monotonic() - started >= 0.05
+
+    def test_a_driver_that_sleeps_is_heard(self, store: Store, listener: Listener) -> None:
+        first = store.holder("run-1")
+        assert first is not None
+        heard_at = first.heard_at
+        deadline = time.monotonic() + 60
+        while heard_at <= first.heard_at:
+            assert time.monotonic() < deadline, "no sign of life for a minute"
+            listener.wait(0.2)
+            holder = store.holder("run-1")
+            assert holder is not None
+            assert (holder.pid, holder.since) == (first.pid, first.since)
+            heard_at = holder.heard_at
 
     def test_an_early_poke_is_not_lost_and_counts_once(self, listener: Listener) -> None:
         for _ in range(100_000):

@@ -20,6 +20,9 @@ from penstock.engine.events import (
     DriverStopped,
     ErrorText,
     Event,
+    NoticeDelivered,
+    NoticeDropped,
+    NotifiersSet,
     PlanAdopted,
     RetryDue,
     RunResumed,
@@ -34,6 +37,7 @@ T = TypeVar("T")
 
 EVERY_EVENT: list[Event] = [
     RunStarted(1.5),
+    RunStarted(1.5, "ab" * 16),
     AttemptStarted(0, 1, 2.5),
     AttemptSucceeded(0, 1, 3.25),
     AttemptSucceeded(1, 1, 3.25, ValueRef("json", 4, None, "null")),
@@ -49,6 +53,9 @@ EVERY_EVENT: list[Event] = [
     RunResumed(11.0),
     TasksRerun(12.0, (1, 2, 3)),
     PlanAdopted(13.0, "f" * 64),
+    NotifiersSet(14.0, ("slack", "")),
+    NoticeDelivered(15.0, "run/task/0/1/failed"),
+    NoticeDropped(16.0, "run/task/0/1/failed", "OSError: no network"),
 ]
 
 

@@ -30,6 +30,7 @@ changes = st.builds(
     ended_at=maybe,
     error=st.none() | st.sampled_from(["", "why"]),
     counts=st.none() | st.just("{}"),
+    undelivered=st.none() | st.integers(0, 2),
     reopened=st.booleans(),
 )
 
@@ -64,13 +65,21 @@ class Agreement(RuleBasedStateMachine):
         row = new_run(id, plan=plan, workflow=workflow, created_at=float(at))
         self.same(lambda store: store.create_run(row, plan.encode()))
 
+    @rule(id=ids, plan=plans, at=st.integers(0, 3))
+    def start(self, id, plan, at):
+        row = new_run(id, plan=plan, created_at=float(at))
+        self.lease(lambda store: store.start_run(row, plan.encode()))
+
     @rule(id=ids, plan=plans)
     def add_plan(self, id, plan):
         self.same(lambda store: store.add_plan(id, plan, plan.encode()))
 
     @rule(id=ids)
     def acquire(self, id):
-        one, other = self.both(lambda store: store.acquire(id))
+        self.lease(lambda store: store.acquire(id))
+
+    def lease(self, call):
+        one, other = self.both(call)
         if isinstance(one, type):
             assert one == other
         else:
@@ -113,6 +122,7 @@ class Agreement(RuleBasedStateMachine):
     @invariant()
     def all_is_alike(self):
         self.same(lambda store: store.runs())
+        self.same(lambda store: store.unfinished())
         for plan in "pqr":
             self.same(methodcaller("plan", plan))
         for id in ("a", "ab", "abc", "b", "ä", "a%", "z"):

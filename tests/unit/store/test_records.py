@@ -31,6 +31,7 @@ fields = {
     "ErrorText": st.builds(ErrorText, texts, texts, texts),
     "ValueRef | None": st.none() | st.builds(ValueRef, texts, st.integers(0), st.none() | texts, st.none() | texts),
     "tuple[int, ...]": st.lists(st.integers(0)).map(tuple),
+    "tuple[str, ...]": st.lists(texts).map(tuple),
 }
 events = st.one_of(
     *(
@@ -56,7 +57,8 @@ def test_the_format_on_disk():
     """Changing this breaks every journal that was ever written."""
     lines = [json.dumps(row) for row in json.loads(encode_events(EVERY_EVENT).decode("utf-8", "surrogatepass"))]
     assert lines == [
-        '["run", 1.5]',
+        '["run", 1.5, ""]',
+        f'["run", 1.5, "{"ab" * 16}"]',
         '["go", 0, 1, 2.5]',
         '["ok", 0, 1, 3.25, null]',
         '["ok", 1, 1, 3.25, ["json", 4, null, "null"]]',
@@ -73,6 +75,9 @@ def test_the_format_on_disk():
         '["resume", 11.0, true]',
         '["rerun", 12.0, [1, 2, 3]]',
         f'["plan", 13.0, "{"f" * 64}"]',
+        '["notifiers", 14.0, ["slack", ""]]',
+        '["told", 15.0, "run/task/0/1/failed"]',
+        '["untold", 16.0, "run/task/0/1/failed", "OSError: no network"]',
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -48,11 +49,14 @@ def store_error(error: apsw.Error | OSError, path: Path) -> StoreError:
     return StoreError(f"{path}: {error}")
 
 
-def connect(path: Path) -> apsw.Connection:
-    """A connection to the database, for one thread at a time. apsw's errors are the caller's to translate."""
+def connect(path: Path, check: Callable[[apsw.Connection], None] | None = None) -> apsw.Connection:
+    """A connection to the database, for one thread at a time. `check` may refuse it before anything in it is changed.
+    apsw's errors are the caller's to translate."""
     db = apsw.Connection(os.fspath(path))
     try:
         db.set_busy_timeout(_BUSY_MS)
+        if check is not None:
+            check(db)
         if db.execute("PRAGMA journal_mode = WAL").fetchall() != [("wal",)]:
             raise StoreError(f"{path}: this file system lacks the shared memory that the store needs: choose another")
         for pragma in _PRAGMAS:
@@ -68,6 +72,15 @@ def storable(*values: Any) -> Row:
     return tuple(
         value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value for value in values
     )
+
+
+def typed(row: Row, shape: tuple[tuple[type, ...], ...], what: str) -> Row:
+    """The row, if its values have the types of its shape. StoreCorrupt else: a damaged page may hold anything."""
+    if len(row) != len(shape) or any(type(value) not in kinds for value, kinds in zip(row, shape, strict=True)):
+        raise StoreCorrupt(
+            f"a {what} on record has fields that it cannot have: the store was damaged; restore a backup"
+        )
+    return row
 
 
 class Guarded:

@@ -1,9 +1,11 @@
-"""The folder of a store: made for its owner alone, and refused where files are not local."""
+"""The folder of a store: made for its owner alone, and refused where files are not local or not his own."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
+import stat
 from pathlib import Path
 
 from penstock.errors import StoreError
@@ -29,11 +31,13 @@ _NETWORK = frozenset(
         *("fuse.gcsfuse", "fuse.davfs2", "fuse.juicefs", "fuse.mount-s3", "fuse.blobfuse2", "fuse.smbnetfs"),
     )
 )
+_FILES = ("penstock.db", "penstock.db-wal", "penstock.db-shm", "write.lock", "lease.lock")
 _OCTAL = re.compile(r"\\([0-7]{3})")
 
 
 def prepare_folder(folder: Path) -> None:
-    """Make the folder, with what it is in, if it is not there. StoreError where no store can be."""
+    """Make the folder, with what it is in, if it is not there. StoreError where no store can be: on a network, in the
+    folder of another user, or where other users may write."""
     kind = network_file_system(folder, mounts())
     if kind is not None:
         raise StoreError(
@@ -43,8 +47,51 @@ def prepare_folder(folder: Path) -> None:
     try:
         if _make(folder, 0o700):
             (folder / ".gitignore").write_text("*\n", "utf-8")
+            return
     except OSError as error:
         raise StoreError(f"the store's folder {folder} cannot be made: {error.strerror}") from error
+    try:
+        _check_owner(folder, os.stat(folder), "folder")
+        for file in map(folder.joinpath, _FILES):
+            _check_file(file)
+    except OSError as error:
+        raise StoreError(f"the store's folder {folder} cannot be read: {error.strerror}") from error
+
+
+def _check_file(file: Path) -> None:
+    try:
+        found = os.lstat(file)
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode):
+        raise StoreError(
+            f"{file} is no regular file: put the store's own file there, or choose another folder for the store"
+        )
+    _check_owner(file, found, "file")
+
+
+def _check_owner(path: Path, found: os.stat_result, kind: str) -> None:
+    """Whoever may write here could have this process read what he likes; what root writes here, he could not read."""
+    if found.st_uid != os.geteuid():
+        owner, me = _user(found.st_uid), _user(os.geteuid())
+        raise StoreError(
+            f"the store's {kind} {path} belongs to {owner}, and this process runs as {me}: run it as {owner}, or "
+            "choose another folder with store='sqlite:///PATH' or the environment's PENSTOCK_HOME"
+        )
+    if found.st_mode & stat.S_IWOTH:
+        raise StoreError(
+            f"every user of this machine may write to the store's {kind} {path}: see who has done so, then forbid it "
+            f"with: chmod o-w {shlex.quote(str(path))}"
+        )
+
+
+def _user(number: int) -> str:
+    import pwd
+
+    try:
+        return f"user '{pwd.getpwuid(number).pw_name}'"
+    except KeyError:
+        return f"user {number}"
 
 
 def mounts() -> str:

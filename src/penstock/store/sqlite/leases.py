@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
 
 from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
 from penstock.store.base import Holder, Lease
 from penstock.store.sqlite.connection import Reader, Row, store_error
 from penstock.store.sqlite.locks import LockFile
+from penstock.store.sqlite.wake import heard_at
 from penstock.store.sqlite.writer import Writer
 
 LEASE_LOCK = "lease.lock"
@@ -23,11 +27,17 @@ class SQLiteLease:
     def __init__(self, leases: Leases, run_id: str, number: int, token: int) -> None:
         self.run_id = run_id
         self.token = token
+        self.lost = False
+        """See `Lease.lost`. Here nobody can take a run whose driver lives, but where somebody has removed the file of
+        locks; `append` finds that out and nothing else, so that no listener need be woken."""
         self.number = number
         self.lock = threading.Lock()
         """Held by whoever writes under this lease: a batch is chained to the one before."""
         self.tip: tuple[int, bytes] | None = None
         """Number and checksum of the last batch; None if they are to be looked up."""
+        self.doubtful: tuple[bytes, int, bytes] | None = None
+        """Of a batch whose commit has failed, and which may be on record all the same: the checksum before it, its
+        number and its checksum."""
         self._leases = leases
 
     def release(self) -> None:
@@ -38,25 +48,53 @@ class SQLiteLease:
 class Leases:
     """The leases of one store."""
 
-    def __init__(self, locks: LockFile, reader: Reader, writer: Writer, sql: dict[str, str]) -> None:
+    def __init__(
+        self, locks: LockFile, reader: Reader, writer: Writer, sql: dict[str, str], pipe: Callable[[int], Path]
+    ) -> None:
         self._locks = locks
         self._reader = reader
         self._writer = writer
         self._sql = sql
+        self._pipe = pipe
         self._held: dict[str, SQLiteLease] = {}
 
     def acquire(self, run_id: str, number: int) -> SQLiteLease:
         """A new lease. RunLocked if somebody alive has one."""
-        values = (number, os.getpid(), os.uname().nodename, time.time())
-        query = self._sql["lease"]
         self._lock(run_id, number)
         try:
-            rows: list[Row] = self._writer.commit(lambda db: db.execute(query, values).fetchall())
+            rows = self._writer.commit(lambda db: self._sign(db, number))
             if not rows:
                 raise RunNotFound(f"run {run_id} was deleted")
         except BaseException:
             self._locks.give_back(number)
             raise
+        return self._given(run_id, number, rows)
+
+    def create(self, run_id: str, insert: Callable[[apsw.Connection], int]) -> SQLiteLease:
+        """The first lease of a run, which `insert` puts on record, giving its number: both in one transaction, so that
+        whoever sees the run sees it driven."""
+        locked: list[int] = []
+
+        def work(db: apsw.Connection) -> list[Row]:
+            number = insert(db)
+            if not self._take(number):  # as for a moment after another process failed to create a run of this number
+                raise StoreError(f"run {run_id} cannot be created, since its lock is in use: try again")
+            locked.append(number)
+            return self._sign(db, number)
+
+        try:
+            rows = self._writer.commit(work, safe=True)
+        except BaseException:
+            for number in locked:
+                self._locks.give_back(number)
+            raise
+        return self._given(run_id, locked[0], rows)
+
+    def _sign(self, db: apsw.Connection, number: int) -> list[Row]:
+        signature = (number, os.getpid(), os.uname().nodename, time.time())
+        return db.execute(self._sql["lease"], signature).fetchall()
+
+    def _given(self, run_id: str, number: int, rows: list[Row]) -> SQLiteLease:
         lease = self._held[run_id] = SQLiteLease(self, run_id, number, rows[0][0])
         return lease
 
@@ -86,7 +124,9 @@ class Leases:
         if pid is None:
             return None
         row = self._reader.row(self._sql["holder"], number)
-        return Holder(*row) if row else Holder(pid, os.uname().nodename, time.time())  # he has yet to sign
+        # Without a row, he has yet to sign.
+        owner, host, since = row if row is not None else (pid, os.uname().nodename, time.time())
+        return Holder(owner, host, since, max(since, heard_at(self._pipe(number)) or since))
 
     @contextmanager
     def nobody(self, run_id: str, number: int) -> Iterator[None]:

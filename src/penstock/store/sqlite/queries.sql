@@ -9,9 +9,10 @@ UPDATE run SET
     state = coalesce(?2, state),
     tasks = coalesce(?3, tasks),
     started_at = coalesce(?4, started_at),
-    ended_at = coalesce(?5, iif(?8, NULL, ended_at)),
-    error = coalesce(?6, iif(?8, NULL, error)),
-    counts = coalesce(?7, counts)
+    ended_at = coalesce(?5, iif(?9, NULL, ended_at)),
+    error = coalesce(?6, iif(?9, NULL, error)),
+    counts = coalesce(?7, counts),
+    undelivered = coalesce(?8, undelivered)
 WHERE number = ?1;
 
 -- take --
@@ -45,6 +46,10 @@ SELECT number, 1, ?2, ?3, ?4 FROM run WHERE number = ?1
 ON CONFLICT DO UPDATE SET token = token + 1, pid = excluded.pid, host = excluded.host, since = excluded.since
 RETURNING token;
 
+-- is_newest --
+-- Whether nobody has a newer lease of a run.
+SELECT 1 FROM lease WHERE run = ?1 AND token = ?2;
+
 -- release --
 -- Nobody drives this run any more, if nobody else has taken it since.
 UPDATE lease SET pid = NULL, host = NULL, since = NULL WHERE run = ?1 AND token = ?2;
@@ -77,8 +82,9 @@ SELECT body FROM plan WHERE fingerprint = ?1;
 
 -- create_run --
 -- A new run.
-INSERT INTO run (id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+INSERT INTO run
+    (id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 RETURNING number;
 
 -- follow --
@@ -87,25 +93,31 @@ INSERT INTO followed (run, plan) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
 
 -- run --
 -- The run with this id.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts FROM run
-WHERE id = ?1;
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+FROM run WHERE id = ?1;
 
 -- runs_by_prefix --
 -- A few of the runs whose ids begin so.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts FROM run
-WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 AND id < ?1 || char(0x10ffff)
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+FROM run WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 AND id < ?1 || char(0x10ffff)
 ORDER BY id LIMIT 4;
 
 -- runs --
 -- All runs, newest first.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts FROM run
-ORDER BY created_at DESC, number DESC LIMIT ?1;
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+FROM run ORDER BY created_at DESC, number DESC LIMIT ?1;
 
 -- runs_of --
 -- The runs of one workflow, newest first.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts FROM run
-WHERE workflow = ?2
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+FROM run WHERE workflow = ?2
 ORDER BY created_at DESC, number DESC LIMIT ?1;
+
+-- unfinished --
+-- The runs that have not ended or have undelivered notices, oldest first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+FROM run WHERE state IN ('queued', 'running') OR undelivered > 0
+ORDER BY created_at, number;
 
 -- delete_journal --
 -- The whole journal of a run.
@@ -135,3 +147,43 @@ DELETE FROM plan WHERE fingerprint = ?1;
 -- delete_run --
 -- The row of a run.
 DELETE FROM run WHERE number = ?1;
+
+-- run_numbers --
+-- All runs with their numbers.
+SELECT number, id FROM run;
+
+-- stray_journals --
+-- Runs of which there is a journal and no row.
+SELECT DISTINCT id >> 32 FROM journal WHERE NOT EXISTS (SELECT 1 FROM run WHERE number = journal.id >> 32);
+
+-- unfollowed_plans --
+-- How many plans no run follows.
+SELECT count(*) FROM plan WHERE NOT EXISTS (SELECT 1 FROM followed WHERE followed.plan = fingerprint);
+
+-- delete_unfollowed_plans --
+-- The plans that no run follows.
+DELETE FROM plan WHERE NOT EXISTS (SELECT 1 FROM followed WHERE followed.plan = fingerprint);
+
+-- stray_leases --
+-- How many leases are of no run.
+SELECT count(*) FROM lease WHERE run NOT IN (SELECT number FROM run);
+
+-- delete_stray_leases --
+-- The leases of no run.
+DELETE FROM lease WHERE run NOT IN (SELECT number FROM run);
+
+-- stray_messages --
+-- How many messages are to no run.
+SELECT count(*) FROM message WHERE run NOT IN (SELECT number FROM run);
+
+-- delete_stray_messages --
+-- The messages to no run.
+DELETE FROM message WHERE run NOT IN (SELECT number FROM run);
+
+-- stray_notes --
+-- How many notes there are that a run follows a plan, of no run.
+SELECT count(*) FROM followed WHERE run NOT IN (SELECT number FROM run);
+
+-- delete_stray_notes --
+-- The notes that a run follows a plan, of no run.
+DELETE FROM followed WHERE run NOT IN (SELECT number FROM run);

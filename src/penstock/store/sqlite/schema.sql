@@ -14,10 +14,12 @@ CREATE TABLE run (
     ended_at REAL,
     error TEXT,
     tasks INTEGER NOT NULL,
-    counts TEXT NOT NULL
+    counts TEXT NOT NULL,
+    undelivered INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX run_by_age ON run (created_at);
 CREATE INDEX run_by_workflow ON run (workflow, created_at);
+CREATE INDEX run_unfinished ON run (created_at) WHERE state IN ('queued', 'running') OR undelivered > 0;
 
 CREATE TABLE plan (
     fingerprint TEXT PRIMARY KEY,

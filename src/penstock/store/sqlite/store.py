@@ -16,20 +16,21 @@ from penstock.errors import RunNotFound, StoreError
 from penstock.store.base import Holder, Lease, Message, RunChange, RunRow
 from penstock.store.lookup import only_match
 from penstock.store.records import encode_events
-from penstock.store.sqlite.connection import Reader, Row, storable, store_error
+from penstock.store.sqlite.connection import Reader, Row, storable, store_error, typed
 from penstock.store.sqlite.folder import prepare_folder
 from penstock.store.sqlite.journal import chained, read_batches, seed
 from penstock.store.sqlite.leases import LEASE_LOCK, Leases, SQLiteLease, lost
 from penstock.store.sqlite.locks import open_lock_file
 from penstock.store.sqlite.queries import queries
+from penstock.store.sqlite.upkeep import SQLiteUpkeep
 from penstock.store.sqlite.wake import PipeListener, wake
 from penstock.store.sqlite.writer import Writer
 
 _row = attrgetter(
     *("id", "workflow", "state", "params", "plan", "source"),
-    *("created_at", "started_at", "ended_at", "error", "tasks", "counts"),
+    *("created_at", "started_at", "ended_at", "error", "tasks", "counts", "undelivered"),
 )
-_changes = attrgetter("state", "tasks", "started_at", "ended_at", "error", "counts", "reopened")
+_changes = attrgetter("state", "tasks", "started_at", "ended_at", "error", "counts", "undelivered", "reopened")
 
 
 class SQLiteStore:
@@ -40,6 +41,7 @@ class SQLiteStore:
     """
 
     durable = True
+    always_safe = False
 
     def __init__(self, folder: Path) -> None:
         folder = Path(os.path.abspath(folder))  # this process may change its directory
@@ -63,8 +65,9 @@ class SQLiteStore:
             opened.callback(self._writer.close)
             self._reader = Reader(path)
             opened.callback(self._reader.close)
-            self._leases = Leases(lease_lock, self._reader, self._writer, self._sql)
+            self._leases = Leases(lease_lock, self._reader, self._writer, self._sql, self._pipe)
             opened.callback(self._leases.close)
+            self.upkeep = SQLiteUpkeep(folder, self._reader, self._writer, lease_lock, self._sql, self._wake)
             self._opened = opened.pop_all()
 
     # --- Journal
@@ -83,21 +86,35 @@ class SQLiteStore:
         own = self._leases.own(lease)
         body = encode_events(events)
         with own.lock:
-            last, checksum = own.tip or self._last_batch(own)
-            checksum = chained(checksum, body)
+            last, before = own.tip or self._last_batch(own)
+            if own.doubtful is not None and _is_there(own.doubtful, last, before, body):
+                self._accept(own, safe)
+                own.tip, own.doubtful = (last, before), None
+                return
+            checksum = chained(before, body)
 
             def write(db: apsw.Connection) -> None:
                 db.execute(self._append, (own.number, last + 1, body, checksum, own.token))
                 if not db.changes():
+                    own.lost = True
                     raise lost(own)
                 if change is not None:
                     self._change(db, own, change)
                 for message in taken:
                     db.execute(self._sql["take"], (own.number, message))
 
-            own.tip = None
+            own.tip, own.doubtful = None, (before, last + 1, checksum)
             self._writer.commit(write, safe=safe)
-            own.tip = last + 1, checksum
+            own.tip, own.doubtful = (last + 1, checksum), None
+
+    def _accept(self, own: SQLiteLease, safe: bool) -> None:
+        """Take the batch that ends the journal for the one that failed to be committed, if nobody else can have written
+        it."""
+        if self._reader.row(self._sql["is_newest"], own.number, own.token) is None:
+            own.lost = True
+            raise lost(own)
+        if safe:
+            self.sync()
 
     def _last_batch(self, lease: SQLiteLease) -> tuple[int, bytes]:
         row = self._reader.row(self._sql["last_batch"], lease.number)
@@ -136,7 +153,8 @@ class SQLiteStore:
 
     def messages(self, run_id: str) -> list[Message]:
         """What is in the inbox, oldest first."""
-        return [Message(*row) for row in self._reader.rows(self._sql["messages"], self._number(run_id))]
+        rows = self._reader.rows(self._sql["messages"], self._number(run_id))
+        return [Message(*typed(row, _MESSAGE, "message")) for row in rows]
 
     def listen(self, run_id: str) -> PipeListener:
         """A place to sleep for the driver of a run."""
@@ -151,17 +169,21 @@ class SQLiteStore:
 
     def create_run(self, run: RunRow, plan: bytes) -> None:
         """Put a new run on record, safely, with its plan."""
-        values = storable(*_row(run))
+        self._writer.commit(lambda db: self._insert(db, run, plan), safe=True)
 
-        def write(db: apsw.Connection) -> None:
-            db.execute(self._sql["add_plan"], (run.plan, plan))
-            try:
-                number = db.execute(self._sql["create_run"], values).fetchall()[0][0]
-            except apsw.ConstraintError as error:
-                raise StoreError(f"run {run.id} is on record already: give the new run another id") from error
-            db.execute(self._sql["follow"], (number, run.plan))
+    def start_run(self, run: RunRow, plan: bytes) -> SQLiteLease:
+        """Put a new run on record, safely, with its plan, and become its driver."""
+        return self._leases.create(run.id, lambda db: self._insert(db, run, plan))
 
-        self._writer.commit(write, safe=True)
+    def _insert(self, db: apsw.Connection, run: RunRow, plan: bytes) -> int:
+        db.execute(self._sql["add_plan"], (run.plan, plan))
+        try:
+            rows: list[Row] = db.execute(self._sql["create_run"], storable(*_row(run))).fetchall()
+        except apsw.ConstraintError as error:
+            raise StoreError(f"run {run.id} is on record already: give the new run another id") from error
+        number: int = rows[0][0]
+        db.execute(self._sql["follow"], (number, run.plan))
+        return number
 
     def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
         """Keep a plan that a run is about to follow, if it is not kept yet."""
@@ -180,15 +202,15 @@ class SQLiteStore:
         row = self._reader.row(self._sql["plan"], fingerprint)
         if row is None:
             raise StoreError(f"no plan {fingerprint} is kept")
-        body: bytes = row[0]
+        body: bytes = typed(row, ((bytes,),), "plan")[0]
         return body
 
     def run(self, run_id: str) -> RunRow:
         """The run with this id, or with the only id that begins so."""
         row = self._reader.row(self._sql["run"], run_id)
         if row is not None:
-            return RunRow(*row)
-        return only_match(run_id, [RunRow(*row) for row in self._reader.rows(self._sql["runs_by_prefix"], run_id)])
+            return _run_row(row)
+        return only_match(run_id, [_run_row(row) for row in self._reader.rows(self._sql["runs_by_prefix"], run_id)])
 
     def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
         """Runs, newest first."""
@@ -197,7 +219,11 @@ class SQLiteStore:
             rows = self._reader.rows(self._sql["runs"], many)
         else:
             rows = self._reader.rows(self._sql["runs_of"], many, workflow)
-        return [RunRow(*row) for row in rows]
+        return [_run_row(row) for row in rows]
+
+    def unfinished(self) -> list[RunRow]:
+        """Runs that have not ended or have undelivered notices, oldest first."""
+        return [_run_row(row) for row in self._reader.rows(self._sql["unfinished"])]
 
     def delete_run(self, run_id: str) -> None:
         """Forget a run and its journal, and plans that only this run followed. RunLocked while it is driven."""
@@ -225,6 +251,24 @@ class SQLiteStore:
             raise _not_found(run_id)
         number: int = row[0]
         return number
+
+
+def _is_there(doubtful: tuple[bytes, int, bytes], last: int, checksum: bytes, body: bytes) -> bool:
+    """Whether the journal ends with the batch that failed to be committed, and it is this one."""
+    before, number, expected = doubtful
+    return (last, checksum) == (number, expected) and chained(before, body) == expected
+
+
+_TEXT, _MAYBE_TEXT, _NUMBER, _TIME, _MAYBE_TIME = (str,), (str, type(None)), (int,), (float,), (float, type(None))
+_RUN = (
+    *(_TEXT, _TEXT, _TEXT, _TEXT, _TEXT, _MAYBE_TEXT, _TIME, _MAYBE_TIME, _MAYBE_TIME, _MAYBE_TEXT, _NUMBER, _TEXT),
+    _NUMBER,
+)
+_MESSAGE = (_NUMBER, _TEXT, _TEXT, _TIME)
+
+
+def _run_row(row: Row) -> RunRow:
+    return RunRow(*typed(row, _RUN, "run"))
 
 
 def _not_found(run_id: str) -> RunNotFound:

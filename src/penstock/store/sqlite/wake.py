@@ -3,6 +3,9 @@
 A pipe needs no import, has no limit on its path's length, serves threads, signal handlers and other processes alike,
 and dies with its readers. That a wake-up was lost, or that the folder cannot hold a pipe, is caught by a look into the
 inbox once a second.
+
+The pipe also tells that its driver is not stuck: once a second, the sleeper sets its times to now. The time of the last
+*access* counts, since whoever wakes the driver changes the time of the last change.
 """
 
 from __future__ import annotations
@@ -47,6 +50,7 @@ class PipeListener:
             now = time.monotonic()
             if now >= self._look_at:
                 self._look_at = now + _NET
+                self._give_sign()
                 if self._has_messages():
                     return True
             until = self._look_at if deadline is None else min(deadline, self._look_at)
@@ -76,6 +80,13 @@ class PipeListener:
             if self._writer != self._reader:
                 os.close(self._writer)
 
+    def _give_sign(self) -> None:
+        if self._path is not None:
+            try:
+                os.utime(self._reader)
+            except OSError:
+                pass  # it is for show
+
     def _unlink(self) -> None:
         try:
             # Whoever drives the run next may listen already, at a pipe of his own.
@@ -89,6 +100,14 @@ class PipeListener:
             os.read(self._reader, 65536)
         except BlockingIOError:
             pass
+
+
+def heard_at(path: Path) -> float | None:
+    """When the listener at a path last gave a sign of life, in seconds since 1970; None where there is no pipe."""
+    try:
+        return os.stat(path).st_atime
+    except OSError:
+        return None
 
 
 def wake(path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -85,6 +86,60 @@ def test_a_file_in_the_folders_place(tmp_path: Path):
     (tmp_path / "store").write_text("")
     with pytest.raises(StoreError, match="cannot be made"):
         SQLiteStore(tmp_path / "store")
+
+
+@pytest.fixture
+def of_another_user(tmp_path: Path) -> Path:
+    """A folder that is not of the user who runs the tests."""
+    if os.geteuid() != 0:
+        return Path("/usr")
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    os.chown(folder, 54_321, 54_321)
+    return folder
+
+
+def test_a_folder_of_another_user_is_refused(of_another_user: Path, tmp_path: Path):
+    before = os.listdir(of_another_user)
+    (tmp_path / "link").symlink_to(of_another_user)
+    for folder in (of_another_user, tmp_path / "link"):
+        with pytest.raises(StoreError, match=rf"{folder} belongs to user .*runs as user .*PENSTOCK_HOME"):
+            SQLiteStore(folder)
+    assert os.listdir(of_another_user) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+@pytest.mark.parametrize("name", ["penstock.db", "penstock.db-wal", "write.lock", "lease.lock"])
+def test_a_file_of_another_user_is_refused(tmp_path: Path, name: str):
+    SQLiteStore(tmp_path / "store").close()
+    (tmp_path / "store" / name).touch()
+    os.chown(tmp_path / "store" / name, 54_321, 54_321)
+    with pytest.raises(StoreError, match=rf"file .*{name} belongs to user 54321"):
+        SQLiteStore(tmp_path / "store")
+
+
+def test_a_folder_or_file_that_all_may_write_is_refused_until_that_is_mended(tmp_path: Path):
+    folder = tmp_path / "my store"
+    SQLiteStore(folder).close()
+    for path in (folder, folder / "penstock.db"):
+        mode = stat.S_IMODE(path.stat().st_mode)
+        path.chmod(mode | 0o002)
+        with pytest.raises(StoreError, match=r"every user .* may write .*chmod o-w '") as refusal:
+            SQLiteStore(folder)
+        subprocess.run(str(refusal.value).rpartition("with: ")[2], shell=True, check=True)
+        assert stat.S_IMODE(path.stat().st_mode) == mode
+        SQLiteStore(folder).close()
+
+
+@pytest.mark.parametrize("name", ["penstock.db", "penstock.db-wal", "write.lock", "lease.lock"])
+def test_a_link_in_the_place_of_a_file_is_refused(tmp_path: Path, name: str):
+    SQLiteStore(tmp_path / "store").close()
+    (tmp_path / "elsewhere").touch(0o600)
+    (tmp_path / "store" / name).unlink(missing_ok=True)
+    (tmp_path / "store" / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StoreError, match=f"{name} is no regular file"):
+        SQLiteStore(tmp_path / "store")
+    assert (tmp_path / "elsewhere").read_bytes() == b""
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -24,14 +24,16 @@ def test_every_block_is_one_statement_in_words_and_sql():
         assert "--" not in statement, name
 
 
-@pytest.mark.parametrize("name", ["run", "runs_by_prefix", "runs", "runs_of"])
+@pytest.mark.parametrize("name", ["run", "runs_by_prefix", "runs", "runs_of", "unfinished"])
 def test_rows_of_runs_have_the_columns_of_a_run(name: str):
-    columns = queries()[name].removeprefix("SELECT ").partition(" FROM ")[0].split(", ")
+    columns = queries()[name].removeprefix("SELECT ").partition("\nFROM ")[0].split(", ")
     assert columns == [field.name for field in dataclasses.fields(RunRow)]
-    assert f"INSERT INTO run ({', '.join(columns)})" in queries()["create_run"]
+    assert f"INSERT INTO run\n    ({', '.join(columns)})" in queries()["create_run"]
 
 
 def test_every_query_is_used_and_every_use_is_a_query():
     python = "".join(path.read_text("utf-8") for path in FOLDER.glob("*.py"))
-    used = set(re.findall(r'_sql\["(\w+)"\]', python)) | set(re.findall(r'"(delete_\w+|unfollow)"', python))
+    used = set(re.findall(r'_sql\["(\w+)"\]', python)) | set(
+        re.findall(r'"(delete_\w+|unfollow\w*|stray_\w+)"', python)
+    )
     assert used - {"delete_run"} == set(queries()) - {"delete_run"}

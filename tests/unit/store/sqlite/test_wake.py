@@ -3,12 +3,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from penstock.store.sqlite.wake import PipeListener, wake
+from penstock.store.sqlite.wake import PipeListener, heard_at, wake
 
 Listen = Callable[..., PipeListener]
 
@@ -80,6 +81,28 @@ def test_without_a_pipe_the_inbox_is_looked_into(listen: Listen, tmp_path: Path,
     assert listener.wait(60)
     inbox.append(1)
     assert listener.wait(None)
+
+
+def test_a_listener_that_waits_gives_signs_of_life_and_nobody_else_does(listen: Listen, tmp_path: Path):
+    assert heard_at(tmp_path / "pipe") is None
+    listener = listen()
+    first = heard_at(tmp_path / "pipe")
+    assert first is not None
+    assert abs(first - time.time()) < 60
+    os.utime(tmp_path / "pipe", (1.0, 1.0))
+    for _ in range(10):
+        wake(tmp_path / "pipe")
+        listener.poke()
+    assert heard_at(tmp_path / "pipe") == 1.0, "it is silent, however often others call"
+    listener.wait(0)
+    assert heard_at(tmp_path / "pipe") != 1.0, "it has read the calls"
+    os.utime(tmp_path / "pipe", (1.0, 1.0))
+    assert not listener.wait(1.1)
+    last = heard_at(tmp_path / "pipe")
+    assert last is not None
+    assert last >= first
+    listener.close()
+    assert heard_at(tmp_path / "pipe") is None
 
 
 def test_many_listeners_leave_nothing_open(listen: Listen):

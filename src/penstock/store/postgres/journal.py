@@ -1,0 +1,47 @@
+"""How batches are written and read back.
+
+A batch is written by one statement. When its answer is lost with the connection, nobody knows whether it was committed:
+the lease remembers its number and checksum, and the next append looks whether it is there. The old statement may even
+be under way still; then the second one meets it at the row of the lease, or at the batch's number, which is given once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+
+from penstock.engine.events import Event
+from penstock.store.base import RunChange
+from penstock.store.chain import chained, read_chain, seed
+from penstock.store.postgres.connection import storable
+from penstock.store.postgres.leases import PostgresLease, lost
+from penstock.store.postgres.pool import Pool
+
+_KEEP = RunChange()
+_changes = attrgetter("state", "tasks", "started_at", "ended_at", "error", "counts", "undelivered", "reopened")
+
+
+def write_batch(pool: Pool, lease: PostgresLease, body: bytes, change: RunChange | None, taken: Sequence[int]) -> None:
+    """Put a batch at the end of a run's journal; see `Store.append`. The caller holds the lock of the lease."""
+    number, previous = lease.tip or _last_batch(pool, lease)
+    if lease.doubtful is not None:
+        before, doubtful, checksum = lease.doubtful
+        if (number, previous) == (doubtful, checksum) and chained(before, body) == checksum:
+            lease.tip, lease.doubtful = (number, checksum), None
+            return
+    checksum = chained(previous, body)
+    lease.tip, lease.doubtful = None, (previous, number + 1, checksum)
+    batch = (lease.number, lease.token, number + 1, body, checksum, list(taken))
+    if not pool.rows("append", *batch, change is not None, *storable(*_changes(change or _KEEP))):
+        raise lost(lease)
+    lease.tip, lease.doubtful = (number + 1, checksum), None
+
+
+def _last_batch(pool: Pool, lease: PostgresLease) -> tuple[int, bytes]:
+    rows = pool.read("last_batch", lease.number)
+    return (rows[0][0], rows[0][1]) if rows else (0, seed(lease.run_id))
+
+
+def read_batches(pool: Pool, run_id: str, number: int, after: int) -> Iterator[tuple[int, list[Event]]]:
+    """The batches of run `number` after one of them. No connection is in use while the caller has a batch in hand."""
+    return read_chain(lambda first, count: pool.read("batches", number, first, count), run_id, after)

@@ -1,0 +1,253 @@
+-- settings --
+-- What holds in every session: names are those of the store's schema, and a commit that was acknowledged is on disk.
+SELECT
+    set_config('search_path', quote_ident($1), false),
+    set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+        WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false),
+    set_config('default_transaction_isolation', 'read committed', false),
+    set_config('idle_in_transaction_session_timeout', '10s', false),
+    current_setting('server_version_num')::int,
+    current_setting('server_encoding');
+
+-- keepalives --
+-- How soon the server finds out that this machine is gone.
+SELECT
+    set_config('tcp_keepalives_idle', $1, false),
+    set_config('tcp_keepalives_interval', $1, false),
+    set_config('tcp_keepalives_count', $2, false),
+    set_config('tcp_user_timeout', $3, false);
+
+-- session --
+-- The process of the server that serves this session.
+SELECT pg_backend_pid();
+
+-- identity --
+-- Which store this is.
+SELECT id FROM identity;
+
+-- append --
+-- One batch, if the lease of its writer is still the newest and was not given back. Its row stays locked until the
+-- commit, so that nobody takes the run over between the look and the write. NULL keeps what is in the run's row, but a
+-- run that was reopened forgets its end and its error.
+WITH own AS (
+    SELECT run FROM lease WHERE run = $1 AND token = $2 AND pid IS NOT NULL FOR NO KEY UPDATE
+), written AS (
+    INSERT INTO journal (run, batch, body, checksum) SELECT run, $3, $4, $5 FROM own
+), taken AS (
+    DELETE FROM message USING own WHERE message.run = own.run AND message.id = ANY($6::int8[])
+), changed AS (
+    UPDATE run SET
+        state = coalesce($8, state),
+        tasks = coalesce($9::int8, tasks),
+        started_at = coalesce($10::float8, started_at),
+        ended_at = coalesce($11::float8, CASE WHEN $15::bool THEN NULL ELSE ended_at END),
+        error = coalesce($12, CASE WHEN $15::bool THEN NULL ELSE error END),
+        counts = coalesce($13, counts),
+        undelivered = coalesce($14::int8, undelivered)
+    FROM own WHERE run.number = own.run AND $7::bool
+)
+SELECT run FROM own;
+
+-- batches --
+-- Some batches of a run, from one number on, in order.
+SELECT batch, body, checksum FROM journal WHERE run = $1 AND batch >= $2 ORDER BY batch LIMIT $3;
+
+-- last_batch --
+-- Where a run's journal ends.
+SELECT batch, checksum FROM journal WHERE run = $1 ORDER BY batch DESC LIMIT 1;
+
+-- number --
+-- The number of the run with this id.
+SELECT number FROM run WHERE id = $1;
+
+-- lock --
+-- The lock on a run for this session, if no other session has it.
+SELECT pg_try_advisory_lock($1::int4, $2::int4);
+
+-- unlock --
+-- The lock on a run is given back.
+SELECT pg_advisory_unlock($1::int4, $2::int4);
+
+-- lease --
+-- A new lease of a run, newer than all before, unless the last one is neither given back nor silent for its period. A
+-- sign of life from the future is none: the server's clock was set back.
+UPDATE lease SET
+    token = token + 1, pid = $2::int8, host = $3, since = clock_timestamp(), heard_at = clock_timestamp(),
+    period = make_interval(secs => $4::float8)
+WHERE run = $1 AND (pid IS NULL OR heard_at NOT BETWEEN clock_timestamp() - period AND clock_timestamp() + period)
+RETURNING token;
+
+-- beat --
+-- A sign of life for those of these leases that are still the newest of their runs.
+UPDATE lease SET heard_at = clock_timestamp()
+FROM unnest($1::int[], $2::int8[]) AS held (run, token)
+WHERE lease.run = held.run AND lease.token = held.token AND lease.pid IS NOT NULL
+RETURNING lease.run;
+
+-- lock_again --
+-- The locks on these runs for this session, as far as no other session has them.
+SELECT run, pg_try_advisory_lock($1::int4, run) FROM unnest($2::int[]) AS held (run);
+
+-- release --
+-- Nobody drives this run any more, if nobody else has taken it since.
+UPDATE lease SET pid = NULL, host = NULL, since = NULL, heard_at = NULL, period = NULL WHERE run = $1 AND token = $2;
+
+-- holder --
+-- Who has the newest lease of a run, if it was not given back, and either its lock is held or it was heard of lately.
+SELECT pid, host, extract(epoch FROM since)::float8, extract(epoch FROM heard_at)::float8 FROM lease
+WHERE run = $2::int8 AND pid IS NOT NULL AND (
+    heard_at BETWEEN clock_timestamp() - period AND clock_timestamp() + period
+    OR EXISTS (
+        SELECT FROM pg_locks
+        WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+            AND classid::int8 = $1::int8 & 4294967295 AND objid::int8 = $2::int8
+    )
+);
+
+-- post --
+-- A message for a run, and word of it to whoever listens.
+WITH posted AS (
+    INSERT INTO message (run, kind, body, at)
+    SELECT number, $3, $4, extract(epoch FROM clock_timestamp())::float8 FROM run WHERE id = $2
+    RETURNING run
+)
+SELECT run, pg_notify($1, run::text) FROM posted;
+
+-- messages --
+-- The inbox of a run, oldest first.
+SELECT id, kind, body, at FROM message WHERE run = $1 ORDER BY id;
+
+-- have_messages --
+-- Those of these runs that have something in their inbox.
+SELECT DISTINCT run FROM message WHERE run = ANY($1::int[]);
+
+-- create_run --
+-- A new run with its plan, for whoever acquires it. The gate keeps whoever deletes plans away until the commit.
+WITH gate AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock_shared($1::int4, $2::int4)
+), kept AS (
+    INSERT INTO plan (fingerprint, body) SELECT $3, $4 FROM gate ON CONFLICT DO NOTHING
+), made AS (
+    INSERT INTO run
+        (plan, id, workflow, state, params, source, created_at, started_at, ended_at, error, tasks, counts, undelivered)
+    VALUES ($3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    RETURNING number
+), follows AS (
+    INSERT INTO followed (run, plan) SELECT number, $3 FROM made
+), leased AS (
+    INSERT INTO lease (run, token) SELECT number, 0 FROM made
+)
+SELECT number FROM made;
+
+-- start_run --
+-- A new run with its plan, its first lease, and the lock on it for this session.
+WITH gate AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock_shared($1::int4, $2::int4)
+), kept AS (
+    INSERT INTO plan (fingerprint, body) SELECT $3, $4 FROM gate ON CONFLICT DO NOTHING
+), made AS (
+    INSERT INTO run
+        (plan, id, workflow, state, params, source, created_at, started_at, ended_at, error, tasks, counts, undelivered)
+    VALUES ($3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+    RETURNING number
+), follows AS (
+    INSERT INTO followed (run, plan) SELECT number, $3 FROM made
+), leased AS (
+    INSERT INTO lease (run, token, pid, host, since, heard_at, period)
+    SELECT number, 1, $17::int8, $18, clock_timestamp(), clock_timestamp(), make_interval(secs => $19::float8) FROM made
+)
+SELECT number, pg_try_advisory_lock($1::int4, number) FROM made;
+
+-- started --
+-- The number of the run with this id, if its first driver is this process and it has had no other.
+SELECT number FROM run JOIN lease ON lease.run = number WHERE id = $1 AND token = 1 AND pid = $2::int8 AND host = $3;
+
+-- add_plan --
+-- A plan, if it is not kept yet, and that a run follows it from now on, whether it did before or not.
+WITH gate AS MATERIALIZED (
+    SELECT pg_advisory_xact_lock_shared($1::int4, $2::int4)
+), found AS (
+    SELECT number FROM run WHERE id = $3
+), kept AS (
+    INSERT INTO plan (fingerprint, body) SELECT $4, $5 FROM gate, found ON CONFLICT DO NOTHING
+), follows AS (
+    INSERT INTO followed (run, plan) SELECT number, $4 FROM found ON CONFLICT DO NOTHING
+)
+SELECT number FROM found;
+
+-- plan --
+-- The plan with this fingerprint.
+SELECT body FROM plan WHERE fingerprint = $1;
+
+-- run --
+-- The run with this id.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+FROM run WHERE id = $1;
+
+-- runs_by_prefix --
+-- A few of the runs whose ids begin so.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+FROM run WHERE id >= $1 AND starts_with(id, $1) AND id < $1 || chr(1114111) ORDER BY id LIMIT 4;
+
+-- runs --
+-- All runs, newest first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+FROM run ORDER BY created_at DESC, number DESC LIMIT $1::int8;
+
+-- runs_of --
+-- The runs of one workflow, newest first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+FROM run WHERE workflow = $2 ORDER BY created_at DESC, number DESC LIMIT $1::int8;
+
+-- unfinished --
+-- Runs that have not ended or have undelivered notices, oldest first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+FROM run WHERE state IN ('queued', 'running') OR undelivered > 0 ORDER BY created_at, number;
+
+-- lock_plans --
+-- Nobody puts a run or a plan on record until the end of this transaction.
+SELECT pg_advisory_xact_lock($1::int4, $2::int4);
+
+-- lock_to_delete --
+-- The lock on a run until the end of this transaction, if no session has it.
+SELECT pg_try_advisory_xact_lock($1::int4, $2::int4);
+
+-- free --
+-- The row of a run's lease, locked until the end of this transaction, and whether nobody drives the run.
+SELECT pid IS NULL OR heard_at NOT BETWEEN clock_timestamp() - period AND clock_timestamp() + period
+FROM lease WHERE run = $1 FOR UPDATE;
+
+-- plans_of --
+-- The plans that this run followed and no other.
+SELECT plan FROM followed AS mine WHERE run = $1
+AND NOT EXISTS (SELECT FROM followed AS other WHERE other.plan = mine.plan AND other.run <> $1);
+
+-- delete_journal --
+-- The whole journal of a run.
+DELETE FROM journal WHERE run = $1;
+
+-- delete_run --
+-- The row of a run, with its lease, its inbox and what it followed.
+DELETE FROM run WHERE number = $1;
+
+-- delete_plans --
+-- Plans that no run follows.
+DELETE FROM plan WHERE fingerprint = ANY($1);
+
+-- stray_journals --
+-- The numbers of journals that belong to no run.
+SELECT DISTINCT journal.run FROM journal LEFT JOIN run ON number = journal.run WHERE number IS NULL ORDER BY 1;
+
+-- leaseless_runs --
+-- Runs without a row for their lease.
+SELECT id FROM run LEFT JOIN lease ON lease.run = number WHERE lease.run IS NULL ORDER BY number;
+
+-- planless_runs --
+-- Runs that are not noted to follow the plan they began with.
+SELECT id, run.plan FROM run LEFT JOIN followed ON followed.run = number AND followed.plan = run.plan
+WHERE followed.run IS NULL ORDER BY number;
+
+-- unfollowed_plans --
+-- Plans that no run follows.
+SELECT fingerprint FROM plan WHERE NOT EXISTS (SELECT FROM followed WHERE followed.plan = fingerprint);

@@ -1,0 +1,218 @@
+"""The store in a PostgreSQL database, for drivers on any number of machines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from operator import attrgetter
+
+from psycopg import errors
+
+from penstock.engine.events import Event
+from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
+from penstock.store.base import Holder, Lease, Message, RunChange, RunRow
+from penstock.store.lookup import only_match
+from penstock.store.postgres.address import LEASE, read_url
+from penstock.store.postgres.connection import execute, refuse_transaction_pooling, storable
+from penstock.store.postgres.journal import read_batches, write_batch
+from penstock.store.postgres.keeper import Keeper
+from penstock.store.postgres.leases import Leases, PostgresLease, exists
+from penstock.store.postgres.listener import Listeners, PostgresListener
+from penstock.store.postgres.pool import Pool
+from penstock.store.postgres.schema import prepare
+from penstock.store.postgres.upkeep import PLANS, PostgresUpkeep
+from penstock.store.records import encode_events
+
+_row = attrgetter(
+    *("id", "workflow", "state", "params", "source", "created_at", "started_at", "ended_at"),
+    *("error", "tasks", "counts", "undelivered"),
+)
+
+
+class PostgresStore:
+    """Keeps runs in the database of a URL, in the schema "penstock" or the one that `penstock_schema=` in it names.
+
+    `lease` is after how many seconds of silence a driver's run may be taken over, once its session with the server has
+    ended too; `penstock_lease=` in the URL outweighs it. The schema and its tables are made if they are not there.
+
+    StoreError if the server cannot be reached or cannot hold a store, StoreCorrupt for a schema of another program or
+    of a newer Penstock. A forked child must open a store of its own.
+    """
+
+    durable = True
+    always_safe = True  # every session commits to the server's disk
+
+    def __init__(self, url: str, *, lease: float = LEASE) -> None:
+        address = read_url(url, lease)
+        self._key = address.key
+        self._channel = address.channel
+        self._pid = os.getpid()
+        with ExitStack() as opened:
+            self._pool = Pool(address)
+            opened.callback(self._pool.close)
+            with self._pool.connection() as db:
+                refuse_transaction_pooling(db, address)
+                prepare(db, address)
+            self._listeners = Listeners(address.channel)
+            self._keeper = Keeper(self._pool, self._listeners.hear)
+            opened.callback(self._keeper.close)
+            self._keeper.assume(self._listeners)
+            self._leases = Leases(self._pool, self._keeper, self._listeners.poke)
+            opened.callback(self._leases.close)
+            self.upkeep = PostgresUpkeep(self._pool)
+            self._opened = opened.pop_all()
+
+    @property
+    def identity(self) -> str:
+        """What tells this store from all others, wherever its database moves."""
+        [(identity,)] = self._pool.read("identity")
+        return f"postgresql {identity}"
+
+    # --- Journal
+
+    def append(
+        self,
+        lease: Lease,
+        events: Sequence[Event],
+        *,
+        change: RunChange | None = None,
+        taken: Sequence[int] = (),
+        safe: bool = False,
+    ) -> None:
+        """Write a batch; see `Store.append`. It is safe in any case."""
+        self._pool.check()  # before a lock that a fork may have left locked for ever
+        own = self._leases.own(lease)
+        body = encode_events(events)
+        try:
+            with own.lock:
+                write_batch(self._pool, own, body, change, taken)
+        except LeaseLost:
+            self._leases.lose(own)
+            raise
+
+    def sync(self) -> None:
+        """Nothing to do: what was written is safe."""
+        self._pool.check()
+
+    def read(self, run_id: str, after: int = 0) -> Iterator[tuple[int, list[Event]]]:
+        """The batches of a run after one of them; see `Store.read`."""
+        return read_batches(self._pool, run_id, self._number(run_id), after)
+
+    # --- Leases
+
+    def acquire(self, run_id: str) -> PostgresLease:
+        """Become the driver of a run. RunLocked if somebody lives who is."""
+        return self._leases.acquire(run_id, self._number)
+
+    def holder(self, run_id: str) -> Holder | None:
+        """Who drives the run now; None if nobody alive does."""
+        return self._leases.holder(self._number(run_id))
+
+    # --- Inbox
+
+    def post(self, run_id: str, kind: str, body: str = "{}") -> None:
+        """Put a message into a run's inbox and wake its driver."""
+        self._put(run_id, "post", self._channel, *storable(run_id, kind, body))
+
+    def messages(self, run_id: str) -> list[Message]:
+        """What is in the inbox, oldest first."""
+        return [Message(*row) for row in self._pool.read("messages", self._number(run_id))]
+
+    def listen(self, run_id: str) -> PostgresListener:
+        """A place to sleep for the driver of a run."""
+        return self._listeners.listen(self._number(run_id), self._keeper)
+
+    # --- History
+
+    def create_run(self, run: RunRow, plan: bytes) -> None:
+        """Put a new run on record with its plan."""
+        with self._pool.connection() as db:
+            try:
+                execute(db, "create_run", *self._new(run, plan))
+            except errors.UniqueViolation as error:
+                raise exists(run.id) from error
+
+    def start_run(self, run: RunRow, plan: bytes) -> PostgresLease:
+        """Put a new run on record with its plan and become its driver, in one step."""
+        return self._leases.start(run.id, self._new(run, plan))
+
+    def _new(self, run: RunRow, plan: bytes) -> list[object]:
+        return [self._key, PLANS, *storable(run.plan), plan, *storable(*_row(run))]
+
+    def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
+        """Keep a plan that a run is about to follow, if it is not kept yet."""
+        self._put(run_id, "add_plan", self._key, PLANS, *storable(run_id, fingerprint), plan)
+
+    def plan(self, fingerprint: str) -> bytes:
+        """A plan that was kept. StoreError if it is not there."""
+        rows = self._pool.read("plan", *storable(fingerprint))
+        if not rows:
+            raise StoreError(f"no plan {fingerprint} is kept")
+        body: bytes = rows[0][0]
+        return body
+
+    def run(self, run_id: str) -> RunRow:
+        """The run with this id, or with the only id that begins so."""
+        rows = self._pool.read("run", *storable(run_id))
+        if rows:
+            return RunRow(*rows[0])
+        return only_match(run_id, [RunRow(*row) for row in self._pool.read("runs_by_prefix", *storable(run_id))])
+
+    def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
+        """Runs, newest first."""
+        if workflow is None:
+            rows = self._pool.read("runs", limit)
+        else:
+            rows = self._pool.read("runs_of", limit, *storable(workflow))
+        return [RunRow(*row) for row in rows]
+
+    def unfinished(self) -> list[RunRow]:
+        """Runs that have not ended or have undelivered notices, oldest first."""
+        return [RunRow(*row) for row in self._pool.read("unfinished")]
+
+    def delete_run(self, run_id: str) -> None:
+        """Forget a run and its journal, and plans that only this run followed. RunLocked while it is driven."""
+        number = self._number(run_id)
+        with self._pool.connection() as db, db.transaction():
+            execute(db, "lock_plans", self._key, PLANS)
+            locked = execute(db, "lock_to_delete", self._key, number)[0][0]
+            free = execute(db, "free", number)
+            if not free:
+                raise _not_found(run_id)
+            if not (locked and free[0][0]):
+                raise RunLocked(f"run {run_id} is being driven: cancel it, or wait for its end")
+            plans = [plan for (plan,) in execute(db, "plans_of", number)]
+            execute(db, "delete_journal", number)
+            execute(db, "delete_run", number)
+            execute(db, "delete_plans", plans)
+
+    def close(self) -> None:
+        """Let go of everything, and give every lease back. In a forked child, this leaves all to the parent."""
+        if os.getpid() == self._pid:
+            self._opened.close()
+
+    def _put(self, run_id: str, name: str, *values: object) -> None:
+        """Write something that belongs to a run, which may be deleted meanwhile."""
+        try:
+            found = self._pool.rows(name, *values)
+        except StoreError as error:
+            if not isinstance(error.__cause__, errors.ForeignKeyViolation):
+                raise
+            found = []
+        if not found:
+            raise _not_found(run_id)
+
+    def _number(self, run_id: str) -> int:
+        held = self._leases.number(run_id)
+        if held is not None:
+            return held
+        rows = self._pool.read("number", *storable(run_id))
+        if not rows:
+            raise _not_found(run_id)
+        number: int = rows[0][0]
+        return number
+
+
+def _not_found(run_id: str) -> RunNotFound:
+    return RunNotFound(f"no run has the id '{run_id}'")

@@ -1,0 +1,38 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import pytest
+
+import penstock.store.postgres
+from penstock.store.base import RunRow
+from penstock.store.postgres.connection import queries
+
+FOLDER = Path(penstock.store.postgres.__file__).parent
+TEXT = (FOLDER / "queries.sql").read_text("utf-8")
+
+
+def test_every_block_is_one_statement_in_words_and_sql():
+    names = re.findall(r"^-- (\w+) --$", TEXT, re.MULTILINE)
+    assert list(queries()) == names
+    assert len(set(names)) == len(names)
+    for name, statement in queries().items():
+        assert statement.endswith(b";"), name
+        assert statement.count(b";") == 1, name
+        assert b"--" not in statement, name
+
+
+@pytest.mark.parametrize("name", ["run", "runs_by_prefix", "runs", "runs_of", "unfinished"])
+def test_rows_of_runs_have_the_columns_of_a_run(name: str):
+    columns = queries()[name].decode().removeprefix("SELECT ").partition("\nFROM ")[0].split(", ")
+    assert columns == [field.name for field in dataclasses.fields(RunRow)]
+
+
+def test_every_query_is_used_and_every_use_is_a_query():
+    python = "".join(path.read_text("utf-8") for path in FOLDER.glob("*.py"))
+    used = set(re.findall(r'(?:execute\(db|rows\(|read\()(?:, )?"(\w+)"', python))
+    used |= set(re.findall(r'_put\(run_id, "(\w+)"', python))
+    used |= set(re.findall(r'queries\(\)\["(\w+)"\]', python))
+    assert used == set(queries())

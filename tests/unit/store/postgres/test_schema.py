@@ -1,0 +1,179 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from penstock.errors import StoreCorrupt, StoreError
+from penstock.store.postgres import PostgresStore
+from penstock.store.postgres.address import Address, read_url
+from penstock.store.postgres.connection import Connection, connect
+from penstock.store.postgres.schema import VERSION, prepare
+from penstock.testing.store_samples import in_threads
+from tests.postgres import Admin
+
+pytest_plugins = ("tests.postgres_fixtures",)
+
+HERE = Path(prepare.__code__.co_filename).parent
+
+
+@pytest.fixture
+def address(postgres_url: str) -> Address:
+    return read_url(postgres_url)
+
+
+@pytest.fixture
+def db(address: Address) -> Iterator[Connection]:
+    with connect(address) as db:
+        yield db
+
+
+def described(admin: Admin) -> list[tuple[object, ...]]:
+    """Every table, index and sequence of the schema, with its columns."""
+    return admin.rows(
+        "SELECT relname, relkind, attname, format_type(atttypid, atttypmod), attnotnull FROM pg_class"
+        " LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0"
+        " WHERE relnamespace = to_regnamespace(%s) ORDER BY 1, attnum",
+        admin.address.schema,
+    )
+
+
+def version(admin: Admin) -> list[tuple[object, ...]]:
+    return admin.rows("SELECT version FROM penstock_version")
+
+
+def test_a_new_schema_is_made_once(db: Connection, address: Address, admin: Admin):
+    assert described(admin) == []
+    prepare(db, address)
+    assert version(admin) == [(VERSION,)]
+    before = described(admin)
+    prepare(db, address)
+    assert described(admin) == before
+    assert {"run", "plan", "followed", "journal", "lease", "message"} < {row[0] for row in before}
+
+
+def test_an_empty_schema_that_is_there_is_taken(db: Connection, address: Address, admin: Admin):
+    admin.rows(f'CREATE SCHEMA "{address.schema}"')
+    prepare(db, address)
+    assert version(admin) == [(VERSION,)]
+
+
+def test_many_make_it_at_once(postgres_url: str, admin: Admin):
+    ready = Barrier(6)
+
+    def open(_: int) -> None:
+        ready.wait()
+        PostgresStore(postgres_url).close()
+
+    in_threads(open, 6)
+    assert version(admin) == [(VERSION,)]
+
+
+@pytest.mark.parametrize("schema", ['a "quoted" one', "Größe", "x'; DROP TABLE run; --", "MiXeD", "%s $1 {}"])
+def test_any_name_will_do(postgres_urls: Callable[[str], str], schema: str):
+    from urllib.parse import quote
+
+    url = postgres_urls(quote(schema, safe=""))
+    store = PostgresStore(url)
+    assert store.runs() == []
+    store.close()
+    admin = Admin(url)
+    tables = admin.rows("SELECT tablename FROM pg_tables WHERE schemaname = %s", admin.address.schema)
+    assert {"run", "journal", "lease"} < {name for (name,) in tables}
+    admin.close()
+
+
+def test_there_is_a_migration_to_every_version_but_the_first():
+    steps = {int(path.stem) for path in (HERE / "migrations").glob("*.sql")}
+    assert steps == set(range(2, VERSION + 1))
+
+
+@pytest.fixture
+def steps(tmp_path: Path) -> Path:
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "migrations" / f"{VERSION + 1}.sql").write_text(
+        "CREATE TABLE one (a text); INSERT INTO one VALUES (1);"
+    )
+    (tmp_path / "migrations" / f"{VERSION + 2}.sql").write_text("ALTER TABLE one ADD b text; UPDATE one SET b = 'x';")
+    return tmp_path
+
+
+def test_older_tables_are_brought_up_to_date_step_by_step(db: Connection, address: Address, admin: Admin, steps: Path):
+    prepare(db, address)
+    prepare(db, address, VERSION + 2, steps)
+    assert version(admin) == [(VERSION + 2,)]
+    assert admin.rows("SELECT * FROM one") == [("1", "x")]
+
+
+def test_a_migration_that_fails_changes_nothing(db: Connection, address: Address, admin: Admin, steps: Path):
+    prepare(db, address)
+    before = described(admin)
+    (steps / "migrations" / f"{VERSION + 2}.sql").write_text("ALTER TABLE one ADD b text; SELECT 1 / 0;")
+    with pytest.raises(Exception, match="division by zero"):
+        prepare(db, address, VERSION + 2, steps)
+    assert described(admin) == before
+    assert version(admin) == [(VERSION,)]
+
+
+def test_many_migrate_at_once(db: Connection, address: Address, admin: Admin, steps: Path):
+    prepare(db, address)
+    ready = Barrier(4)
+
+    def migrate(_: int) -> None:
+        with connect(address) as own:
+            ready.wait()
+            prepare(own, address, VERSION + 2, steps)
+
+    in_threads(migrate, 4)
+    assert version(admin) == [(VERSION + 2,)]
+    assert admin.rows("SELECT * FROM one") == [("1", "x")]
+
+
+def test_a_newer_schema_is_refused(postgres_url: str, admin: Admin):
+    PostgresStore(postgres_url).close()
+    admin.rows("UPDATE penstock_version SET version = version + 1")
+    before = described(admin)
+    with pytest.raises(StoreCorrupt, match=r"newer Penstock.*upgrade"):
+        PostgresStore(postgres_url)
+    assert described(admin) == before
+    admin.rows("UPDATE penstock_version SET version = version - 1")
+    PostgresStore(postgres_url).close()
+
+
+def test_a_schema_of_another_program_is_refused_and_left_alone(postgres_url: str, address: Address, admin: Admin):
+    admin.rows(f'CREATE SCHEMA "{address.schema}"')
+    admin.rows("CREATE TABLE run (theirs int)")
+    before = described(admin)
+    with pytest.raises(StoreCorrupt, match=r"another program.*penstock_schema"):
+        PostgresStore(postgres_url)
+    assert described(admin) == before
+
+
+def test_a_store_whose_tables_went_says_so(postgres_url: str, admin: Admin):
+    store = PostgresStore(postgres_url)
+    admin.rows("DROP TABLE message, lease, journal, followed, plan, run")
+    with pytest.raises(StoreCorrupt, match="tables of the store are missing"):
+        store.runs()
+    store.close()
+
+
+def test_a_role_without_rights_is_told_so(postgres: str, postgres_url: str, admin: Admin):
+    role = f"{admin.address.schema}_guest"
+    admin.rows(f'CREATE ROLE "{role}" LOGIN')
+    PostgresStore(postgres_url).close()
+    guest = postgres_url.replace("penstock@", f"{role}@")
+    if guest == postgres_url:
+        pytest.skip("the server that was given has another user")
+    try:
+        with pytest.raises(StoreError, match="lacks a right"):
+            PostgresStore(guest)
+        admin.rows(f'GRANT USAGE ON SCHEMA "{admin.address.schema}" TO "{role}"')
+        admin.rows(f'GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA "{admin.address.schema}" TO "{role}"')
+        store = PostgresStore(guest)  # which needs no right to make tables
+        assert store.runs() == []
+        store.close()
+    finally:
+        admin.rows(f'DROP OWNED BY "{role}"')
+        admin.rows(f'DROP ROLE "{role}"')

@@ -1,0 +1,137 @@
+-- append --
+-- One batch, if the lease of its writer is still the newest.
+INSERT INTO journal (id, body, checksum)
+SELECT (?1 << 32) + ?2, ?3, ?4 FROM lease WHERE run = ?1 AND token = ?5;
+
+-- change_run --
+-- New values for a run's row: NULL keeps what is there, but a run that was reopened forgets its end and its error.
+UPDATE run SET
+    state = coalesce(?2, state),
+    tasks = coalesce(?3, tasks),
+    started_at = coalesce(?4, started_at),
+    ended_at = coalesce(?5, iif(?8, NULL, ended_at)),
+    error = coalesce(?6, iif(?8, NULL, error)),
+    counts = coalesce(?7, counts)
+WHERE number = ?1;
+
+-- take --
+-- A message leaves its run's inbox.
+DELETE FROM message WHERE id = ?2 AND run = ?1;
+
+-- barrier --
+-- Something to commit, for sync().
+UPDATE barrier SET commits = commits + 1;
+
+-- batches --
+-- Some batches of a run, from one number on, in order.
+SELECT id & 0xffffffff, body, checksum FROM journal
+WHERE id BETWEEN (?1 << 32) + ?2 AND (?1 << 32) + 0xffffffff
+ORDER BY id LIMIT ?3;
+
+-- last_batch --
+-- Where a run's journal ends.
+SELECT id & 0xffffffff, checksum FROM journal
+WHERE id BETWEEN (?1 << 32) AND (?1 << 32) + 0xffffffff
+ORDER BY id DESC LIMIT 1;
+
+-- number --
+-- The number of the run with this id.
+SELECT number FROM run WHERE id = ?1;
+
+-- lease --
+-- A new lease of a run, newer than all before.
+INSERT INTO lease (run, token, pid, host, since)
+SELECT number, 1, ?2, ?3, ?4 FROM run WHERE number = ?1
+ON CONFLICT DO UPDATE SET token = token + 1, pid = excluded.pid, host = excluded.host, since = excluded.since
+RETURNING token;
+
+-- release --
+-- Nobody drives this run any more, if nobody else has taken it since.
+UPDATE lease SET pid = NULL, host = NULL, since = NULL WHERE run = ?1 AND token = ?2;
+
+-- holder --
+-- Who took the newest lease of a run.
+SELECT pid, host, since FROM lease WHERE run = ?1 AND pid IS NOT NULL;
+
+-- post --
+-- A message for a run.
+INSERT INTO message (run, kind, body, at)
+SELECT number, ?2, ?3, ?4 FROM run WHERE id = ?1
+RETURNING run;
+
+-- messages --
+-- The inbox of a run, oldest first.
+SELECT id, kind, body, at FROM message WHERE run = ?1 ORDER BY id;
+
+-- has_messages --
+-- Whether anything is in the inbox of a run.
+SELECT EXISTS (SELECT 1 FROM message WHERE run = ?1);
+
+-- add_plan --
+-- A plan, if it is not kept yet.
+INSERT INTO plan (fingerprint, body) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
+
+-- plan --
+-- The plan with this fingerprint.
+SELECT body FROM plan WHERE fingerprint = ?1;
+
+-- create_run --
+-- A new run.
+INSERT INTO run (id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+RETURNING number;
+
+-- follow --
+-- A run follows a plan from now on, whether it did before or not.
+INSERT INTO followed (run, plan) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
+
+-- run --
+-- The run with this id.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts FROM run
+WHERE id = ?1;
+
+-- runs_by_prefix --
+-- A few of the runs whose ids begin so.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts FROM run
+WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 AND id < ?1 || char(0x10ffff)
+ORDER BY id LIMIT 4;
+
+-- runs --
+-- All runs, newest first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts FROM run
+ORDER BY created_at DESC, number DESC LIMIT ?1;
+
+-- runs_of --
+-- The runs of one workflow, newest first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts FROM run
+WHERE workflow = ?2
+ORDER BY created_at DESC, number DESC LIMIT ?1;
+
+-- delete_journal --
+-- The whole journal of a run.
+DELETE FROM journal WHERE id BETWEEN (?1 << 32) AND (?1 << 32) + 0xffffffff;
+
+-- delete_messages --
+-- The whole inbox of a run.
+DELETE FROM message WHERE run = ?1;
+
+-- delete_lease --
+-- The lease of a run: whoever wrote under it is refused.
+DELETE FROM lease WHERE run = ?1;
+
+-- plans_of --
+-- The plans that this run followed and no other.
+SELECT plan FROM followed AS mine WHERE run = ?1
+AND NOT EXISTS (SELECT 1 FROM followed AS other WHERE other.plan = mine.plan AND other.run <> ?1);
+
+-- unfollow --
+-- A run follows no plan any more.
+DELETE FROM followed WHERE run = ?1;
+
+-- delete_plan --
+-- A plan that no run follows.
+DELETE FROM plan WHERE fingerprint = ?1;
+
+-- delete_run --
+-- The row of a run.
+DELETE FROM run WHERE number = ?1;
