@@ -420,3 +420,80 @@ def test_a_failed_run_raises():
         flow.add_task(Task("fail", int, args=("x",)))
     with pytest.raises(RunFailed, match="invalid literal"):
         WorkflowManager("memory", executor="processes", observers=[]).run(flow)
+
+
+# --- What a worker asks of the driver's process
+
+
+def test_threads_of_a_body_may_ask_for_the_key():
+    @task
+    def ask(number):
+        from concurrent.futures import ThreadPoolExecutor
+
+        me = current()
+        with ThreadPoolExecutor(8) as pool:
+            keys = {future.result() for future in [pool.submit(lambda: me.idempotency_key) for _ in range(32)]}
+        value = bytes(number)  # which goes through the same pipes
+        return keys, value
+
+    with Workflow("flow") as flow:
+        for _ in range(5):
+            ask(100_000)
+    done = run(flow)
+    assert [row.result for row in done.tasks] == [({f"{done.id}:{row.name}:0:0"}, bytes(100_000)) for row in done.tasks]
+
+
+def test_a_thread_that_outlived_its_attempt_cannot_ask(tmp_path):
+    """What it would read is the next request."""
+    told = tmp_path / "told"
+
+    @task
+    def leave():
+        me = current()
+
+        def ask_later():
+            from tests.integration.waiting import wait_until
+
+            wait_until((tmp_path / "next").exists, "the next attempt runs")
+            try:
+                told.write_text(me.idempotency_key)
+            except Exception as error:
+                told.write_text(f"{type(error).__name__}: {error}")
+
+        threading.Thread(target=ask_later, daemon=True).start()
+
+    @task
+    def follow():
+        from tests.integration.waiting import wait_until
+
+        (tmp_path / "next").touch()
+        wait_until(lambda: told.exists() and told.read_text(), "the thread was told")
+        return current().idempotency_key
+
+    with Workflow("flow") as flow:
+        follow.options(after=leave())()
+    done = run(flow, workers=1)
+    assert done.task("follow").result == f"{done.id}:follow:0:0"
+    assert told.read_text().startswith("StoreError: the process that drives the run cannot be asked after the attempt")
+
+
+def test_a_forked_child_cannot_ask():
+    @task
+    def fork():
+        reads, writes = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.write(writes, current().idempotency_key.encode())
+            except BaseException as error:
+                os.write(writes, f"{type(error).__name__}: {error}".encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+        return os.read(reads, 1000).decode(), current().idempotency_key
+
+    with Workflow("flow") as flow:
+        fork()
+    done = run(flow)
+    said, key = done.task("fork").result
+    assert said.startswith("StoreError: the process that drives the run cannot be asked")
+    assert key == f"{done.id}:fork:0:0"

@@ -33,6 +33,11 @@ def die(how):
     if how == "closed pipes":
         os.closerange(3, 100)
         time.sleep(60)
+    if how == "garbage":
+        for fd in range(3, 100):
+            with contextlib.suppress(OSError):
+                os.write(fd, b"garbage" * 10)
+        time.sleep(60)
     os._exit(3)
 
 
@@ -42,7 +47,8 @@ def die(how):
         ("SIGKILL", "died with signal SIGKILL (often: the machine was out of memory)"),
         ("SIGSEGV", "died with signal SIGSEGV"),
         ("exit", "ended with exit code 3"),
-        ("closed pipes", "died with signal"),
+        ("closed pipes", "closed the pipes through which it is spoken to, and was ended"),
+        ("garbage", "wrote something else than messages into its pipe"),
     ],
 )
 def test_a_process_that_dies_costs_its_own_attempt_only(tmp_path, how, said):
@@ -238,7 +244,7 @@ def test_a_run_within_a_body(tmp_path):
 @pytest.fixture
 def long_notice(monkeypatch):
     """Bodies that look whether they should end have the time to."""
-    monkeypatch.setattr("penstock.runtime.driver.TIMEOUT_NOTICE", 30.0)
+    monkeypatch.setattr("penstock.runtime.ending.TIMEOUT_NOTICE", 30.0)
 
 
 def sleep_in_c(seconds):
@@ -275,7 +281,7 @@ def test_a_timeout_ends_a_body_in_c_code_at_once(sleep, tmp_path):
 
 
 def test_a_timeout_shows_where_the_body_was(monkeypatch):
-    monkeypatch.setattr("penstock.runtime.driver.TIMEOUT_NOTICE", 2.0)  # so that the process can say it, however busy
+    monkeypatch.setattr("penstock.runtime.ending.TIMEOUT_NOTICE", 2.0)  # so that the process can say it, however busy
 
     @task(timeout=0.5)
     def slow():
@@ -409,8 +415,14 @@ def record(line):
 
 def work(how):
     import signal, subprocess
-    child = subprocess.Popen(["sleep", "60"])
+    child = subprocess.Popen(["sh", "-c", "trap '' HUP INT TERM; sleep 60 & wait"])
     record(f"{os.getpid()} {child.pid}")
+    if how == "one returns" and current().task == "work":
+        return
+    if how == "is stopped":
+        os.kill(os.getpid(), signal.SIGSTOP)
+    if how == "blocks every signal":
+        signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))
     if how == "looks":
         while not current().cancelled:
             time.sleep(0.01)
@@ -448,14 +460,12 @@ def start_script(tmp_path) -> Iterator[Callable]:
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.parametrize("how", ["sleeps", "holds the lock"])
+@pytest.mark.parametrize("how", ["sleeps", "holds the lock", "is stopped", "blocks every signal", "one returns"])
 def test_when_the_driver_is_killed_its_workers_end_themselves(start_script, how):
     process, pids = start_script(how, 5)
     process.kill()
     process.wait()
-    wait_until(lambda: not any(map(is_alive, pids[::2])), "the workers are gone", 20)
-    if how == "sleeps":
-        wait_until(lambda: not any(map(is_alive, pids)), "what they started is gone", 20)
+    wait_until(lambda: not any(map(is_alive, pids)), "the workers are gone, and what they started", 20)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -58,7 +58,7 @@ import sys, warnings
 sys.path.insert(0, "site")
 from pathlib import Path
 from penstock.engine.events import ValueRef
-from penstock.errors import StoreError, ValueUnavailable
+from penstock.errors import ValueNotKept, ValueUnavailable
 from penstock.results.files import FileResults
 from penstock.results.values import load_value, store_value
 results = FileResults(Path("results"))
@@ -98,7 +98,7 @@ print(store_value(Picture(b"black"), results).codec)
 print(store_value({1: object}, results).codec)
 try:
     store_value(Picture(b"broken"), results)
-except StoreError as error:
+except ValueNotKept as error:
     print(error)
 print(results.sweep(older_than=0))
 """

@@ -7,6 +7,7 @@ so that no hand-off lies between two tasks.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeAlias
@@ -17,7 +18,19 @@ if TYPE_CHECKING:
     from penstock.executor.capture import AttemptOutput
     from penstock.executor.context import AttemptContext, RunContext
 
-Outcome: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptCancelled
+
+@dataclass(slots=True)
+class StoreFailed:
+    """No outcome: what the body takes could not be read, or what it gave not be written. The task is not to blame, and
+    the run cannot go on."""
+
+    task: int
+    attempt: int
+    at: float
+    message: str
+
+
+Outcome: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptCancelled | StoreFailed
 
 
 class Ending(Enum):
@@ -37,12 +50,14 @@ class Attempt:
     __slots__ = (
         "abandoned",
         "cancel_coroutine",
+        "committed",
         "context",
         "ending",
         "generation",
         "guard",
         "heeded",
         "interrupted",
+        "loads",
         "number",
         "output",
         "requires",
@@ -61,6 +76,10 @@ class Attempt:
         self.timeout = timeout
         self.requires = requires
         """The journal position that must be written before the body may start."""
+        self.committed = False
+        """Whether the start is known to be safe, for whoever needs that before the outcome is."""
+        self.loads: tuple[str, ...] = ()
+        """The names of the transactional loads that were begun and have not failed."""
         self.ending: Ending | None = None
         self.heeded = False
         """Whether the body has looked and seen that it should end: what it returns then is not its full work."""

@@ -1,7 +1,8 @@
 """Messages between the process that drives a run and its workers, through pipes.
 
-A message is a tuple of plain values: eight bytes of length, then the tuple as `marshal` writes it. Both ends are the
-same interpreter. Reading one runs no code, whatever a worker sends.
+A message is a tuple of plain values: eight bytes that say so, eight of length, then the tuple as `marshal` writes it.
+Both ends are the same interpreter. Reading one runs no code, whatever a worker sends; and what a body has written into
+the pipe is seen at once, so that nobody waits for the rest of it.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from struct import Struct
 from threading import RLock
 from typing import Any
 
-_LENGTH = Struct("<Q")
+_MARK = b"\x93message"
+_HEADER = Struct("<8sQ")
 _CHUNK = 1 << 16
 """What a pipe holds."""
 
@@ -21,7 +23,7 @@ _CHUNK = 1 << 16
 def encode(message: tuple[Any, ...]) -> bytes:
     """A message as bytes."""
     data = marshal.dumps(message)
-    return _LENGTH.pack(len(data)) + data
+    return _HEADER.pack(_MARK, len(data)) + data
 
 
 class Sender:
@@ -64,17 +66,21 @@ class Receiver:
         """The next message, waiting for it; None when there will be no more. ValueError, EOFError or TypeError if what
         comes is no message."""
         while True:
-            if len(self._buffer) >= _LENGTH.size:
-                end = _LENGTH.size + _LENGTH.unpack_from(self._buffer)[0]
-                if len(self._buffer) >= end:
-                    return self._take(end)
+            if len(self._buffer) >= _HEADER.size:
+                mark, length = _HEADER.unpack_from(self._buffer)
+                if mark != _MARK:
+                    raise ValueError("what came through a pipe is no message")
+                if len(self._buffer) >= _HEADER.size + length:
+                    return self._take(_HEADER.size + length)
             data = os.read(self.fd, _CHUNK)
             if not data:
                 return None
             self._buffer += data
 
     def _take(self, end: int) -> tuple[Any, ...]:
-        with memoryview(self._buffer) as view, view[_LENGTH.size : end] as data:
-            message: tuple[Any, ...] = marshal.loads(data)
+        with memoryview(self._buffer) as view, view[_HEADER.size : end] as data:
+            message = marshal.loads(data)
         del self._buffer[:end]
+        if type(message) is not tuple:
+            raise TypeError("what came through a pipe is no tuple")
         return message

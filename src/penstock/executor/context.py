@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+from penstock.clock import SYSTEM, Clock
 from penstock.definition.task import Task
 from penstock.executor.values import parameter
 from penstock.logs.base import Stream
@@ -14,6 +15,7 @@ from penstock.plan.wiring import fill_in
 
 if TYPE_CHECKING:
     from penstock.engine.events import ValueRef
+    from penstock.executor.base import Attempt
     from penstock.executor.values import RunValues
     from penstock.results.base import ResultStore
 
@@ -40,6 +42,10 @@ class AttemptContext(Protocol):
     def write_log(self) -> WriteLog:
         """Where text goes."""
 
+    @property
+    def clock(self) -> Clock:
+        """What time it is."""
+
     def name(self, task: int) -> str:
         """The task's name."""
 
@@ -54,6 +60,10 @@ class AttemptContext(Protocol):
 
     def retry_on(self, task: int) -> Any:
         """The exceptions after which the task is tried again."""
+
+    def commit_start(self, attempt: Attempt) -> None:
+        """Return when the start of this attempt is safe: on disk, where the store has one. StoreError if it cannot be
+        made so."""
 
 
 @dataclass(slots=True)
@@ -70,6 +80,9 @@ class RunContext:
     results: ResultStore
     values: RunValues
     write_log: WriteLog
+    commit: Callable[[Attempt], None] = lambda attempt: None
+    """Makes the start of an attempt safe, for the driver that knows how."""
+    clock: Clock = SYSTEM
 
     @property
     def workflow(self) -> str:
@@ -100,6 +113,10 @@ class RunContext:
     def retry_on(self, task: int) -> Any:
         """The exceptions after which a task is tried again."""
         return self.tasks[task].options.get("retry_on", self.defaults.get("retry_on", Exception))
+
+    def commit_start(self, attempt: Attempt) -> None:
+        """Return when the start of this attempt is safe."""
+        self.commit(attempt)
 
 
 def fill_arguments(

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from penstock.errors import PenstockError
+from penstock.errors import PenstockError, TaskCancelled
 from penstock.executor.values import parameter
 
 if TYPE_CHECKING:
     import logging
 
     from penstock.executor.base import Attempt
+
+T = TypeVar("T")
 
 running: ContextVar[Attempt | None] = ContextVar("penstock_attempt", default=None)
 """The attempt that the code which looks runs in."""
@@ -71,8 +74,47 @@ class Current:
     @property
     def idempotency_key(self) -> str:
         """The same for every attempt of this task, and another after a rerun by hand: hand it to receivers that
-        recognise what they have already done."""
+        recognise what they have already done. When it is given, the start of the attempt is on disk, so that no failure
+        can make anyone forget that it was used. StoreError if the store does not take it."""
+        attempt = self._attempt
+        if not attempt.committed:
+            attempt.context.commit_start(attempt)
+            attempt.committed = True
         return f"{self.run_id}:{self.task}:0:{self.generation}"
+
+    def once(self, connection: Any, body: Callable[[], T], *, name: str = "") -> T:
+        """Call `body` so that what it does through `connection`, in one transaction, is done once for this task,
+        however often the task is attempted; what it returns.
+
+        `connection` is any DB-API connection. The transaction also writes a receipt, into a table `penstock_receipt` of
+        that database; where the receipt of an earlier attempt is found, its value is returned and `body` not called.
+        `body` leaves commit and rollback alone and returns None or a small plain value. A task that makes several loads
+        gives each a `name`. Rerun by hand, a task makes its loads again.
+
+        Errors: those of the body and the database, after which nothing is done; PenstockError for what is not fit.
+        """
+        from penstock.executor.base import Ending
+        from penstock.executor.receipts import Receipt, once
+        from penstock.executor.target import target_of
+
+        attempt = self._attempt
+        if name in attempt.loads:
+            named = f"once(..., name={name!r})" if name else "once() without a name"
+            raise PenstockError(f"task '{self.task}' calls {named} twice: give each load a name of its own")
+
+        def may_commit() -> None:
+            if attempt.abandoned or attempt.ending is Ending.TIMEOUT:
+                raise TaskCancelled("the time of this attempt is over, and another one may be on its way")
+
+        target = target_of(connection)
+        attempt.loads += (name,)
+        try:
+            return once(
+                target, Receipt(self.idempotency_key, self.run_id, self.task, name), body, may_commit=may_commit
+            )
+        except BaseException:
+            attempt.loads = tuple(other for other in attempt.loads if other != name)
+            raise
 
     def __repr__(self) -> str:
         return f"<attempt {self.attempt} of '{self.task}' in run {self.run_id}>"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from penstock.errors import StoreError, ValueUnavailable
-from penstock.executor.channel import Receiver, Sender
+from penstock.executor.driver_link import DriverLink
 
 
 class DriverResults:
@@ -15,28 +15,19 @@ class DriverResults:
 
     portable = False
 
-    def __init__(self, messages: Sender, requests: Receiver) -> None:
-        self._messages = messages
-        self._requests = requests
-
-    def call(self, *message: Any) -> Any:
-        """What the driver's process answers."""
-        self._messages.send(*message)
-        answer = self._requests.receive()
-        if answer is None:
-            raise StoreError("the driver's process is gone")
-        result, error = answer
-        if error is not None:
-            raise ValueUnavailable(error) if message[0] == "get" else StoreError(error)
-        return result
+    def __init__(self, link: DriverLink) -> None:
+        self._link = link
 
     def writer(self) -> DriverWriter:
         """A buffer."""
-        return DriverWriter(self)
+        return DriverWriter(self._link)
 
     def open(self, digest: str) -> BinaryIO:
         """The value for reading."""
-        return io.BytesIO(self.call("get", digest))
+        content, failure = self._link.ask("get", digest)
+        if failure is not None:
+            raise ValueUnavailable(failure)
+        return io.BytesIO(content)
 
     def path(self, digest: str) -> Path | None:
         """None: there are no files."""
@@ -58,14 +49,17 @@ class DriverResults:
 class DriverWriter:
     """A value being written to a buffer."""
 
-    def __init__(self, results: DriverResults) -> None:
-        self._results = results
+    def __init__(self, link: DriverLink) -> None:
+        self._link = link
         self._buffer = io.BytesIO()
         self.file: BinaryIO = self._buffer
 
     def commit(self) -> tuple[str, int]:
         """Send the value."""
-        digest, size = self._results.call("put", self._buffer.getvalue())
+        written, failure = self._link.ask("put", self._buffer.getvalue())
+        if failure is not None:
+            raise StoreError(failure)
+        digest, size = written
         return digest, size
 
     def abort(self) -> None:

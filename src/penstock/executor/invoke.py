@@ -6,13 +6,22 @@ import ctypes
 from collections.abc import Callable
 from inspect import iscoroutine
 from threading import get_ident
-from time import time
-from typing import Any
+from typing import Any, TypeVar
 
 from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptSucceeded, ErrorText
-from penstock.errors import CannotTravel, PenstockError, TaskCancelled, TaskTimeout, ValueUnavailable
-from penstock.executor.base import Attempt, Ending, Outcome
+from penstock.errors import (
+    CannotTravel,
+    PenstockError,
+    StoreError,
+    TaskCancelled,
+    TaskTimeout,
+    ValueUnavailable,
+)
+from penstock.executor.base import Attempt, Ending, Outcome, StoreFailed
 from penstock.executor.current import running
+from penstock.store.base import RETRY_FOR
+
+T = TypeVar("T")
 
 
 class AttemptInterrupted(BaseException):
@@ -25,24 +34,46 @@ def invoke(attempt: Attempt) -> Outcome:
     try:
         if attempt.ending is not None:
             raise TaskCancelled("asked to end before it began")
-        args, kwargs = attempt.context.arguments(attempt.task)
+        args, kwargs = _insist(attempt, attempt.context.arguments, attempt.task)
         value = _call(attempt, args, kwargs)
         if attempt.ending is not None and (attempt.ending is Ending.TIMEOUT or attempt.heeded):
             raise TaskCancelled("the body returned after it was asked to end")
         if value is not None:
-            ref = attempt.context.keep(attempt.task, value)
-            return AttemptSucceeded(attempt.task, attempt.number, time(), ref)
-        return AttemptSucceeded(attempt.task, attempt.number, time())
+            ref = _insist(attempt, attempt.context.keep, attempt.task, value)
+            return AttemptSucceeded(attempt.task, attempt.number, attempt.context.clock.time(), ref)
+        return AttemptSucceeded(attempt.task, attempt.number, attempt.context.clock.time())
+    except _GivenUp as error:
+        return StoreFailed(attempt.task, attempt.number, attempt.context.clock.time(), str(error))
     except BaseException as error:  # a worker outlives whatever a body raises, SystemExit included
         try:
             return outcome_of(attempt, error)
         except BaseException as broken:  # e.g. an exception class in retry_on whose checks raise
             text = f"{type(error).__name__}, and {type(broken).__name__} while it was looked at: {broken}"
-            return AttemptFailed(attempt.task, attempt.number, time(), ErrorText(type(error).__name__, text), False)
+            at = attempt.context.clock.time()
+            return AttemptFailed(attempt.task, attempt.number, at, ErrorText(type(error).__name__, text), False)
     finally:
         running.reset(token)
         if attempt.output is not None:
             attempt.output.end()
+
+
+class _GivenUp(Exception):
+    """The store has refused for too long."""
+
+
+def _insist(attempt: Attempt, step: Callable[..., T], *arguments: Any) -> T:
+    """Do what needs the store, and while it fails try again for a while: the body is not to blame for a full disk."""
+    clock = attempt.context.clock
+    give_up = clock.monotonic() + RETRY_FOR
+    delay = 0.05
+    while True:
+        try:
+            return step(*arguments)
+        except StoreError as error:
+            if attempt.ending is not None or clock.monotonic() + delay > give_up:
+                raise _GivenUp(str(error)) from error
+        clock.sleep(delay)
+        delay = min(2 * delay, 1.0)
 
 
 def _call(attempt: Attempt, args: Any, kwargs: Any) -> Any:
@@ -123,13 +154,13 @@ def outcome_of(attempt: Attempt, error: BaseException) -> Outcome:
     if attempt.ending in (Ending.CANCEL, Ending.INTERRUPT):
         # Whatever a body raises after it was asked to end, it ends because of that: a child process that got the same
         # Ctrl-C, a connection closed under it.
-        return AttemptCancelled(attempt.task, attempt.number, time())
+        return AttemptCancelled(attempt.task, attempt.number, attempt.context.clock.time())
     if attempt.ending is Ending.TIMEOUT and not isinstance(error, TaskTimeout):
         late = TaskTimeout(f"ran longer than its timeout of {attempt.timeout:g} s")
         error = late.with_traceback(error.__traceback__)  # it shows where the body was
     hopeless = isinstance(error, (ValueUnavailable, CannotTravel))
     retryable = not hopeless and isinstance(error, attempt.context.retry_on(attempt.task))
-    return AttemptFailed(attempt.task, attempt.number, time(), error_text(error), retryable)
+    return AttemptFailed(attempt.task, attempt.number, attempt.context.clock.time(), error_text(error), retryable)
 
 
 def error_text(error: BaseException) -> ErrorText:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from penstock.clock import SYSTEM, Clock
 from penstock.code.travel import loads
 from penstock.engine.events import ValueRef
-from penstock.errors import CannotTravel, ValueUnavailable
-from penstock.executor.channel import Receiver, Sender
+from penstock.errors import CannotTravel, StoreError, ValueUnavailable
+from penstock.executor.base import Attempt
+from penstock.executor.channel import Sender
 from penstock.executor.context import WriteLog, fill_arguments
+from penstock.executor.driver_link import DriverLink
 from penstock.executor.driver_results import DriverResults
 from penstock.results.base import ResultStore
 from penstock.results.values import VOLATILE, load_value, store_value
@@ -44,10 +47,12 @@ class SentRun:
 
     task: SentTask
 
+    clock: Clock = SYSTEM
+
     def __init__(
         self,
         messages: Sender,
-        requests: Receiver,
+        link: DriverLink,
         run_id: str,
         workflow: str,
         params: bytes,
@@ -56,8 +61,10 @@ class SentRun:
         self.run_id = run_id
         self.workflow = workflow
         self.params: Mapping[str, Any] = {}
-        self.results: ResultStore = DriverResults(messages, requests)
+        self.results: ResultStore = DriverResults(link)
         self._messages = messages
+        self._link = link
+        self._names: dict[int, str] = {}
         self._pickled: dict[int, tuple[bytes, bytes]] = {}
         self._functions: dict[int, tuple[Callable[..., Any], Any]] = {}
         self._failure: CannotTravel | None = None
@@ -73,15 +80,16 @@ class SentRun:
         """Where text goes."""
         return lambda task, generation, attempt, stream, text: self._messages.send("print", stream, text)
 
-    def begin(self, task: SentTask) -> None:
+    def begin(self, number: int, task: SentTask) -> None:
         """From here on, this is the task."""
         self.task = task
+        self._names[number] = task.name
         if task.pickled_function is not None:
             self._pickled[task.function] = task.pickled_function
 
     def name(self, task: int) -> str:
-        """The task's name."""
-        return self.task.name
+        """The task's name. Threads that earlier bodies left behind may ask for theirs."""
+        return self._names[task]
 
     def function(self, task: int) -> Callable[..., Any]:
         """The task's body."""
@@ -113,6 +121,12 @@ class SentRun:
                 "return something that can be pickled, or use executor='threads'"
             )
         return ref
+
+    def commit_start(self, attempt: Attempt) -> None:
+        """Return when the start of this attempt is safe, which the driver's process sees to."""
+        _, failure = self._link.ask("commit", attempt=attempt)
+        if failure is not None:
+            raise StoreError(failure)
 
     def _function(self) -> tuple[Callable[..., Any], Any]:
         number = self.task.function

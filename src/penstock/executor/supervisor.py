@@ -13,7 +13,7 @@ from typing import Any
 
 from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptLost, AttemptSucceeded, ErrorText, ValueRef
 from penstock.errors import CannotTravel, PenstockError, TaskCancelled, WorkerLost
-from penstock.executor.base import Attempt, AttemptSource, Outcome
+from penstock.executor.base import Attempt, AttemptSource, Ending, Outcome, StoreFailed
 from penstock.executor.capture import Router, output_of
 from penstock.executor.invoke import outcome_of
 from penstock.executor.requests import Requests
@@ -61,87 +61,136 @@ class Supervisor(Thread):
 
     def run(self) -> None:
         """Supervise."""
+        self._prepare_early()
         attempt = self._source.take()
         while attempt is not None:
-            attempt = self._source.settle(attempt, self._hand_over(attempt))
-        if self._process is not None:
-            self._process.bury(PATIENCE)
+            outcome = self._hand_over(attempt)
+            if attempt.ending in (None, Ending.TIMEOUT):
+                self._prepare_early()
+            attempt = self._source.settle(attempt, outcome)
+        self._retire()
         self._leave(self)
 
+    def _prepare_early(self) -> None:
+        """Have a process before there is an attempt for it, which would wait for it at the expense of its timeout."""
+        with contextlib.suppress(Exception):  # it is tried again when an attempt is there to tell
+            self._prepare()
+
+    def _prepare(self) -> WorkerProcess:
+        """A process that can begin an attempt at once: the one from before, if it lives. WorkerLost or OSError if none
+        can be had, CannotTravel if it cannot be told about the run."""
+        process = self._process
+        if process is not None and (process.killed or process.is_gone()):
+            process.bury()
+            process = self._process = None
+        if process is None:
+            process = self._process = WorkerProcess()
+            if process.receive() is None:
+                self._process = None
+                raise WorkerLost(f"it {_cause_of_death(process, process.bury())}")
+        if not process.is_set_up:
+            process.send(*self._requests.setup())
+            process.is_set_up = True
+        return process
+
     def _hand_over(self, attempt: Attempt) -> Outcome:
-        """Have an attempt run by the process, and by another one next time if this one does not live through it."""
-        try:
-            if self._process is None or self._process.killed:
-                self._start()
-        except Exception as error:
-            return _lost(attempt, f"no worker process can be started: {error}")
-        assert self._process is not None
-        self._running[attempt] = self
-        try:
-            outcome = self._exchange(attempt, self._process)
-        except CannotTravel as error:
-            return outcome_of(attempt, error)
-        except Exception as error:
-            self._process.kill()
-            outcome = outcome_of(attempt, error)
-        finally:
-            del self._running[attempt]
+        """Have an attempt run by the process, and by another one if that has died before it heard of it."""
+        outcome: Outcome | None = None
+        for _ in range(2):
+            try:
+                process = self._prepare()
+            except CannotTravel as error:
+                return outcome_of(attempt, error)
+            except Exception as error:
+                return _lost(attempt, f"no worker process can be started: {error}")
+            self._running[attempt] = self
+            try:
+                outcome = self._exchange(attempt, process)
+            except CannotTravel as error:
+                return outcome_of(attempt, error)
+            except _NotBegun:
+                continue
+            finally:
+                del self._running[attempt]
+            break
         if outcome is None:
-            outcome = _outcome_of_death(attempt, self._process, self._process.bury())
             self._process = None
+            return _outcome_of_death(attempt, process, process.bury())
+        if isinstance(outcome, AttemptFailed) and outcome.error.type == MemoryError.__name__:
+            self._retire()  # what took the memory, or a limit that was set, may outlast the body
         return outcome
 
-    def _start(self) -> None:
+    def _retire(self) -> None:
+        """Let the process end in good order."""
         if self._process is not None:
-            self._process.bury()
+            self._process.bury(PATIENCE)
             self._process = None
-        self._process = WorkerProcess()
 
     def _exchange(self, attempt: Attempt, process: WorkerProcess) -> Outcome | None:
-        """Hand over an attempt and listen until it has ended; None if the process dies."""
+        """Hand over an attempt and listen until it has ended; None if the process dies, _NotBegun if it was dead."""
+        function, request = self._requests.attempt(attempt, process.functions)
+        process.sequence += 1
+        process.where = ""
+        if attempt.ending is not None:
+            return outcome_of(attempt, TaskCancelled("asked to end before it began"))
         try:
-            if not process.is_set_up:
-                process.send(*self._requests.setup())
-                process.is_set_up = True
-            function, request = self._requests.attempt(attempt, process.functions)
-            process.sequence += 1
-            process.where = ""
-            if attempt.ending is not None:
-                return outcome_of(attempt, TaskCancelled("asked to end before it began"))
             process.send(process.sequence, *request)
-            process.functions.add(function)
-            if attempt.ending is not None:
-                process.ask(attempt.ending)  # perhaps it was asked just before there was somebody to hear it
+        except BrokenPipeError:
+            raise _NotBegun from None
+        process.functions.add(function)
+        if attempt.ending is not None:
+            process.ask(attempt.ending)  # perhaps it was asked just before there was somebody to hear it
+        try:
             return self._listen(attempt, process)
         except BrokenPipeError:
+            return None
+        except Exception as error:  # the body has got at the pipes
+            process.astray = f"said something that cannot be ({type(error).__name__}: {error})"
             return None
 
     def _listen(self, attempt: Attempt, process: WorkerProcess) -> Outcome | None:
         task, number = attempt.task, attempt.number
         while (message := process.receive()) is not None:
             kind, *content = message
-            if kind == "succeeded":
-                at, value = content
-                return AttemptSucceeded(task, number, at, None if value is None else ValueRef(*value))
-            if kind == "failed":
-                at, error, retryable = content
-                return AttemptFailed(task, number, at, ErrorText(*error), retryable)
-            if kind == "cancelled":
-                return AttemptCancelled(task, number, *content)
-            if kind == "print":
+            if kind in _OUTCOMES:
+                sequence, *told = content
+                if sequence == process.sequence:  # else a second one of an attempt before
+                    return _OUTCOMES[kind](task, number, *told)
+            elif kind == "print":
                 _write(attempt, *content)
             elif kind == "where":
                 sequence, where = content
                 process.where = where if sequence == process.sequence else process.where
             else:
-                process.send(*_answer(self._source.context.results, kind, content[0]))
+                process.send(*_answer(attempt, self._source.context.results, kind, *content))
         return None
 
 
+class _NotBegun(Exception):
+    """The process has died before it read what was asked of it."""
+
+
+def _succeeded(task: int, number: int, at: float, value: tuple[Any, ...] | None) -> Outcome:
+    return AttemptSucceeded(task, number, at, None if value is None else ValueRef(*value))
+
+
+def _failed(task: int, number: int, at: float, error: tuple[str, ...], retryable: bool) -> Outcome:
+    return AttemptFailed(task, number, at, ErrorText(*error), retryable)
+
+
+_OUTCOMES: dict[str, Callable[..., Outcome]] = {
+    "succeeded": _succeeded,
+    "failed": _failed,
+    "cancelled": AttemptCancelled,
+    "store failed": StoreFailed,
+}
+
+
 def _outcome_of_death(attempt: Attempt, process: WorkerProcess, code: int) -> Outcome:
+    cause = f"the worker process {_cause_of_death(process, code)} while the task was running"
     if attempt.ending is None:
-        return _lost(attempt, _cause_of_death(code))
-    outcome = outcome_of(attempt, WorkerLost(_cause_of_death(code)))
+        return _lost(attempt, cause)
+    outcome = outcome_of(attempt, WorkerLost(cause))
     if isinstance(outcome, AttemptFailed) and process.where:
         told = f"Traceback (most recent call last):\n{process.where}{outcome.error.traceback}"
         outcome.error = outcome.error._replace(traceback=told)
@@ -152,10 +201,12 @@ def _lost(attempt: Attempt, message: str) -> Outcome:
     return AttemptLost(attempt.task, attempt.number, time(), ErrorText(WorkerLost.__name__, message))
 
 
-def _cause_of_death(code: int) -> str:
+def _cause_of_death(process: WorkerProcess, code: int) -> str:
     """What is known of how a process ended, from its exit code or minus the number of a signal."""
+    if process.astray:
+        return f"{process.astray}, and was ended"
     if code >= 0:
-        return f"the worker process ended with exit code {code} while the task was running"
+        return f"ended with exit code {code}"
     with contextlib.suppress(ValueError):
         name = signal.Signals(-code).name
         hints = {
@@ -163,21 +214,39 @@ def _cause_of_death(code: int) -> str:
             "SIGSEGV": " (a crash in code written in C)",
             "SIGABRT": " (code written in C gave up)",
         }
-        return f"the worker process died with signal {name}{hints.get(name, '')}"
-    return f"the worker process died with signal {-code}"
+        return f"died with signal {name}{hints.get(name, '')}"
+    return f"died with signal {-code}"
 
 
-def _answer(results: ResultStore, kind: str, content: Any) -> tuple[Any, str | None]:
-    """Read or write a value of a result store that only this process reaches; the result, or what went wrong."""
+def _answer(attempt: Attempt, results: ResultStore, kind: str, *content: Any) -> tuple[Any, str | None]:
+    """Do what only this process can, for an attempt: make its start safe, or read or write a value of a result store
+    that other processes do not reach. The result, or what went wrong. TypeError or ValueError for another question."""
     try:
+        if kind == "commit":
+            attempt.context.commit_start(attempt)
+            return None, None
         if kind == "get":
-            with results.open(content) as file:
-                return file.read(), None
-        writer = results.writer()
-        writer.file.write(content)
-        return writer.commit(), None
-    except PenstockError as error:
+            return _read(results, *content), None
+        if kind == "put":
+            return _keep(results, *content), None
+    except (PenstockError, OSError) as error:
         return None, str(error)
+    raise ValueError(f"there is no question {kind!r}")
+
+
+def _read(results: ResultStore, digest: str) -> bytes:
+    with results.open(digest) as file:
+        return file.read()
+
+
+def _keep(results: ResultStore, content: bytes) -> tuple[str, int]:
+    writer = results.writer()
+    try:
+        writer.file.write(content)
+        return writer.commit()
+    except BaseException:
+        writer.abort()
+        raise
 
 
 def _write(attempt: Attempt, stream: Stream, text: str) -> None:

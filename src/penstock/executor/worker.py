@@ -2,55 +2,55 @@
 
 It has three pipes. Requests come through the first, and what is to be said about them goes back through the second;
 both belong to the main thread, which runs the bodies. A second thread reads the third: it carries the wish that a body
-end, and its closing tells that the driver's process is gone, in which case this one ends itself and all that it
-started.
+end. When the driver's process is gone, the `guardian` ends this one and all that it started.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
 import threading
 from collections.abc import Mapping
 from importlib.machinery import ModuleSpec
-from time import sleep
 from types import FrameType, ModuleType
 from typing import Any
 
 from penstock.engine.events import AttemptFailed, AttemptSucceeded
-from penstock.executor.base import Attempt, Ending
+from penstock.executor.base import Attempt, Ending, StoreFailed
 from penstock.executor.capture import AttemptOutput, Capture
 from penstock.executor.channel import Receiver, Sender
+from penstock.executor.driver_link import DriverLink
 from penstock.executor.invoke import invoke
 from penstock.executor.sent import SentRun, SentTask
 from penstock.plan.naming import LOADED_FROM
-
-LAST_SECONDS = 2.0
-"""How long a worker without work may take to end itself when the driver's process is gone."""
 
 
 def main(requests: int, messages: int, control: int) -> None:
     """Serve these pipes until the first is closed."""
     signal.signal(signal.SIGINT, _leave_it_to_the_driver)
     _end_with_the_driver()
-    worker = Worker(Receiver(requests), Sender(messages))
+    worker = Worker(Receiver(requests), Sender(messages), Receiver(control))
     for fd in (requests, messages, control):
         os.set_inheritable(fd, False)
     # Else a forked child would keep the pipes open: nobody would see that this process has died.
     os.register_at_fork(after_in_child=lambda: _forget(worker, requests, messages, control))
-    threading.Thread(target=worker.watch, args=(Receiver(control),), name="penstock-watch", daemon=True).start()
+    threading.Thread(target=worker.watch, name="penstock-watch", daemon=True).start()
     with Capture(worker.output), contextlib.suppress(BrokenPipeError):
+        worker.messages.send("ready")
         worker.serve()
 
 
 class Worker:
     """Runs attempts of one run."""
 
-    def __init__(self, requests: Receiver, messages: Sender) -> None:
+    def __init__(self, requests: Receiver, messages: Sender, control: Receiver) -> None:
         self.requests = requests
         self.messages = messages
+        self.control = control
+        self.link = DriverLink(messages, requests)
         self._running: tuple[int, Attempt] | None = None
         self._asked: dict[int, Ending] = {}
 
@@ -62,43 +62,50 @@ class Worker:
         argv, main_file, scripts, *about_run = setup
         sys.argv[:] = argv
         _stand_in_for(main_file, scripts)
-        run = SentRun(self.messages, self.requests, *about_run)
-        while (request := self.requests.receive()) is not None:
+        run = SentRun(self.messages, self.link, *about_run)
+        while (request := self.requests.receive()) is not None and not self._is_orphaned():
             self._run(run, *request)
+
+    def _is_orphaned(self) -> bool:
+        """Whether the driver's process is gone: what it asked for last is somebody else's to do by now, perhaps."""
+        poll = select.poll()
+        poll.register(self.control.fd, 0)  # POLLHUP comes unasked
+        return any(event & select.POLLHUP for _, event in poll.poll(0))
 
     def _run(
         self, run: SentRun, sequence: int, task: int, generation: int, number: int, timeout: float | None, *sent: Any
     ) -> None:
-        run.begin(SentTask(*sent))
+        run.begin(task, SentTask(*sent))
         attempt = Attempt(run, task, generation, number, timeout, 0)
         attempt.output = AttemptOutput(lambda stream, text: self.messages.send("print", stream, text), shown=False)
         self._running = sequence, attempt
         if sequence in self._asked:
             attempt.ending = self._asked[sequence]
+        self.link.open(attempt)
         outcome = invoke(attempt)
+        signal.setitimer(signal.ITIMER_REAL, 0)  # an alarm that the body has left would end the next one's process
+        self.link.close()
         self._running = None
         self._asked.clear()
         if isinstance(outcome, AttemptSucceeded):
-            self.messages.send("succeeded", outcome.at, outcome.value and tuple(outcome.value))
+            self.messages.send("succeeded", sequence, outcome.at, outcome.value and tuple(outcome.value))
         elif isinstance(outcome, AttemptFailed):
-            self.messages.send("failed", outcome.at, tuple(outcome.error), outcome.retryable)
+            error = tuple(map(_exact, outcome.error))
+            self.messages.send("failed", sequence, outcome.at, error, outcome.retryable)
+        elif isinstance(outcome, StoreFailed):
+            self.messages.send("store failed", sequence, outcome.at, outcome.message)
         else:
-            self.messages.send("cancelled", outcome.at)
+            self.messages.send("cancelled", sequence, outcome.at)
 
     def output(self) -> AttemptOutput | None:
         """Where goes what the process prints: its threads are the attempt's, whatever context they run in."""
         return None if self._running is None else self._running[1].output
 
-    def watch(self, control: Receiver) -> None:
-        """Pass on wishes, and see to the end of the driver's process."""
+    def watch(self) -> None:
+        """Pass on wishes."""
         with contextlib.suppress(OSError):
-            while (message := control.receive()) is not None:
+            while (message := self.control.receive()) is not None:
                 self._ask(*message)
-        if self._running is None:
-            sleep(LAST_SECONDS)  # the main thread sees it too, and ends the process in good order
-        with contextlib.suppress(OSError):
-            os.killpg(os.getpid(), signal.SIGKILL)
-        os._exit(1)
 
     def _ask(self, sequence: int, ending: str) -> None:
         self._asked[sequence] = Ending[ending]
@@ -107,6 +114,11 @@ class Worker:
             running[1].ending = Ending[ending]
             frame = sys._current_frames().get(threading.main_thread().ident or 0)
             self.messages.send("where", sequence, _stack(frame))
+
+
+def _exact(text: str) -> str:
+    """The same text as a plain `str`: that of an error may be of a class of the user's, which cannot be sent."""
+    return "".join((text, ""))
 
 
 def _stand_in_for(main_file: str | None, scripts: Mapping[str, str]) -> None:
@@ -143,18 +155,18 @@ def _leave_it_to_the_driver(number: int, frame: FrameType | None) -> None:
 def _forget(worker: Worker, *fds: int) -> None:
     """In a forked child."""
     worker.messages.fd = worker.requests.fd = -1
+    worker.link.forget()
     for fd in fds:
         with contextlib.suppress(OSError):
             os.close(fd)
 
 
 def _end_with_the_driver() -> None:
-    """Where a body sits in C code and holds the interpreter's lock, `watch` cannot end the process. So on Linux the
-    kernel signals the end of the driver's process too, and C's own `alarm` is the handler: called with the number of
-    SIGHUP, which is 1, it leaves `watch` one second, and then ends the process."""
+    """Beside the guardian, who sees nothing as long as a forked child of the driver's process has its pipes too."""
     if sys.platform == "linux":
         import ctypes
 
-        libc = ctypes.CDLL(None)
-        libc.signal(signal.SIGHUP, libc.alarm)
-        libc.prctl(1, signal.SIGHUP)  # PR_SET_PDEATHSIG
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+_PR_SET_PDEATHSIG = 1

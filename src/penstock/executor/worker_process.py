@@ -1,4 +1,4 @@
-"""A worker process as the driver's process sees it: three pipes, and a process group that can be ended at once."""
+"""A worker process as the driver's process sees it: pipes, and a process group that can be ended at once."""
 
 from __future__ import annotations
 
@@ -9,16 +9,21 @@ import signal
 import subprocess
 import sys
 from threading import Lock
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from penstock.executor.base import Ending
 from penstock.executor.channel import Receiver, Sender, encode
 
 BOOTSTRAP = (
-    "import sys; pipes = map(int, sys.argv[1:4]); sys.path[:] = sys.argv[4:]; "
-    "from penstock.executor.worker import main; main(*pipes)"
+    "import sys; pipes = [*map(int, sys.argv[1:5])]; sys.path[:] = sys.argv[5:]; "
+    "from penstock.executor.guardian import guard; guard(*pipes); "
+    "from penstock.executor.worker import main; main(*pipes[1:])"
 )
+
+
+SOON = 0.2
+"""Seconds that a process may take to end after it has closed its pipes."""
 
 
 class WorkerProcess:
@@ -33,8 +38,9 @@ class WorkerProcess:
         reads, self._requests = os.pipe()
         self._messages, writes = os.pipe()
         wishes, self._control = os.pipe()
+        held, self._lifeline = os.pipe()
         os.set_blocking(self._control, False)
-        theirs = (reads, writes, wishes)
+        theirs = (held, reads, writes, wishes)
         paths = [path for path in sys.path if isinstance(path, str)]
         try:
             self._process = subprocess.Popen(
@@ -44,7 +50,7 @@ class WorkerProcess:
                 start_new_session=True,
             )
         except BaseException:
-            for fd in (self._requests, self._messages, self._control):
+            for fd in (self._requests, self._messages, self._control, self._lifeline):
                 os.close(fd)
             raise
         finally:
@@ -64,17 +70,26 @@ class WorkerProcess:
         """Those that were sent already."""
         self.where = ""
         """Where the body was when it was asked to end."""
+        self.astray = ""
+        """What it did that cannot be, if it has to be ended for that."""
 
     def send(self, *message: Any) -> None:
         """Send a request, or an answer. OSError if the process is gone."""
         self._sender.send(*message)
 
     def receive(self) -> tuple[Any, ...] | None:
-        """What the process says next; None if it says no more."""
+        """What the process says next; None if it says no more, or what is no message."""
         try:
             return self._receiver.receive()
-        except (OSError, ValueError, EOFError, TypeError):
+        except (OSError, ValueError, EOFError, TypeError, MemoryError) as error:
+            self.astray = f"wrote something else than messages into its pipe ({error})"
             return None
+
+    def is_gone(self) -> bool:
+        """Whether it can do no more: it has died, or closed its pipes."""
+        poll = select.poll()
+        poll.register(self._messages, 0)  # POLLHUP comes unasked
+        return bool(poll.poll(0))
 
     def ask(self, ending: Ending) -> None:
         """Let the body that runs now know that it should end. It may be told twice."""
@@ -91,6 +106,8 @@ class WorkerProcess:
     def bury(self, patience: float = 0.0) -> int:
         """Let the process end in good order if it does so within so many seconds, and end it if not, with all that is
         left of what it started. Its exit code, or minus the number of the signal that ended it."""
+        if not (patience or self.killed or self.astray) and hasattr(os, "waitid") and self._process.returncode is None:
+            self._see_it_die()
         with self._lock:
             closed, self._closed = self._closed, True
         if not closed:
@@ -99,7 +116,20 @@ class WorkerProcess:
             self._hear_out(patience)
             os.close(self._messages)
         self._kill_group()
-        return self._process.wait()
+        code = self._process.wait()
+        if not closed:
+            os.close(self._lifeline)
+        return code
+
+    def _see_it_die(self) -> None:
+        """A process that has closed its pipes is about to end; where it is not, that is told instead of the signal by
+        which it is ended then. It stays a zombie, whose number nobody else gets before `bury` has used it."""
+        deadline = monotonic() + SOON
+        while not os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if monotonic() > deadline:
+                self.astray = "closed the pipes through which it is spoken to"
+                return
+            sleep(0.001)
 
     def _hear_out(self, seconds: float) -> None:
         """Wait for the process to end, reading what it may still have to say."""

@@ -104,5 +104,8 @@ class Logs(Protocol):
     def reader(self, run_id: str) -> LogReader:
         """A reader of a run's logs, whether there are any or not."""
 
+    def runs(self) -> list[str]:
+        """The ids of the runs of which something was kept, in order, whether they are on record or not."""
+
     def delete(self, run_id: str) -> None:
         """Forget a run's logs. Unknown runs are ignored."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from penstock.errors import StoreCorrupt
@@ -24,10 +26,16 @@ class FolderLogs:
     def reader(self, run_id: str) -> SegmentReader:
         return SegmentReader(self._folder(run_id))
 
+    def runs(self) -> list[str]:
+        try:
+            folders = [entry.name for entry in os.scandir(self._root) if entry.is_dir(follow_symlinks=False)]
+        except FileNotFoundError:
+            return []
+        return sorted(name for name in folders if "\\" not in name)  # which no run has
+
     def delete(self, run_id: str) -> None:
-        folder = self._folder(run_id)
-        if folder.exists():
-            shutil.rmtree(folder)
+        with suppress(FileNotFoundError):  # also in the middle, where somebody else deletes it as well
+            shutil.rmtree(self._folder(run_id))
 
     def _folder(self, run_id: str) -> Path:
         if run_id in ("", ".", "..") or "/" in run_id or "\\" in run_id or "\0" in run_id:

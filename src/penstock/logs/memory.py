@@ -27,6 +27,9 @@ class MemoryLogs:
     def reader(self, run_id: str) -> MemoryReader:
         return MemoryReader(self._runs.get(run_id) or MemoryLog(0))
 
+    def runs(self) -> list[str]:
+        return sorted(self._runs)
+
     def delete(self, run_id: str) -> None:
         self._runs.pop(run_id, None)
 

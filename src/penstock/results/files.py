@@ -19,6 +19,7 @@ from penstock.errors import StoreError, ValueUnavailable
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _TEMPORARY = "tmp"
+_NO_FILE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 
 
 class FileResults:
@@ -49,24 +50,33 @@ class FileResults:
             raise StoreError(f"a value cannot be written: {error}") from error
 
     def open(self, digest: str) -> BinaryIO:
-        """The value for reading. ValueUnavailable if it is not there, or is not what its digest says."""
+        """The value for reading. ValueUnavailable if it is not there, or is not what its digest says; StoreError if the
+        disk or the system fails."""
         path = self._place(digest)
         try:
             file = path.open("rb")
-        except OSError as error:
+        except _NO_FILE as error:
             raise ValueUnavailable(f"a stored value cannot be read ({error}): run its task again") from error
+        except OSError as error:
+            raise StoreError(f"a stored value cannot be read: {error}") from error
         try:
-            self._verify(digest, file)
+            with _store_error("a stored value cannot be read"):
+                self._verify(digest, file)
         except BaseException:
             file.close()
             raise
         return file
 
     def path(self, digest: str) -> Path | None:
-        """The value's file, or None if it is not there. ValueUnavailable if it is not what its digest says."""
+        """The value's file, or None if it is not there. ValueUnavailable if it is not what its digest says; StoreError
+        if the disk or the system fails."""
         path = self._place(digest)
-        if not path.exists():
+        try:
+            path.stat()
+        except _NO_FILE:
             return None
+        except OSError as error:
+            raise StoreError(f"a stored value cannot be read: {error}") from error
         self.open(digest).close()
         return path
 

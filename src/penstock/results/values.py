@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from penstock.engine.events import ValueRef
-from penstock.errors import PenstockError, StoreError, ValueUnavailable
+from penstock.errors import PenstockError, StoreError, ValueNotKept, ValueUnavailable
 from penstock.results import tagged_json
 from penstock.results.base import ResultStore
 from penstock.results.codecs import INLINE_LIMIT, Codec, NotTaken, codec_named, codecs_for
@@ -31,7 +31,7 @@ _SCALARS = frozenset({bool, int, float, str})
 def store_value(value: object, results: ResultStore) -> ValueRef | None:
     """Encode a value and keep it; None for None. Up to 4,096 encoded bytes go into the reference itself, more goes to
     `results`. A value that no codec takes (a lock, a generator, an open file) gives `VOLATILE`. StoreError if it could
-    not be written."""
+    not be written, ValueNotKept if its codec fails on it."""
     if value is None:
         return None
     if type(value) in _SCALARS and (small := _inline_scalar(value)) is not None:
@@ -85,7 +85,7 @@ def _write(value: object, codec: Codec, results: ResultStore) -> ValueRef:
             raise StoreError(f"a value of type {kind} could not be stored: {spool.failure}") from error
         if isinstance(error, PenstockError) or not isinstance(error, Exception) or isinstance(error, MemoryError):
             raise
-        raise StoreError(
+        raise ValueNotKept(
             f"codec {codec.name!r} failed on a value of type {kind} ({type(error).__name__}: {error})"
         ) from error
 

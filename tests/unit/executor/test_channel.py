@@ -72,8 +72,23 @@ def test_who_reads_learns_that_nobody_writes_any_more():
     os.close(receiver.fd)
 
 
-@pytest.mark.parametrize("junk", [b"\x05" + bytes(7) + b"?!#%&", b"\x01" + bytes(7) + b"s"])
+MARK = encode(())[:8]
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        MARK + b"\x05" + bytes(7) + b"?!#%&",
+        MARK + b"\x01" + bytes(7) + b"s",
+        MARK + b"\x05" + bytes(7) + b"i\1\0\0\0",  # a number
+        b"\x40" + bytes(15),
+        b"\xff" * 16,
+        b"1" + encode(("done",)),
+        encode(("done",))[1:] + encode(("done",)),
+    ],
+)
 def test_what_is_no_message_is_an_error(junk):
+    """And nobody waits for the rest of it: the pipe stays open."""
     receiver, sender = pipe()
     os.write(sender.fd, junk)
     with pytest.raises((ValueError, EOFError, TypeError)):
