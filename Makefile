@@ -19,7 +19,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types layers unit coverage docs bench build clean
+.PHONY: help setup demo test lint format types layers unit torture mutation coverage docs bench build clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -59,6 +59,12 @@ layers: setup  ## Check that imports go down only
 
 unit: setup  ## Run the tests alone
 	$(BIN)/pytest -n $(WORKERS)
+
+torture: setup  ## Break the promise of durability in every way known, many times over (hours): what is found, as a table
+	$(BIN)/python -m tests.faults.torture $(TORTURE)
+
+mutation: setup  ## Change the engine and the plan in small ways, and see that the tests notice (an hour)
+	$(BIN)/python -m tests.mutation
 
 coverage: export COVERAGE_PROCESS_START := $(CURDIR)/pyproject.toml
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage

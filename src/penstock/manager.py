@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any
 
+from penstock.clock import SYSTEM, Clock
 from penstock.definition.decorators import WorkflowFunction
 from penstock.definition.task import Task
 from penstock.definition.workflow import Workflow
-from penstock.errors import DefinitionError, ParameterError, PenstockError, RunEnded, RunFailed, RunInterrupted
+from penstock.errors import (
+    DefinitionError,
+    LeaseLost,
+    PenstockError,
+    RunEnded,
+    RunFailed,
+    RunInterrupted,
+    StoreError,
+)
 from penstock.runtime.loading import loading_file
 
 if TYPE_CHECKING:
@@ -28,21 +38,20 @@ if TYPE_CHECKING:
     from penstock.runtime.home import Settings
     from penstock.runtime.loader import Flow
     from penstock.runtime.logbook import Entry
-    from penstock.runtime.observer import Observer
+    from penstock.runtime.observer import Notifier, Observer
     from penstock.runtime.pruner import Pruned, Retention
     from penstock.runtime.record import Run
     from penstock.runtime.selection import Selection
     from penstock.runtime.session import Session
+    from penstock.runtime.takeover import Again
     from penstock.store.base import RunRow
-
-    Again = Callable[[RunEngine, Plan, float], list[Event]]
-    """What sets a run going again, given its engine, the plan it is to follow and the time."""
 
 
 class WorkflowManager:
     """Runs workflows and knows their runs.
 
-    `store` is "sqlite" (the default: a folder .penstock, found upwards like .git), "sqlite:///FOLDER" or "memory".
+    `store` is "sqlite" (the default: a folder .penstock, found upwards like .git), "sqlite:///FOLDER",
+    "postgresql://..." or "memory". `results` is a folder for values and logs, by default the store's own or .penstock.
     `executor` is "threads" (the default), "processes" or "inline", with `workers` attempts at once. `durability` is
     "full" (what was told to the outside survives a power cut) or "process" (it survives the death of the process).
     `grace` is how many seconds a task has to end once it is asked to. `observers` are told of runs as they go; by
@@ -51,17 +60,22 @@ class WorkflowManager:
     Options that are left out come from `[tool.penstock]` of pyproject.toml, penstock.toml, or PENSTOCK_... variables.
     """
 
+    _clock: Clock = SYSTEM
+    """Another one is for simulations."""
+
     def __init__(
         self,
         store: str | None = None,
         executor: Any = None,
         *,
         workers: int | None = None,
+        results: str | os.PathLike[str] | None = None,
         durability: str | None = None,
         grace: float | None = None,
         observers: Sequence[Observer] | None = None,
     ) -> None:
         self._store_name = store
+        self._results = os.fspath(results) if results is not None else None
         self._executor = executor
         self._workers = workers
         self._durability = durability
@@ -139,19 +153,31 @@ class WorkflowManager:
         end_loading(loaded.flow, given)
         return self._start(compiled, bound, loaded.source, raise_on_failure)
 
-    def resume(self, run_id: str | None = None, workflow: Flow | None = None, *, raise_on_failure: bool = True) -> Run:
+    def resume(
+        self,
+        run_id: str | None = None,
+        workflow: Flow | None = None,
+        *,
+        adopt: bool = False,
+        raise_on_failure: bool = True,
+    ) -> Run:
         """Go on with a run (by default the newest): what has succeeded is kept, everything else runs.
 
         The workflow is loaded from the file it came from, unless it is given. It may have changed where the run has
         done nothing yet; PlanMismatch says where it does not fit. RunLocked if the run is being driven.
+
+        `adopt` is how something that nobody watches resumes: attempts that were lost with the driver before are
+        counted, so that a task cannot kill its drivers for ever, and what has ended, failed or not, stays as it is.
         """
         from penstock.engine.events import RunResumed
+        from penstock.runtime import takeover
 
         def events(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
             done = {engine.plan.names[task] for task in engine.done()}
             return [] if engine.state == "success" and done.issuperset(plan.names) else [RunResumed(at)]
 
-        return self._again(run_id, workflow, events, raise_on_failure)
+        again = takeover.adopt if adopt else events
+        return self._again(run_id, workflow, again, raise_on_failure, by_hand=not adopt)
 
     def rerun(
         self,
@@ -183,6 +209,13 @@ class WorkflowManager:
         history = self._history
         return [history.run(row) for row in history.store.runs(workflow, limit=limit)]
 
+    def unheld(self) -> list[Run]:
+        """The runs that have something left to do and that nobody drives, oldest first: those that were interrupted,
+        those whose driver died before they began, and those that have ended with notices to deliver."""
+        history = self._history
+        rows = history.store.unfinished()
+        return [history.run(row) for row in rows if history.store.holder(row.id) is None]
+
     def get(self, run_id: str | None = None) -> Run:
         """The run of this id or unique prefix; by default the newest. RunNotFound if there is none."""
         history = self._history
@@ -212,7 +245,7 @@ class WorkflowManager:
             raise RunEnded(f"run {row.id} has ended already: it is {row.state}")
         sender = by or getuser()
         if store.holder(row.id) is None:
-            cancel_unheld(store, row.id, sender)
+            cancel_unheld(store, row.id, sender, tuple(self._settings.notifiers), self._clock)
         else:
             store.post(row.id, "cancel", json.dumps({"by": sender}))
         return self.get(row.id)
@@ -258,9 +291,9 @@ class WorkflowManager:
                 from penstock.parts import open_parts
                 from penstock.runtime.home import find_home
 
-                name = self._store_name or self._settings.store
-                full = self._is_full()
-                self._opened = open_parts(name, lambda: find_home(os.environ, Path.cwd()), full=full)
+                name, results = self._store_name or self._settings.store, self._results or self._settings.results
+                home = partial(find_home, os.environ, Path.cwd())
+                self._opened = open_parts(name, home, results=results, full=self._is_full())
             return self._opened
 
     # --- Within
@@ -302,16 +335,16 @@ class WorkflowManager:
             prune_daily(self._history, self._retention(), folder)
 
     def _new_observers(self) -> list[Observer]:
-        observers = self._observers
-        if observers is None:
-            from penstock.observe.console import Console
+        if self._observers is not None:
+            return [*self._observers]
+        from penstock.observe.console import Console
 
-            observers = [Console()]
-        if not self._settings.notifiers:
-            return [*observers]
+        return [Console()]
+
+    def _new_notifiers(self) -> dict[str, Notifier]:
         from penstock.parts import create_notifiers
 
-        return [*observers, *create_notifiers(self._settings.notifiers)]
+        return create_notifiers(self._settings.notifiers)
 
     def _new_executor(self) -> Executor:
         from penstock.parts import create_executor
@@ -333,100 +366,88 @@ class WorkflowManager:
         return compile_workflow(workflow, Identify()), bound
 
     def _start(self, compiled: Compiled, params: dict[str, Any], source: str | None, raise_on_failure: bool) -> Run:
-        from secrets import token_hex
-        from time import time
+        from penstock.runtime.beginning import begin
 
-        from penstock.engine.events import RunStarted
-        from penstock.engine.run import RunEngine
-        from penstock.plan.codec import encode
-        from penstock.plan.fingerprint import fingerprint
-        from penstock.runtime.session import Session
-        from penstock.store.base import RunChange, RunRow
-
-        executor, observers = self._new_executor(), self._new_observers()
-        store = self.parts.store
-        encoded = encode(compiled.plan)
-        now = time()
-        row = RunRow(
-            id=token_hex(6),
-            workflow=compiled.plan.workflow,
-            state="queued",
-            params=_kept(compiled.plan.workflow, params),
-            plan=fingerprint(encoded),
-            source=source,
-            created_at=now,
-            tasks=len(compiled.plan),
+        executor, observers, notifiers = self._new_executor(), self._new_observers(), self._new_notifiers()
+        session = begin(
+            self.parts.store, compiled, params, source, tuple(notifiers), run_id=self._new_id(), clock=self._clock
         )
-        store.create_run(row, encoded)
-        session = Session(
-            row=row,
-            lease=store.acquire(row.id),
-            engine=RunEngine(compiled.plan, run_id=row.id),
-            compiled=compiled,
-            fingerprint=row.plan,
-            params=params,
-            opening=[RunStarted(now)],
-            change=RunChange(state="running", started_at=now),
-        )
-        return self._drive(session, executor, observers, raise_on_failure)
+        return self._drive(session, executor, observers, notifiers, raise_on_failure)
 
-    def _again(self, run_id: str | None, workflow: Flow | None, events: Again, raise_on_failure: bool) -> Run:
-        """Take a run over, bring its plan up to date, and drive what `events` set going, if there are any."""
-        from time import time
-
-        from penstock.definition.params import bind
+    def _again(
+        self, run_id: str | None, workflow: Flow | None, again: Again, raise_on_failure: bool, *, by_hand: bool = True
+    ) -> Run:
+        """Take a run over, bring its plan up to date, and drive what `again` sets going, if that is anything."""
         from penstock.runtime.loading import end_loading
+        from penstock.runtime.outbox import Receivers
         from penstock.runtime.replay import replay
         from penstock.runtime.selection import Selection, select
-        from penstock.runtime.session import Session
-        from penstock.runtime.takeover import adopt_plan
-        from penstock.store.base import RunChange
+        from penstock.runtime.takeover import finish_unheld, take_over
 
         end_loading(workflow or self.workflow, {})
-        executor, observers = self._new_executor(), self._new_observers()
+        executor, observers, notifiers = self._new_executor(), self._new_observers(), self._new_notifiers()
         history = self._history
+        store = history.store
         row = history.row(run_id)
         flow = workflow or self._flow_of(row)
-        lease = history.store.acquire(row.id)
+        # What was asked of the run before somebody set it going by hand was meant for an earlier time.
+        stale = [message.id for message in store.messages(row.id)] if by_hand else []
+        lease = store.acquire(row.id)
         try:
             row = history.row(row.id)  # it may have changed before the lease was ours
-            engine = replay(history.store, row)
-            params = dict(history.run(row).params)
-            if isinstance(flow, WorkflowFunction):
-                params = bind(flow.name, flow.parameters, {k: v for k, v in params.items() if k in flow.parameters})
-            compiled = select(self._compile(flow, params)[0], Selection.of(engine.plan))
-            now = time()
-            again = events(engine, compiled.plan, now)
-            if not again:
+            engine = replay(store, row)
+            compiled, params = self._compile_again(flow, history.run(row).params)
+            compiled = select(compiled, Selection.of(engine.plan))
+            taken = take_over(store, row, lease, engine, compiled, params, again, tuple(notifiers), stale, self._clock)
+            if taken is None:
+                finish_unheld(store, row, engine, lease, Receivers(compiled, notifiers).deliver, self._clock)
                 lease.release()
-                return history.run(row)
-            fingerprint, adoption, changed = adopt_plan(history.store, engine, compiled.plan, now)
+                return history.run(history.row(row.id))
         except BaseException:
             lease.release()
             raise
-        if changed and sys.stderr is not None:
-            names = ", ".join(changed)
+        if taken.changed and sys.stderr is not None:
+            names = ", ".join(taken.changed)
             sys.stderr.write(f"The code of these done tasks has changed; their results are kept: {names}\n")
-        started_at = row.started_at or now
-        session = Session(
-            row=row,
-            lease=lease,
-            engine=engine,
-            compiled=compiled,
-            fingerprint=fingerprint,
-            params=params,
-            opening=[*adoption, *again],
-            change=RunChange(state="running", started_at=started_at, tasks=len(compiled.plan), reopened=True),
-        )
-        return self._drive(session, executor, observers, raise_on_failure)
+        return self._drive(taken.session, executor, observers, notifiers, raise_on_failure)
+
+    def _new_id(self) -> str:
+        return os.urandom(6).hex()
+
+    def _compile_again(self, flow: Flow, kept: Mapping[str, Any]) -> tuple[Compiled, dict[str, Any]]:
+        """A workflow with the parameters that a run was started with."""
+        from penstock.definition.params import bind
+
+        params = dict(kept)
+        if isinstance(flow, WorkflowFunction):
+            params = bind(flow.name, flow.parameters, {k: v for k, v in params.items() if k in flow.parameters})
+        return self._compile(flow, params)[0], params
 
     def _drive(
-        self, session: Session, executor: Executor, observers: Sequence[Observer], raise_on_failure: bool
+        self,
+        session: Session,
+        executor: Executor,
+        observers: Sequence[Observer],
+        notifiers: Mapping[str, Notifier],
+        raise_on_failure: bool,
     ) -> Run:
+        from penstock.runtime.outbox import Receivers
+
         grace = self._grace if self._grace is not None else self._settings.grace
         history = self._history
+        deliver = Receivers(session.compiled, notifiers).deliver
         try:
-            interrupted = session.drive(history, executor, observers, full=self._is_full(), grace=grace)
+            interrupted = session.drive(
+                *(history, executor, observers, deliver),
+                full=self._is_full(),
+                grace=grace,
+                clock=self._clock,
+                catch_signals=self._clock is SYSTEM,
+            )
+        except LeaseLost:
+            raise
+        except StoreError as error:
+            raise type(error)(f"{error}\nRun {session.row.id} is interrupted, and can be resumed then") from error
         finally:
             session.lease.release()
         run = history.driven(session.row, session.engine, "interrupted" if interrupted else str(session.engine.state))
@@ -451,19 +472,6 @@ class WorkflowManager:
                 f"give it, manager.resume('{row.id}', workflow)"
             )
         return load(row.source).flow
-
-
-def _kept(workflow: str, params: Mapping[str, Any]) -> str:
-    """Parameters as they are kept with a run. ParameterError for one that cannot be read back as it was."""
-    from penstock.results.tagged_json import NotPlain, dumps
-
-    for name, value in params.items():
-        try:
-            dumps(value)
-        except NotPlain as error:
-            message = f"workflow '{workflow}', parameter '{name}': {error}; give a text, number, date or path, "
-            raise ParameterError(f"{message}or a list or dict of these") from None
-    return dumps(dict(params))
 
 
 def _check_flow(flow: Any) -> None:

@@ -14,11 +14,13 @@ if TYPE_CHECKING:
     from penstock.executor.base import Executor
     from penstock.logs.base import Logs
     from penstock.results.base import ResultStore
-    from penstock.runtime.observer import Observer
+    from penstock.runtime.observer import Notifier
     from penstock.store.base import Store
 
 DURABILITIES = ("full", "process")
 SQLITE = "sqlite:///"
+POSTGRES = ("postgresql", "postgres")
+KNOWN = ("sqlite", "sqlite:///FOLDER", "postgresql://...", "memory")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,13 @@ class Parts:
     results: ResultStore
     logs: Logs
     folder: Path | None = None
-    """The local folder in which all of it lies, where there is one: there, old runs are pruned once a day."""
+    """The local folder with the values and the logs, where there is one: there, old runs are pruned once a day."""
 
 
-def open_parts(name: str, home: Callable[[], Path], *, full: bool = True) -> Parts:
+def open_parts(name: str, home: Callable[[], Path], *, results: str | None = None, full: bool = True) -> Parts:
     """The store of a name, with the results and logs that go with it. `home` finds the folder where none is named;
-    `full` says that values are to survive a power cut."""
+    `results` is another folder for values and logs; `full` says that values are to survive a power cut."""
+    files = Path(results).expanduser().absolute() if results else None
     if name == "memory":
         from penstock.logs.memory import MemoryLogs
         from penstock.results.memory import MemoryResults
@@ -42,24 +45,58 @@ def open_parts(name: str, home: Callable[[], Path], *, full: bool = True) -> Par
 
         return Parts(MemoryStore(), MemoryResults(), MemoryLogs())
     if name == "sqlite":
-        return _open_folder(home(), full)
+        return _open_folder(home(), files, full)
     if name.startswith(SQLITE):
         path = Path(name.removeprefix(SQLITE)).expanduser()
         if not path.name:
             raise PenstockError(f"store='{name}' names no folder: write sqlite:///path/to/folder")
-        return _open_folder(path.absolute(), full)
-    if "://" not in name:
-        known = ("sqlite", "sqlite:///FOLDER", "memory")
-        return find("stores", name, known=known)(name)  # type: ignore[no-any-return]
-    return find("stores", name.partition("://")[0], known=("sqlite", "memory"))(name)  # type: ignore[no-any-return]
+        return _open_folder(path.absolute(), files, full)
+    scheme, colon, _ = name.partition("://")
+    if scheme in POSTGRES and colon:
+        return _open_postgres(name, files, home, full)
+    return find("stores", scheme if colon else name, known=KNOWN)(name)  # type: ignore[no-any-return]
 
 
-def _open_folder(folder: Path, full: bool) -> Parts:
-    from penstock.logs.folder import FolderLogs
-    from penstock.results.files import FileResults
+def _open_folder(folder: Path, files: Path | None, full: bool) -> Parts:
+    from penstock.results.claim import claim, is_claimed, own_identity
     from penstock.store.sqlite.store import SQLiteStore
 
-    return Parts(SQLiteStore(folder), FileResults(folder / "results", sync=full), FolderLogs(folder / "logs"), folder)
+    if is_claimed(folder):
+        raise PenstockError(f"{folder} holds the values of another store: choose another folder for this one")
+    store = SQLiteStore(folder)
+    if files is not None and files != folder:
+        try:
+            claim(files, own_identity(folder))
+        except BaseException:
+            store.close()
+            raise
+    return _with_files(store, files or folder, full)
+
+
+def _open_postgres(url: str, files: Path | None, home: Callable[[], Path], full: bool) -> Parts:
+    try:
+        from penstock.store.postgres.store import PostgresStore
+    except ImportError as error:
+        message = f"a store in Postgres needs an extra ({error}): pip install 'penstock[postgres]'"
+        raise PenstockError(message) from error
+    from penstock.results.claim import claim
+
+    store = PostgresStore(url)
+    try:
+        identity = store.identity
+        folder = files or home() / "postgres" / identity.partition(" ")[2]
+        claim(folder, identity)
+    except BaseException:
+        store.close()
+        raise
+    return _with_files(store, folder, full)
+
+
+def _with_files(store: Store, folder: Path, full: bool) -> Parts:
+    from penstock.logs.folder import FolderLogs
+    from penstock.results.files import FileResults
+
+    return Parts(store, FileResults(folder / "results", sync=full), FolderLogs(folder / "logs"), folder)
 
 
 def create_executor(executor: Any, workers: int | None) -> Executor:
@@ -85,14 +122,17 @@ def create_executor(executor: Any, workers: int | None) -> Executor:
     return find("executors", executor, known=("threads", "processes", "inline"))(workers)  # type: ignore[no-any-return]
 
 
-def create_notifiers(names: Sequence[str]) -> list[Observer]:
+def create_notifiers(names: Sequence[str]) -> dict[str, Notifier]:
     """The notifiers of these names, made anew. PenstockError for one that is not installed or cannot be made."""
-    return [_create_notifier(name) for name in names]
+    return {name: _create_notifier(name) for name in names}
 
 
-def _create_notifier(name: str) -> Observer:
+def _create_notifier(name: str) -> Notifier:
     factory = find("notifiers", name)
     try:
-        return factory()  # type: ignore[no-any-return]
+        notifier = factory()
     except Exception as error:
         raise PenstockError(f"notifier '{name}' cannot be made: {type(error).__name__}: {error}") from error
+    if not callable(getattr(notifier, "notify", None)):
+        raise PenstockError(f"notifier '{name}' is no notifier: {type(notifier).__qualname__} has no method notify()")
+    return notifier  # type: ignore[no-any-return]

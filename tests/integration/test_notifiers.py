@@ -1,4 +1,4 @@
-"""Observers that an installed package brings are told of every run."""
+"""Notifiers that an installed package brings are told of failed tasks and of how runs ended."""
 
 from __future__ import annotations
 
@@ -12,21 +12,17 @@ MODULE = """\
 from pathlib import Path
 
 class Scribe:
-    def __getattr__(self, name):
-        if name.startswith("_") or name == "echo":
-            raise AttributeError(name)
-        def note(*arguments):
-            with Path("notes").open("a") as notes:
-                print(name, *arguments[:1], file=notes)
-        return note
-
-    def run_started(self, run_id, plan, done):
+    def notify(self, notice):
+        error = notice.error and notice.error.message
         with Path("notes").open("a") as notes:
-            print("run_started", plan.workflow, file=notes)
+            print(notice.receiver, notice.kind, notice.workflow, notice.task, error, file=notes)
 
 class Clumsy:
-    def __getattr__(self, name):
-        raise ZeroDivisionError(f"no {name}")
+    def notify(self, notice):
+        raise ZeroDivisionError("no network")
+
+class Mute:
+    pass
 
 def unmakeable():
     raise OSError("no network")
@@ -38,11 +34,18 @@ FLOW = """\
     def work():
         pass
 
+    @task(retries=1)
+    def fail():
+        raise ValueError("as ever")
+
     @workflow
     def daily():
         work()
+
+    @workflow
+    def broken():
+        fail()
     """
-TOLD = ["run_started daily", "attempt_started 0", "attempt_ended 0", "run_ended success"]
 
 
 @pytest.fixture(autouse=True)
@@ -50,32 +53,50 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     information = tmp_path / "site" / "bells-1.0.dist-info"
     information.mkdir(parents=True)
     (information / "METADATA").write_text("Metadata-Version: 2.1\nName: bells\nVersion: 1.0\n")
-    (information / "entry_points.txt").write_text(
-        "[penstock.notifiers]\nscribe = bells:Scribe\nclumsy = bells:Clumsy\nunmakeable = bells:unmakeable\n"
-    )
+    names = ("scribe = bells:Scribe", "clumsy = bells:Clumsy", "mute = bells:Mute", "unmakeable = bells:unmakeable")
+    (information / "entry_points.txt").write_text("\n".join(["[penstock.notifiers]", *names, ""]))
     (tmp_path / "site" / "bells.py").write_text(MODULE)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "site"))
     write("daily.py", FLOW)
 
 
-def test_a_notifier_is_told_beside_the_console():
+def notes() -> list[str]:
+    return Path("notes").read_text().splitlines()
+
+
+def test_a_notifier_is_told_how_a_run_ended():
     write("penstock.toml", 'notifiers = ["scribe"]\n')
-    assert "Running task: work" in penstock("run", "daily.py").stdout
-    assert Path("notes").read_text().splitlines() == TOLD
+    penstock("run", "daily.py:daily")
+    assert notes() == ["scribe run_success daily None None"]
     penstock("rerun", "--only", "work")
-    assert Path("notes").read_text().splitlines() == TOLD * 2
+    assert notes() == ["scribe run_success daily None None"] * 2
+
+
+def test_and_of_tasks_that_failed_for_good():
+    penstock("run", "daily.py:broken", code=1, PENSTOCK_NOTIFIERS="scribe")
+    assert notes() == ["scribe task_failed broken fail as ever", "scribe run_failed broken None task 'fail' failed"]
 
 
 def test_one_that_raises_harms_neither_the_run_nor_the_others():
-    done = penstock("run", "daily.py", PENSTOCK_NOTIFIERS="clumsy,scribe")
-    assert done.stderr.count("The observer Clumsy raised ZeroDivisionError") == 1
-    assert done.stderr.lower().count("clumsy") == 1
-    assert Path("notes").read_text().splitlines() == TOLD
+    done = penstock("run", "daily.py:daily", PENSTOCK_NOTIFIERS="clumsy,scribe")
+    assert "was refused by notifier 'clumsy', and is tried again: ZeroDivisionError: no network" in done.stderr
+    assert notes() == ["scribe run_success daily None None"]
+    assert penstock_json("show")["notices"]["undelivered"] == 1
+
+
+def test_who_is_named_later_is_told_of_what_comes_then_and_who_is_not_is_told_nothing():
+    penstock("run", "daily.py:broken", code=1)
+    penstock("resume", code=1, PENSTOCK_NOTIFIERS="scribe")
+    assert len(notes()) == 2
+    penstock("resume", code=1)
+    assert len(notes()) == 2
 
 
 def test_one_that_is_not_there_or_cannot_be_made_is_told_before_anything_runs():
-    stderr = penstock("run", "daily.py", code=2, PENSTOCK_NOTIFIERS="scribble").stderr
+    stderr = penstock("run", "daily.py:daily", code=2, PENSTOCK_NOTIFIERS="scribble").stderr
     assert "there is no notifier 'scribble'; did you mean 'scribe'?" in stderr
-    stderr = penstock("run", "daily.py", code=2, PENSTOCK_NOTIFIERS="unmakeable").stderr
+    stderr = penstock("run", "daily.py:daily", code=2, PENSTOCK_NOTIFIERS="unmakeable").stderr
     assert "notifier 'unmakeable' cannot be made: OSError: no network" in stderr
+    stderr = penstock("run", "daily.py:daily", code=2, PENSTOCK_NOTIFIERS="mute").stderr
+    assert "notifier 'mute' is no notifier: Mute has no method notify()" in stderr
     assert penstock_json("runs") == []

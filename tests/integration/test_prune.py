@@ -5,16 +5,19 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from penstock import WorkflowManager, task, workflow
+from penstock.logs.folder import FolderLogs
 from penstock.parts import Parts
 from penstock.results.files import FileResults
 from penstock.runtime.history import History
-from penstock.runtime.pruner import DAY, Retention, prune
+from penstock.runtime.pruner import DAY, HOUR, Retention, prune
 from penstock.store.base import RunChange
 from tests.integration.commands import penstock, penstock_json, write
 from tests.unit.runtime.waiting import Background, come
@@ -161,6 +164,75 @@ def test_a_run_that_begins_meanwhile_keeps_what_was_listed_as_garbage(manager):
     pruned = prune(history, Retention(0, 0))
     assert (len(pruned.runs), pruned.values) == (1, 0)
     assert manager.get().task("make").result == "a" * LARGE
+
+
+class Stopped(FileResults):
+    """Results of a process that is stopped for three hours before it comes to look at its values, while another begins
+    a run and writes one; so does a laptop that sleeps."""
+
+    def digests(self, *, older_than: float = 0.0) -> list[str]:
+        task_of_another = FileResults(HOME / "results").writer()
+        task_of_another.file.write(b"not named yet")
+        task_of_another.commit()
+        self.ahead += 3 * HOUR
+        return super().digests(older_than=older_than)
+
+    ahead = 0.0
+
+
+def test_a_process_that_was_stopped_does_not_take_for_old_what_was_written_meanwhile(manager, monkeypatch):
+    real = time.time
+    results = Stopped(HOME / "results")
+    clock = SimpleNamespace(time=lambda: real() + results.ahead)
+    manager.run(flow)
+    age_values()
+    manager.delete(manager.get().id)
+    monkeypatch.setattr("penstock.runtime.pruner.time", clock.time)
+    monkeypatch.setattr("penstock.results.files.time", clock)
+    parts = manager.parts
+    assert prune(History(parts.store, results, parts.logs), Retention(0, 0)).values == 1
+    assert [path.read_bytes() for path in values()] == [b"not named yet"]
+
+
+def test_a_queued_run_and_one_with_notices_to_deliver_stay(manager):
+    ended = [manager.run(flow, letter=letter).id for letter in "ab"]
+    store = manager.parts.store
+    with_notices = store.acquire(ended[0])
+    store.append(with_notices, [], change=RunChange(undelivered=1))
+    row = store.run(ended[0])
+    store.create_run(replace(row, id="queued", state="queued", ended_at=None, undelivered=0), store.plan(row.plan))
+    age_values()
+    for _ in range(2):
+        manager.prune(older_than=0, keep=0)
+        assert {run.id for run in manager.runs()} == {ended[0], "queued"}
+        assert manager.get(ended[0]).task("make").result == "a" * LARGE
+        with_notices.release()
+    lease = store.acquire(ended[0])
+    store.append(lease, [], change=RunChange(undelivered=0))
+    lease.release()
+    assert manager.prune(older_than=0, keep=0).runs == (ended[0],)
+
+
+def test_logs_that_were_left_when_their_run_was_forgotten_go(manager):
+    """As by a process that was killed between the two; the logs of a run that is being created stay."""
+    gone, kept = manager.run(flow).id, manager.run(flow, letter="b").id
+    manager.parts.store.delete_run(gone)
+    assert sorted(path.name for path in (HOME / "logs").iterdir()) == sorted([gone, kept])
+
+    class Creating(FolderLogs):
+        """Logs to which a run that has just begun adds some as soon as they were listed."""
+
+        def runs(self) -> list[str]:
+            if not begun:
+                begun.append(WorkflowManager(observers=[]).run(flow, letter="c").id)
+            return super().runs()
+
+    begun: list[str] = []
+    manager.prune(dry_run=True)
+    assert (HOME / "logs" / gone).exists()
+    parts = manager.parts
+    prune(History(parts.store, parts.results, Creating(HOME / "logs")), Retention(20, 90))
+    assert sorted(path.name for path in (HOME / "logs").iterdir()) == sorted([kept, *begun])
 
 
 def test_several_prune_at_once(manager):

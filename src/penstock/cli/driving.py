@@ -48,24 +48,34 @@ class PlainProgress(Console):
 
 def drive(output: Output, choices: Choices, start: Start, *, done: Collection[str] = ()) -> int:
     """Drive what `start` starts on a manager, and tell how it ended. `done` names tasks that were done before."""
+    record, code = follow(output, choices, start, done)
+    if output.as_json:
+        output.emit(record)
+    return code
+
+
+def follow(output: Output, choices: Choices, start: Start, done: Collection[str]) -> tuple[dict[str, Any] | None, int]:
+    """As `drive`, but give what is to be written as JSON, if that is asked for, and the exit code."""
     began = monotonic()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)  # lines are shown as they come, also through a pipe
     with spared_stdout(output.as_json), _progress(output, choices, done) as observer:
         manager = choices.manager([observer])
         run, interrupted = _run(manager, start)
+    record = None
     with manager:
         if output.as_json:
-            output.emit(run_record(run))
+            record = run_record(run)
         elif not observer.started:
-            output.say(f"Run {run.id} has succeeded already: nothing is left to do")
+            state = {"success": "succeeded"}.get(run.state, run.state)
+            output.say(f"Run {run.id} has {state} already: nothing is left to do")
         elif interrupted:
             output.tell(f"{output.sentence(interrupted)}. Go on with: penstock resume {run.id}{choices.hint}")
         else:
             _tell_end(output, manager, run, monotonic() - began, choices)
     if interrupted:
-        return INTERRUPTED
-    return 0 if run.state == "success" else FAILED
+        return record, INTERRUPTED
+    return record, 0 if run.state == "success" else FAILED
 
 
 def _run(manager: WorkflowManager, start: Start) -> tuple[Run, str | None]:

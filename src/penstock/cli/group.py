@@ -25,7 +25,7 @@ COMMANDS = {
     "resume": "Go on with a run that failed or was stopped",
     "rerun": "Run parts of a run again, done or not",
     "cancel": "Stop a run, from any terminal",
-    "db": "Look after the store: its size, and what is old in it",
+    "db": "Look after the store: check it, back it up, forget what is old",
     "demo": "Run the example pipeline on the flights of New York in 2013",
 }
 """Each command with its help in one line, so that `penstock --help` imports none of them. A command's module has its

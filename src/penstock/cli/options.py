@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class Choices:
     @property
     def hint(self) -> str:
         """What a command for the same store has to say."""
-        return f" --store {shlex.quote(self.store)}" if self.store else ""
+        return f" --store {shlex.quote(_without_password(self.store))}" if self.store else ""
 
     def manager(self, observers: Any = None) -> WorkflowManager:
         """A manager for these choices."""
@@ -73,7 +74,9 @@ json_option = click.option(
     "--json", is_flag=True, expose_value=False, callback=_as_json, help="Write the result as JSON, and nothing else"
 )
 store_option = click.option(
-    "--store", metavar="URL", help="Where runs are kept: sqlite (the folder .penstock), sqlite:///FOLDER, memory"
+    "--store",
+    metavar="URL",
+    help="Where runs are kept: sqlite (the folder .penstock), sqlite:///FOLDER, postgresql://..., memory",
 )
 param_option = click.option(
     "--param",
@@ -96,6 +99,14 @@ def driving_options(func: FC) -> FC:
     ):
         func = option(func)
     return func
+
+
+def _without_password(store: str) -> str:
+    """The name of a store, fit to be shown."""
+    return _PASSWORD.sub(r"\1", store)
+
+
+_PASSWORD = re.compile(r"^(\w+://[^/@:]*):[^/@]*(?=@)")
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

@@ -28,6 +28,8 @@ def run_record(run: Run) -> dict[str, Any]:
         "duration": run.duration,
         "error": run.error,
         "file": run.source,
+        "driver": _driver(run),
+        "notices": {"undelivered": run.undelivered, "dropped": dict(run.dropped)},
         "counts": run.counts,
         "tasks": [
             {
@@ -44,6 +46,14 @@ def run_record(run: Run) -> dict[str, Any]:
             for task in run.tasks
         ],
     }
+
+
+def _driver(run: Run) -> dict[str, Any] | None:
+    """Who drives a run, as JSON."""
+    if run.driver is None:
+        return None
+    since, heard_at = timestamp(moment(run.driver.since)), timestamp(moment(run.driver.heard_at))
+    return {"pid": run.driver.pid, "host": run.driver.host, "since": since, "heard_at": heard_at}
 
 
 def row_record(row: RunRow, state: str) -> dict[str, Any]:

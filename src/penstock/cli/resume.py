@@ -1,28 +1,82 @@
-"""`penstock resume`: go on with a run."""
+"""`penstock resume`: go on with a run, or with all that nobody drives."""
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from penstock.cli.driving import drive
+from penstock.cli.driving import drive, follow
+from penstock.cli.failures import INTERRUPTED, exit_code
 from penstock.cli.options import Choices, driving_options
 from penstock.cli.output import Output
+from penstock.errors import PenstockError, RunLocked
+
+if TYPE_CHECKING:
+    from penstock.manager import WorkflowManager
+    from penstock.runtime.record import Run
 
 
 @click.command("resume")
 @click.argument("run_id", metavar="[RUN]", required=False)
+@click.option("--all", "everything", is_flag=True, help="Take over every run that is not done and that nobody drives")
 @driving_options
 @click.pass_obj
-def command(output: Output, /, run_id: str | None, **options: Any) -> int:
+def command(output: Output, /, run_id: str | None, everything: bool, **options: Any) -> int:
     """Go on with RUN, by default the newest: what is done stays done, everything else runs.
 
     The workflow is loaded from its file, which may have changed where the run has done nothing yet. Exits with 4 if
     somebody drives the run at this moment.
+
+    With --all, every run that was interrupted, or whose driver died, is taken over, one after the other: after a crash
+    of the machine, say. Attempts that were lost with a driver are then counted, and a task that was lost three times
+    fails; what has failed stays as it is.
     """
     choices = Choices(**options)
+    if everything:
+        if run_id is not None:
+            raise click.UsageError("--all takes over every run: give it without RUN")
+        return _adopt_all(output, choices)
     with choices.reader() as manager:
         run = manager.get(run_id)
-    done = {task.name for task in run.tasks if task.state == "success"}
-    return drive(output, choices, lambda manager: manager.resume(run.id, raise_on_failure=False), done=done)
+    return drive(
+        output, choices, partial(_resume, run.id), done={task.name for task in run.tasks if task.state == "success"}
+    )
+
+
+def _resume(run_id: str, manager: WorkflowManager) -> Run:
+    return manager.resume(run_id, raise_on_failure=False)
+
+
+def _adopt(run_id: str, manager: WorkflowManager) -> Run:
+    return manager.resume(run_id, adopt=True, raise_on_failure=False)
+
+
+def _adopt_all(output: Output, choices: Choices) -> int:
+    """Take over what nobody drives. The exit code is the worst that any of these runs gives."""
+    with choices.reader() as manager:
+        waiting = [(run.id, {task.name for task in run.tasks if task.state == "success"}) for run in manager.unheld()]
+    records, codes = [], [0]
+    for run_id, done in waiting:
+        try:
+            record, code = follow(output, choices, partial(_adopt, run_id), done)
+        except RunLocked:  # somebody else was faster
+            continue
+        except PenstockError as error:
+            record, code = _refusal(output, run_id, error), exit_code(error)
+        records.append(record)
+        codes.append(code)
+        if code == INTERRUPTED:
+            break
+    if output.as_json:
+        output.emit(records)
+    elif not waiting:
+        output.say("Nothing is to be taken over: every run has ended, or is being driven")
+    return max(codes)
+
+
+def _refusal(output: Output, run_id: str, error: PenstockError) -> dict[str, Any]:
+    if not output.as_json:
+        output.tell(f"Run {run_id} cannot be taken over: {output.clean(str(error))}")
+    return {"id": run_id, "error": {"kind": type(error).__name__, "message": str(error)}}

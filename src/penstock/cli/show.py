@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from time import time
 from typing import TYPE_CHECKING
 
 import click
@@ -13,15 +14,19 @@ from penstock.cli.records import local_time, plain, run_record
 from penstock.cli.story import next_commands, tell_failures
 from penstock.engine.states import TaskState
 from penstock.observe.words import count, duration
+from penstock.runtime.record import moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from penstock.manager import WorkflowManager
     from penstock.runtime.record import Run, TaskRun
+    from penstock.store.base import Holder
 
 _MOST_TASKS = 60
 """A run of more tasks is summed up."""
+_SILENCE = 15.0
+"""Seconds without a sign of life after which a driver is said to be silent. It may be stopped, or hang."""
 _DULL = ("success", "pending", "upstream_failed")
 """States of tasks that a summary only counts."""
 
@@ -66,12 +71,27 @@ def _show_head(output: Output, run: Run) -> None:
         "error": run.error if "failed" not in run.counts else None,  # else the tasks' own errors tell more
         "started": local_time(run.started_at),
         "ended": f"{local_time(run.ended_at)}  ({seconds})" if run.ended_at is not None else None,
+        "driver": driver_text(run.driver) if run.driver is not None else None,
+        "notices": _notices(run),
         "params": ", ".join(f"{name}={plain(value)}" for name, value in run.params.items()),
         "file": run.source,
     }
     for name, value in fields.items():
         if value:
             output.say(f"  {output.paint(f'{name:<8}', 'bright_black')} {output.clean(value)}")
+
+
+def driver_text(driver: Holder) -> str:
+    """Who drives a run, and for how long nothing was heard of it, if that is long."""
+    told = f"process {driver.pid} on {driver.host}, since {local_time(moment(driver.since))}"
+    silence = time() - driver.heard_at
+    return f"{told}; it has given no sign of life for {duration(silence)}" if silence > _SILENCE else told
+
+
+def _notices(run: Run) -> str | None:
+    told = [f"{count(run.undelivered, 'notice')} to be delivered"] if run.undelivered else []
+    told += [f"{notice} was given up: {error}" for notice, error in run.dropped.items()]
+    return "; ".join(told) or None
 
 
 def _show_tasks(output: Output, run: Run, state: str | None, whole: bool, previews: Sequence[str] | None) -> None:

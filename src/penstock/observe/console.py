@@ -8,6 +8,7 @@ from typing import TextIO
 
 from penstock.engine.events import ErrorText
 from penstock.engine.states import TaskState
+from penstock.observe.words import attempt_of
 from penstock.plan.plan import Plan
 
 
@@ -34,7 +35,7 @@ class Console:
         name = self._names[task]
         if state is TaskState.RETRYING:
             retries = self._plan.policies[task].retries if self._plan else 0
-            message = f"Task {name} failed, attempt {attempt} of {retries + 1}, will be tried again"
+            message = f"Task {name} failed, {attempt_of(attempt, retries)}, will be tried again"
         elif state is TaskState.READY:
             message = f"Task {name} was lost with its worker, will be tried again"
         else:

@@ -26,7 +26,7 @@ from penstock.engine.states import ENDED, TaskState
 from penstock.observe.console import summary
 from penstock.observe.drawing.palette import LOOKS
 from penstock.observe.terminal import Lines
-from penstock.observe.words import duration, opening
+from penstock.observe.words import attempt_of, duration, opening
 from penstock.plan.plan import Plan
 
 REFRESH = 0.125
@@ -97,7 +97,7 @@ class LiveView:
         if error is not None and state is not TaskState.SUCCESS and self._plan is not None:
             verdict = state.label
             if state is TaskState.RETRYING:
-                verdict = f"failed, attempt {attempt} of {self._plan.policies[task].retries + 1}, will be tried again"
+                verdict = f"failed, {attempt_of(attempt, self._plan.policies[task].retries)}, will be tried again"
             self._say(f"Task {self._plan.names[task]} {verdict}: {summary(error)}", state)
 
     def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
@@ -196,7 +196,7 @@ class LiveView:
         name = f" {set_cell_size(plan.names[task], width)} "
         running = self._running.get(task)
         if running is not None:
-            attempt = f"attempt {running[0]} of {plan.policies[task].retries + 1}" if running[0] > 1 else ""
+            attempt = attempt_of(running[0], plan.policies[task].retries) if running[0] > 1 else ""
             mark, elapsed = _SPINNER[int(now * 10) % len(_SPINNER)], duration(now - running[1])
             return Text.assemble((mark, "cyan"), name, (f"{elapsed:>8} ", "cyan"), (attempt, "bright_black"))
         seconds = self._seconds.get(task)

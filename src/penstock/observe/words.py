@@ -42,6 +42,11 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def attempt_of(attempt: int, retries: int) -> str:
+    """Which attempt of how many: after a resume the budget of retries is fresh, and the attempts are counted on."""
+    return f"attempt {attempt} of {retries + 1}" if attempt <= retries + 1 else f"attempt {attempt}"
+
+
 def printable(text: str) -> str:
     """A text that is safe to show: the compiler sees to that for a task's name, but not for a workflow's."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -10,20 +10,18 @@ was running.
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from functools import partial
-from threading import Lock, Thread
-from time import monotonic, time
 from typing import Any
 
+from penstock.clock import SYSTEM, Clock
 from penstock.engine.commands import (
     CancelAttempts,
     Command,
     DispatchTasks,
     EndRun,
+    SendNotices,
     SetTimer,
     TasksSettled,
     WithdrawTasks,
@@ -36,32 +34,36 @@ from penstock.engine.events import (
     CancelRequested,
     DriverStopped,
     Event,
+    NoticeDelivered,
+    NoticeDropped,
     RetryDue,
     RunTimedOut,
 )
 from penstock.engine.run import RunEngine
 from penstock.engine.states import ENDED, RunState, TaskState
-from penstock.errors import StoreError, TaskTimeout
-from penstock.executor.base import Attempt, Ending, Executor, Outcome
+from penstock.errors import LeaseLost, StoreError
+from penstock.executor.base import Attempt, Ending, Executor, Outcome, StoreFailed
 from penstock.executor.context import RunContext
-from penstock.executor.invoke import outcome_of
 from penstock.logs.base import LogWriter
 from penstock.runtime.audience import Audience
+from penstock.runtime.ending import Endings
 from penstock.runtime.journal import JournalWriter
 from penstock.runtime.observer import Observer
+from penstock.runtime.outbox import Deliver, Outbox
+from penstock.runtime.signals import StopSignals
 from penstock.runtime.takeover import end_of
 from penstock.runtime.timers import Timers
-from penstock.store.base import Lease, RunChange, Store
+from penstock.store.base import RETRY_FOR, Lease, RunChange, Store
 
-TIMEOUT_NOTICE = 0.2
-"""Seconds between asking a body that ran out of time to end, and ending it."""
+LOOK_PAUSE = 0.2
+"""Seconds between two looks at a store that could not be read."""
 LOG_PAUSE = 0.2
 """Seconds that text which was held back may wait to be readable by others."""
 
 
 class RunDriver:
     """Drives one run, once. `grace` is how many seconds a body has between being asked to end and being ended, and
-    again between that and being given up."""
+    again between that and being given up. `deliver` hands a notice to its receiver."""
 
     def __init__(
         self,
@@ -73,69 +75,78 @@ class RunDriver:
         executor: Executor,
         observers: Sequence[Observer] = (),
         log: LogWriter,
+        deliver: Deliver,
         full: bool = True,
         grace: float = 5.0,
+        clock: Clock = SYSTEM,
+        catch_signals: bool = True,
     ) -> None:
         self.context = context
         self._engine = engine
         self._store = store
         self._executor = executor
-        self._audience = Audience(observers)
         self._log = log
         self._grace = grace
-        self._lock = Lock()
+        self._lease = lease
+        self._clock = clock
+        self._time = clock.time
+        self._lock = clock.lock()
+        self._audience = Audience(observers, self._lock, clock)
         self._listener = store.listen(lease.run_id)
-        self._journal = JournalWriter(store, lease, self._lock, full=full, wake=self._listener.poke)
-        self._timers = Timers()
+        self._journal = JournalWriter(store, lease, self._lock, full=full, wake=self._listener.poke, clock=clock)
+        self._timers = Timers(clock)
+        self._outbox = Outbox(deliver, self._note_delivery, self._journal, clock)
         self._ready: deque[tuple[int, int]] = deque()
         """Tasks to be started, each with the journal position that must be written first."""
         self._running: dict[int, Attempt] = {}
-        self._idle: list[Lock] = []
+        self._endings = Endings(executor, self._running, self._arm, self._close_attempt, grace)
+        self._idle: list[Any] = []
         """One held lock for each worker that waits for work."""
-        self._telling = Lock()
-        self._news: list[tuple[str, tuple[Any, ...]]] = []
-        """What the observers are still to be told: their method and its arguments."""
         self._stopping: str | None = None
         self._over = False
+        self._blind_since: float | None = None
+        """Since when the store could not be read."""
         self._failure: BaseException | None = None
-        self._signals: list[int] = []
-        self._handlers_before: dict[int, Any] = {}
+        self._signals = StopSignals(self._listener.poke)
+        self._catch_signals = catch_signals
 
     # --- The run from its first event to its last
 
-    def drive(self, opening: Sequence[Event], change: RunChange) -> str | None:
-        """Feed the opening events and drive the run until it ends or is interrupted.
+    def drive(self, opening: Sequence[Event], change: RunChange, stale: Sequence[int] = ()) -> str | None:
+        """Feed the opening events and drive the run until it ends or is interrupted. `stale` are messages in its inbox
+        that were meant for an earlier time with this run.
 
         The reason of the interruption, or None if the run ended. StoreError if the store failed for good.
         """
-        began = monotonic()
-        restore = self._catch_signals()
+        began = self._clock.monotonic()
+        if self._catch_signals:
+            self._signals.catch()
         try:
             with self._lock:
+                self._journal.change(change)
                 for event in opening:
                     self._feed(event)
                 done = len(self._engine.done())
                 if self._engine.plan.timeout is not None:
                     self._timers.after(self._engine.plan.timeout, self._time_out_run)
-                for message in self._store.messages(self.context.run_id):
-                    if message.at < opening[0].at:  # meant for an earlier time with this run
-                        self._journal.take(message.id)
+                for message in stale:
+                    self._journal.take(message)
             self._audience.tell("run_started", self.context.run_id, self._engine.plan, done)
-            self._journal.finish(change)
-            self._tell()
+            self._journal.finish()
+            self._audience.pass_on()
             self._work()
-            return self._finish(monotonic() - began)
+            return self._finish(self._clock.monotonic() - began)
         finally:
-            restore()
+            self._outbox.close()
+            self._signals.give_back()
             self._listener.close()
-            if self._signals and self._stopping is None:  # too late to stop the run, but meant for this process
-                signal.raise_signal(self._signals[0])
+            if self._signals.received and self._stopping is None:
+                self._signals.raise_again()
 
     def _work(self) -> None:
         self._executor.open(self)
         if self._executor.on_caller:
-            service = Thread(target=self._serve, name="penstock-driver", daemon=True)
-            service.start()
+            service = self._clock.start(self._serve, "penstock-driver")
             self._executor.work()
             service.join()
         else:
@@ -144,19 +155,24 @@ class RunDriver:
         self._executor.close(wait=self._grace if self._stopping is None else 0.5)
 
     def _finish(self, seconds: float) -> str | None:
-        if self._failure is not None:
+        if self._failure is not None and not self._may_write():
             raise self._failure
         engine = self._engine
         with self._lock:
             if engine.state is RunState.RUNNING:
-                self._feed(DriverStopped(time(), self._stopping or ""))
+                self._feed(DriverStopped(self._time(), self._stopping or ""))
             ended = engine.state is not RunState.RUNNING
             counts = engine.counts()
-            change = end_of(engine)
-        self._journal.finish(change)
-        self._tell()
+            if not ended:
+                self._journal.change(end_of(engine))
+        self._journal.finish()
+        self._audience.pass_on()
+        if self._failure is not None:
+            raise self._failure
         state = str(engine.state) if ended else "interrupted"
         self._audience.tell("run_ended", state, engine.error, counts, seconds)
+        self._outbox.finish(patient=self._stopping is None)
+        self._journal.finish()
         return None if ended else self._stopping
 
     # --- Work, as the executor's workers ask for it
@@ -190,7 +206,7 @@ class RunDriver:
         while True:
             try:
                 self._write(attempt)
-                self._tell()
+                self._audience.pass_on()
                 if attempt is not None:
                     self._audience.tell("attempt_started", attempt.task, attempt.number)
                     return attempt
@@ -203,7 +219,7 @@ class RunDriver:
                 attempt = self._start_next()
                 rest = self._someone_for_the_rest()
                 if attempt is None:
-                    pause = Lock()
+                    pause = self._clock.lock()
                     pause.acquire()
                     self._idle.append(pause)
             if attempt is None:
@@ -212,18 +228,29 @@ class RunDriver:
     def _write(self, attempt: Attempt | None) -> None:
         """See that what happened is written, and wait for it where the attempt's body depends on it."""
         try:
-            if attempt is not None and attempt.requires > self._journal.written:
-                self._journal.flush(attempt.requires)
+            if attempt is not None and (attempt.committed or attempt.requires > self._journal.written):
+                self._journal.flush(attempt.requires, safe=attempt.committed)
             else:
                 self._journal.offer()
             if attempt is not None and attempt.timeout is not None:
                 with self._lock:  # only now, since a body does not wait for its start at its own expense
-                    self._arm(attempt.timeout, partial(self._time_out, attempt))
+                    self._arm(attempt.timeout, partial(self._endings.time_out, attempt))
         except BaseException:
             if attempt is not None:
                 with self._lock:
                     self._running.pop(attempt.task, None)
             raise
+
+    def commit_start(self, attempt: Attempt) -> None:
+        """Return when the start of an attempt is safe. StoreError if it cannot be made so: then the run is stopped."""
+        if attempt.committed:
+            return
+        try:
+            self._journal.flush(self._journal.added, safe=True)
+        except StoreError as error:
+            self._break(error)  # first, so that what the body makes of the error is not taken for its own failure
+            raise
+        attempt.committed = True
 
     def _start_next(self) -> Attempt | None:
         """Begin the attempt at the head of the queue. The caller holds the lock."""
@@ -232,11 +259,13 @@ class RunDriver:
         task, requires = self._ready.popleft()
         engine = self._engine
         number = engine.attempts[task] + 1
-        started = AttemptStarted(task, number, time())
+        started = AttemptStarted(task, number, self._time())
         engine.handle(started)
         self._journal.add(started)
-        timeout = engine.plan.policies[task].timeout
-        attempt = Attempt(self.context, task, engine.generation(task), number, timeout, requires)
+        policy = engine.plan.policies[task]
+        attempt = Attempt(self.context, task, engine.generation(task), number, policy.timeout, requires)
+        if policy.at_most_once or policy.commit_first:
+            attempt.requires, attempt.committed = self._journal.added, True
         self._running[task] = attempt
         return attempt
 
@@ -250,12 +279,14 @@ class RunDriver:
         """Record how an attempt ended. The caller holds the lock."""
         task = attempt.task
         self._running.pop(task, None)
+        if isinstance(outcome, StoreFailed):
+            raise StoreError(outcome.message)  # it stays on record as running
         if attempt.ending is Ending.INTERRUPT and not isinstance(outcome, AttemptSucceeded):
             self._leave_if_stopped()  # it stays on record as running, and runs again when the run is resumed
             return
         if attempt.ending is Ending.CANCEL and not isinstance(outcome, AttemptSucceeded):
             outcome = AttemptCancelled(task, attempt.number, outcome.at)
-        self._feed(outcome)
+        self._feed(outcome, safe=attempt.committed)  # who was promised that a start is not forgotten relies on the end
         state = self._engine.states[task]
         if state in ENDED:
             self.context.values.consumed(task)
@@ -264,14 +295,14 @@ class RunDriver:
         if self._audience:
             error = outcome.error if isinstance(outcome, AttemptFailed) else self._engine.errors.get(task)
             seconds = outcome.at - self._engine.started[task]
-            self._news.append(("attempt_ended", (task, attempt.number, TaskState(state), error, seconds)))
+            self._audience.note("attempt_ended", task, attempt.number, TaskState(state), error, seconds)
         self._leave_if_stopped()
 
     # --- Events and commands; the caller holds the lock
 
-    def _feed(self, event: Event, taken: int | None = None) -> None:
+    def _feed(self, event: Event, taken: int | None = None, *, safe: bool = False) -> None:
         commands = self._engine.handle(event)
-        self._journal.add(event, taken)
+        self._journal.add(event, taken, safe=safe)
         for command in commands:
             self._obey(command)
 
@@ -280,20 +311,30 @@ class RunDriver:
             requires = self._journal.added
             self._ready.extend([(task, requires) for task in command.tasks])
         elif type(command) is SetTimer:
-            self._arm(command.due - time(), partial(self._retry, command.task))
+            self._arm(command.due - self._time(), partial(self._retry, command.task))
         elif type(command) is TasksSettled:
             for task in command.tasks:
                 self.context.values.consumed(task)
-            self._news.append(("tasks_settled", (command.tasks, command.state)))
+            self._audience.note("tasks_settled", command.tasks, command.state)
         elif type(command) is WithdrawTasks:
             withdrawn = set(command.tasks)
             self._ready = deque(entry for entry in self._ready if entry[0] not in withdrawn)
         elif type(command) is CancelAttempts:
             for task in command.tasks:
                 if task in self._running:
-                    self._ask_to_end(self._running[task], Ending.CANCEL, self._grace)
+                    self._endings.ask(self._running[task], Ending.CANCEL)
+        elif type(command) is SendNotices:
+            self._outbox.add(command.notices)
         elif type(command) is EndRun:
+            self._journal.change(end_of(self._engine))  # in one batch with the event that ends the run
             self._leave()
+
+    def _note_delivery(self, event: NoticeDelivered | NoticeDropped) -> None:
+        with self._lock:
+            self._feed(event)
+            if self._engine.state is not RunState.RUNNING:
+                self._journal.change(RunChange(undelivered=len(self._engine.notices)))
+        self._journal.offer()
 
     def _arm(self, seconds: float, action: Callable[[], None]) -> None:
         if self._timers.after(seconds, action):
@@ -314,14 +355,34 @@ class RunDriver:
     # --- What comes from elsewhere; on the thread that serves
 
     def _serve(self) -> None:
-        self._read_inbox()
+        look = True
         while not self._over:
             try:
-                self._serve_once()
+                if look and self._failure is None:
+                    self._read_inbox()
+                look = self._serve_once()
+                self._blind_since = None
             except BaseException as error:
-                self._break(error)
+                look = self._bears(error)
+                if not look and self._failure is not None:
+                    self._clock.sleep(LOOK_PAUSE)  # what is broken stays so: only bodies are still to end
+                if not look:
+                    self._break(error)
 
-    def _serve_once(self) -> None:
+    def _bears(self, error: BaseException) -> bool:
+        """Whether the run can go on for a while though the store could not be read. The caller tries again."""
+        if not isinstance(error, StoreError) or isinstance(error, LeaseLost) or self._journal.broken is not None:
+            return False
+        now = self._clock.monotonic()
+        if self._blind_since is None:
+            self._blind_since = now
+        if now - self._blind_since > RETRY_FOR:
+            return False
+        self._clock.sleep(LOOK_PAUSE)
+        return True
+
+    def _serve_once(self) -> bool:
+        """Do what is due and sleep until there is more. Whether there may be something in the inbox."""
         with self._lock:
             actions = self._timers.due()
             for action in actions:
@@ -329,23 +390,26 @@ class RunDriver:
             waiter = self._someone_for_the_rest()
         if waiter is not None:
             waiter()
-        if self._signals:
+        if self._signals.received:
             self._obey_signal()
-        if self._failure is None:  # else there is nothing left to do but end what runs
+        if self._lease.lost and self._failure is None:
+            raise LeaseLost(f"run {self.context.run_id} was taken over by another driver")
+        if self._may_write():  # else there is nothing left to do but end what runs
             self._journal.offer()
             if self._journal.sync_due() == 0.0:
                 self._journal.sync()
-        self._tell()
+        self._audience.pass_on()
         self._log.flush()
-        if self._over:
-            return
-        if self._listener.wait(self._pause()) and not self._over and self._failure is None:
-            self._read_inbox()
+        return not self._over and self._listener.wait(self._pause())
+
+    def _may_write(self) -> bool:
+        """Whether the journal still takes what happens: values may fail to be kept where events do not."""
+        return self._failure is None or (isinstance(self._failure, StoreError) and self._journal.broken is None)
 
     def _pause(self) -> float | None:
         with self._lock:
             pauses = [self._timers.pause(), LOG_PAUSE if self._log.holds else None]
-            if self._failure is None:
+            if self._may_write():
                 pauses.append(self._journal.sync_due())
         return min((pause for pause in pauses if pause is not None), default=None)
 
@@ -353,77 +417,28 @@ class RunDriver:
         for message in self._store.messages(self.context.run_id):
             if message.kind == "cancel":
                 with self._lock:
-                    self._feed(CancelRequested(time(), _sender(message.body)), message.id)
+                    self._feed(CancelRequested(self._time(), _sender(message.body)), message.id)
                 self._announce_stop("cancelled")
 
     def _retry(self, task: int) -> None:
         if self._engine.task_state(task) is TaskState.RETRYING:
-            self._feed(RetryDue(task, time()))
+            self._feed(RetryDue(task, self._time()))
 
     def _time_out_run(self) -> None:
-        self._feed(RunTimedOut(time()))
-
-    # --- Ending attempts before their time; the caller holds the lock
-
-    def _time_out(self, attempt: Attempt) -> None:
-        if self._running.get(attempt.task) is attempt and attempt.ending is None:
-            self._ask_to_end(attempt, Ending.TIMEOUT, TIMEOUT_NOTICE)
-
-    def _ask_to_end(self, attempt: Attempt, ending: Ending, notice: float) -> None:
-        if attempt.ending is None:
-            attempt.ending = ending
-            self._executor.ask(attempt)
-            self._arm(notice, partial(self._end, attempt))
-
-    def _end(self, attempt: Attempt) -> None:
-        if self._running.get(attempt.task) is attempt:
-            self._executor.end(attempt)
-            self._arm(self._grace, partial(self._give_up, attempt))
-
-    def _give_up(self, attempt: Attempt) -> None:
-        """The body does not come back: its late outcome will change nothing, and its worker is replaced."""
-        if self._running.get(attempt.task) is not attempt:
-            return
-        attempt.abandoned = True
-        self._executor.abandon(attempt)
-        if attempt.ending is Ending.TIMEOUT:
-            error = TaskTimeout(f"ran longer than its timeout of {attempt.timeout:g} s, and did not end when told to")
-            self._close_attempt(attempt, outcome_of(attempt, error))
-        else:
-            self._close_attempt(attempt, AttemptCancelled(attempt.task, attempt.number, time()))
+        self._feed(RunTimedOut(self._time()))
 
     # --- Stopping
 
-    def _catch_signals(self) -> Callable[[], None]:
-        """Take SIGINT and SIGTERM while the run lives, where this is the main thread."""
-        if threading.current_thread() is not threading.main_thread():
-            return lambda: None
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._handlers_before[number] = signal.signal(number, self._on_signal)
-
-        def restore() -> None:
-            for number, handler in self._handlers_before.items():
-                signal.signal(number, handler if handler is not None else signal.SIG_DFL)
-
-        return restore
-
-    def _on_signal(self, number: int, frame: Any) -> None:
-        self._signals.append(number)
-        self._listener.poke()
-        before: Any = self._handlers_before.get(number)
-        if getattr(before, "__func__", None) is RunDriver._on_signal:  # this run is part of another run's task
-            before(number, frame)
-
     def _obey_signal(self) -> None:
         """The first signal asks the bodies to end; a second one ends them."""
+        received = self._signals.received
         if self._stopping is None:
-            self.stop(signal.Signals(self._signals[0]).name)
-        elif len(self._signals) > 1:
-            del self._signals[1:]
+            self.stop(self._signals.first)
+        elif len(received) > 1:
+            del received[1:]
             with self._lock:
-                for attempt in list(self._running.values()):
-                    self._executor.end(attempt)
-                    self._timers.after(0.5, partial(self._give_up, attempt))
+                for attempt in self._running.values():
+                    self._endings.hurry(attempt)
 
     def stop(self, reason: str) -> None:
         """Start nothing more, ask what runs to end, and leave the run to be resumed."""
@@ -432,8 +447,7 @@ class RunDriver:
                 return
             self._stopping = reason
             for attempt in self._running.values():
-                if attempt.ending is None:
-                    self._ask_to_end(attempt, Ending.INTERRUPT, self._grace)
+                self._endings.ask(attempt, Ending.INTERRUPT)
             for rest in self._idle:
                 rest.release()
             self._idle.clear()
@@ -453,15 +467,6 @@ class RunDriver:
             if not self._running:
                 self._leave()
         self._listener.poke()
-
-    def _tell(self) -> None:
-        """Pass the news on to the observers, in order."""
-        with self._telling:  # also waits for what another thread is telling: a failure comes before the next attempt
-            while self._news:
-                with self._lock:
-                    news, self._news = self._news, []
-                for method, arguments in news:
-                    self._audience.tell(method, *arguments)
 
 
 def _sender(body: str) -> str:

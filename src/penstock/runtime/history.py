@@ -10,14 +10,13 @@ from typing import Any, cast
 from penstock.engine.run import RunEngine
 from penstock.errors import RunNotFound
 from penstock.logs.base import Logs
-from penstock.plan.codec import decode
 from penstock.results.base import ResultStore
 from penstock.results.tagged_json import dumps, loads
 from penstock.results.values import load_value
 from penstock.runtime.logbook import Logbook
 from penstock.runtime.record import Run
-from penstock.runtime.replay import replay
-from penstock.store.base import RunRow, Store
+from penstock.runtime.replay import kept_plan, replay
+from penstock.store.base import Holder, RunRow, Store
 
 ENDED = ("success", "failed", "cancelled")
 """States of runs in which nothing is left to do."""
@@ -42,11 +41,13 @@ class History:
 
     def run(self, row: RunRow) -> Run:
         """The run behind a row. Its journal is read when its tasks are first asked for."""
-        if row.state == "running" and self.store.holder(row.id) is None:
+        if row.state in ENDED:
+            return self._run(row, row.state, None)
+        driver = self.store.holder(row.id)
+        if driver is None:
             row = self.store.run(row.id)  # it may have ended in between
-            if row.state == "running":
-                return self._run(row, "interrupted", None)
-        return self._run(row, row.state, None)
+        state = "interrupted" if driver is None and row.state == "running" else row.state
+        return self._run(row, state, None, driver)
 
     def driven(self, row: RunRow, engine: RunEngine, state: str) -> Run:
         """A run that this process has driven, and so need not read."""
@@ -56,11 +57,11 @@ class History:
         """The newest run of a whole workflow with these parameters, if it has not succeeded."""
         wanted = dumps(dict(params))
         for row in self.store.runs(workflow):
-            if row.params == wanted and not decode(self.store.plan(row.plan)).selection:
+            if row.params == wanted and not kept_plan(self.store, row.plan).selection:
                 return row.id if row.state != "success" else None
         return None
 
-    def _run(self, row: RunRow, state: str, engine: RunEngine | None) -> Run:
+    def _run(self, row: RunRow, state: str, engine: RunEngine | None, driver: Holder | None = None) -> Run:
         return Run(
             row,
             state=state,
@@ -69,6 +70,7 @@ class History:
             replay=partial(replay, self.store, row),
             load=partial(load_value, results=self.results),
             log=partial(_log, self.store, self.logs, row.id),
+            driver=driver,
         )
 
 

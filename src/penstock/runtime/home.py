@@ -28,6 +28,7 @@ class Settings:
     """What a manager does where its caller does not say."""
 
     store: str = "sqlite"
+    results: str | None = None
     executor: str = "threads"
     workers: int | None = None
     durability: str = "full"
@@ -39,6 +40,7 @@ class Settings:
 
 _KINDS: dict[str, Any] = {
     "store": str,
+    "results": str,
     "executor": str,
     "workers": int,
     "durability": str,

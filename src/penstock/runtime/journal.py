@@ -11,19 +11,18 @@ SAFE_WITHIN seconds or SAFE_EVENTS events.
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Lock
-from time import monotonic, sleep
+from dataclasses import fields, replace
+from typing import Any
 
+from penstock.clock import Clock
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, StoreError
-from penstock.store.base import Lease, RunChange, Store
+from penstock.store.base import RETRY_FOR, Lease, RunChange, Store
 
 SAFE_WITHIN = 0.005
 SAFE_EVENTS = 1_000
 MOST_PENDING = 256
 """How many events may wait for a commit before those who bring more wait too."""
-RETRY_FOR = 30.0
-"""How long a commit that fails is tried again, in seconds."""
 _ROUNDS = 8
 _A_MOMENT = 0.002
 
@@ -34,15 +33,21 @@ class JournalWriter:
     `guard` is the lock under which events are added: the driver's own, so that their order is the engine's order.
     """
 
-    def __init__(self, store: Store, lease: Lease, guard: Lock, *, full: bool, wake: Callable[[], None]) -> None:
+    def __init__(
+        self, store: Store, lease: Lease, guard: Any, *, full: bool, wake: Callable[[], None], clock: Clock
+    ) -> None:
         self._store = store
         self._lease = lease
         self._guard = guard
         self._wake = wake
-        self._safe_matters = full and store.durable
+        self._clock = clock
+        self._must_sync = full and not store.always_safe
         self._pending: list[Event] = []
         self._taken: list[int] = []
-        self._committing = Lock()
+        self._change: RunChange | None = None
+        self._urgent = 0
+        """The last event that must be safe as soon as it is written."""
+        self._committing = clock.lock()
         self._unsafe_since: float | None = None
         self.added = 0
         self.written = 0
@@ -50,12 +55,20 @@ class JournalWriter:
         self.broken: StoreError | None = None
         """Why nothing can be written any more."""
 
-    def add(self, event: Event, taken: int | None = None) -> None:
-        """Hand in an event, with the inbox message that it answers. The caller holds the guard."""
+    def add(self, event: Event, taken: int | None = None, *, safe: bool = False) -> None:
+        """Hand in an event, with the inbox message that it answers; with `safe`, it is never written without being safe
+        at once. The caller holds the guard."""
         self._pending.append(event)
         self.added += 1
+        if safe:
+            self._urgent = self.added
         if taken is not None:
             self._taken.append(taken)
+
+    def change(self, change: RunChange) -> None:
+        """Have the run's row changed by the batch that takes the next events, which will be safe. The caller holds the
+        guard."""
+        self._change = change if self._change is None else _both(self._change, change)
 
     def take(self, message: int) -> None:
         """Have an inbox message removed with the next batch. The caller holds the guard."""
@@ -76,12 +89,14 @@ class JournalWriter:
                 self._committing.release()
         self._wake()
 
-    def flush(self, until: int) -> None:
-        """Wait until the event numbered `until` is written. StoreError if that cannot be."""
+    def flush(self, until: int, *, safe: bool = False) -> None:
+        """Wait until the event numbered `until` is written, or safe. StoreError if that cannot be."""
         while self.written < until:
             with self._committing:
                 if self.written < until:
-                    self._commit()
+                    self._commit(safe=safe)
+        if safe and self.safe < until:
+            self.sync()
         self._look_again()
 
     def _look_again(self) -> None:
@@ -89,23 +104,25 @@ class JournalWriter:
         if self._pending:
             self.offer()
 
-    def finish(self, change: RunChange) -> None:
-        """Write what is left together with the run's new row, safely."""
+    def finish(self) -> None:
+        """Write what is left, and make all of it safe."""
         with self._committing:
-            self._commit(change)
-        self._look_again()
+            self._commit(safe=True)
+        self.sync()
 
     def sync_due(self) -> float | None:
         """Seconds until what is pending must be written, or what is written made safe; None if all of it is."""
         if self._pending:
             return _A_MOMENT
         since = self._unsafe_since
-        return None if since is None else max(0.0, since + SAFE_WITHIN - monotonic())
+        return None if since is None else max(0.0, since + SAFE_WITHIN - self._clock.monotonic())
 
     def sync(self) -> None:
         """Make everything written safe."""
         with self._committing:
-            if self._unsafe_since is None or self.broken:
+            if self.broken:
+                raise self.broken
+            if self._unsafe_since is None:
                 return
             written = self.written
             try:
@@ -115,17 +132,20 @@ class JournalWriter:
             self.safe, self._unsafe_since = written, None
         self._look_again()
 
-    def _commit(self, change: RunChange | None = None) -> None:
+    def _commit(self, *, safe: bool = False) -> None:
         """Write one batch of all that is pending. The caller holds the commit lock."""
         if self.broken:
             raise self.broken
         with self._guard:
             events, self._pending = self._pending, []
             taken, self._taken = self._taken, []
+            change, self._change = self._change, None
             until = self.added
         if not events and not taken and change is None:
             return
-        safe = self._safe_matters and (change is not None or self._must_be_safe(until))
+        safe = self._must_sync and (
+            safe or change is not None or self.written < self._urgent <= until or self._is_overdue(until)
+        )
         try:
             self._store.append(self._lease, events, change=change, taken=taken, safe=safe)
         except StoreError as error:
@@ -134,22 +154,23 @@ class JournalWriter:
             self.broken = StoreError(f"the journal cannot be written: {error!r}")
             raise self.broken from error
         self.written = until
-        if not self._safe_matters or safe:
+        if safe or not self._must_sync:
             self.safe, self._unsafe_since = until, None
         elif self._unsafe_since is None:
-            self._unsafe_since = monotonic()
+            self._unsafe_since = self._clock.monotonic()
             self._wake()
 
-    def _must_be_safe(self, until: int) -> bool:
+    def _is_overdue(self, until: int) -> bool:
         since = self._unsafe_since
-        return until - self.safe >= SAFE_EVENTS or (since is not None and monotonic() - since > SAFE_WITHIN)
+        return until - self.safe >= SAFE_EVENTS or (since is not None and self._clock.monotonic() - since > SAFE_WITHIN)
 
     def _insist(self, write: Callable[[], None], error: StoreError) -> None:
         """Try a write that failed again for a while. Everybody who needs the journal waits meanwhile."""
-        give_up = monotonic() + RETRY_FOR
+        clock = self._clock
+        give_up = clock.monotonic() + RETRY_FOR
         delay = 0.05
-        while not isinstance(error, LeaseLost) and monotonic() + delay < give_up:
-            sleep(delay)
+        while not isinstance(error, LeaseLost) and clock.monotonic() + delay < give_up:
+            clock.sleep(delay)
             delay = min(delay * 2, 1.0)
             try:
                 return write()
@@ -157,3 +178,9 @@ class JournalWriter:
                 error = again
         self.broken = error
         raise error
+
+
+def _both(first: RunChange, then: RunChange) -> RunChange:
+    """One change that does what the two do one after the other. A run is reopened by the first if at all."""
+    values = {field.name: getattr(then, field.name) for field in fields(then)}
+    return replace(first, **{name: value for name, value in values.items() if value is not None and name != "reopened"})

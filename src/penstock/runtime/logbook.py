@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from penstock.errors import StoreError
-from penstock.plan.codec import decode
 from penstock.plan.plan import Plan
+from penstock.runtime.replay import kept_plan
 
 if TYPE_CHECKING:
     from penstock.logs.base import LogChunk, Logs, Position
@@ -59,6 +59,6 @@ class Logbook:
 
     def _plan(self, fingerprint: str) -> Plan | None:
         try:
-            return decode(self._store.plan(fingerprint or self._store.run(self._run_id).plan))
+            return kept_plan(self._store, fingerprint or self._store.run(self._run_id).plan)
         except StoreError:
             return None

@@ -8,6 +8,15 @@ from typing import Protocol
 from penstock.engine.events import ErrorText
 from penstock.engine.states import TaskState
 from penstock.plan.plan import Plan
+from penstock.policy import Notice
+
+
+class Notifier(Protocol):
+    """Told of what somebody should hear of, such as failed tasks and the end of a run: at least once, and only of what
+    is safe. The settings name notifiers; packages bring them."""
+
+    def notify(self, notice: Notice) -> None:
+        """Pass a notice on. It may come again with the same id, if this raises or its process dies."""
 
 
 class Observer(Protocol):

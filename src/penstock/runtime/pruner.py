@@ -1,4 +1,4 @@
-"""Retention: which runs are forgotten, and which values are removed because no run refers to them any more."""
+"""Retention: which runs are forgotten, and which values and logs are removed because no run needs them any more."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ STAMP = ".pruned"
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Which runs are kept: those that have not ended, the newest `keep` ended ones of each workflow, and those that
-    ended in the last `days`, which may be infinite."""
+    """Which runs are kept: those that have not ended or have notices to deliver, the newest `keep` ended ones of each
+    workflow, and those that ended in the last `days`, which may be infinite."""
 
     keep: int
     days: float
@@ -53,7 +53,7 @@ def expired(rows: Iterable[RunRow], retention: Retention, now: float) -> list[Ru
     found: list[RunRow] = []
     ended: Counter[str] = Counter()
     for row in rows:
-        if row.state not in ENDED or row.ended_at is None:
+        if row.state not in ENDED or row.ended_at is None or row.undelivered:
             continue
         ended[row.workflow] += 1
         if ended[row.workflow] > retention.keep and now - row.ended_at > retention.days * DAY:
@@ -65,16 +65,18 @@ def prune(history: History, retention: Retention, *, dry_run: bool = False) -> P
     """Forget the runs that the retention does not keep, then the values to which no run that is left refers."""
     rows = expired(history.store.runs(), retention, time())
     forgotten = tuple(row.id for row in rows if dry_run or _forget(history, row))
-    spared = _spared(history)
-    garbage = _garbage(history, spared, without=frozenset(forgotten))
+    garbage = Garbage(history)
+    for row in history.store.runs():
+        if not garbage.values:
+            break
+        if row.id not in forgotten:
+            garbage.values -= named_values(history, row.id)
     if dry_run:
-        return Pruned(forgotten, len(garbage), 0)
-    # Until now somebody may have written one of these values anew, and named it in a journal that was read before:
-    # then it is new again, and `delete` lets it be.
-    freed = [history.results.delete(digest, older_than=spared) for digest in garbage]
+        return Pruned(forgotten, len(garbage.values), 0)
+    values, size = garbage.remove_values()
+    garbage.remove_logs()
     history.results.sweep(older_than=DAY)
-    removed = [size for size in freed if size is not None]
-    return Pruned(forgotten, len(removed), sum(removed))
+    return Pruned(forgotten, values, size)
 
 
 def prune_daily(history: History, retention: Retention, folder: Path) -> None:
@@ -108,27 +110,51 @@ def _forget(history: History, row: RunRow) -> bool:
     return True
 
 
-def _spared(history: History) -> float:
-    """How old a value must be, in seconds, to be removed: older than an hour, and than the time since which anybody
-    drives a run. What is younger may be in nobody's journal because its task is about to name it, even if its process
+class Garbage:
+    """Values and logs that may be removed, once the values that journals name were taken out of it.
+
+    The order protects runs that go on or begin meanwhile. The values were listed before any journal is read: what is
+    written later is not among them, or is new again, so that `delete` lets it be; what was written before is named by
+    now, or is spared for its age. The logs were listed before the runs, and are written by runs on record only.
+    """
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._moment = _spared_since(history)
+        logs = history.logs.runs()
+        self.values = set(history.results.digests(older_than=self._age()))
+        """Digests."""
+        known = {row.id for row in history.store.runs()}
+        self.logs = [run_id for run_id in logs if run_id not in known]
+        """Ids of runs that were forgotten by somebody who died before he came to their logs."""
+
+    def remove_values(self) -> tuple[int, int]:
+        """Remove the values that are left: how many there were, and their bytes."""
+        freed = [self._history.results.delete(digest, older_than=self._age()) for digest in sorted(self.values)]
+        sizes = [size for size in freed if size is not None]
+        return len(sizes), sum(sizes)
+
+    def remove_logs(self) -> int:
+        """Remove the logs: of how many runs."""
+        for run_id in self.logs:
+            self._history.logs.delete(run_id)
+        return len(self.logs)
+
+    def _age(self) -> float:
+        """How old a value must be, in seconds. It grows, since this process may be stopped at any point for hours."""
+        return max(time() - self._moment, HOUR)
+
+
+def _spared_since(history: History) -> float:
+    """The time before which a value must have been written to be removed: an hour ago, and before any present driver
+    took its run. What is younger may be in nobody's journal because its task is about to name it, even if its process
     was stopped for hours in between."""
-    holders = [history.store.holder(row.id) for row in history.store.runs() if row.state not in ENDED]
-    return max([HOUR, *(time() - holder.since for holder in holders if holder is not None)])
+    now = time()
+    holders = [history.store.holder(row.id) for row in history.store.unfinished()]
+    return min([now - HOUR, *(holder.since for holder in holders if holder is not None)])
 
 
-def _garbage(history: History, older_than: float, without: frozenset[str]) -> list[str]:
-    # The order protects runs that go on or begin meanwhile: what they write after this list was made is not in it, or
-    # is new again, and what they wrote before is in their journals by now, or too young to be listed.
-    unnamed = set(history.results.digests(older_than=older_than))
-    for row in history.store.runs():
-        if not unnamed:
-            break
-        if row.id not in without:
-            unnamed -= _named(history, row.id)
-    return sorted(unnamed)
-
-
-def _named(history: History, run_id: str) -> set[str]:
+def named_values(history: History, run_id: str) -> set[str]:
     """The values to which a run's journal refers, also where a later attempt gave another. StoreCorrupt if it cannot be
     read: then nobody knows what it needs."""
     try:

@@ -12,7 +12,7 @@ from penstock.engine.events import ValueRef
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
 from penstock.errors import PenstockError, TaskNotFound
-from penstock.store.base import RunRow
+from penstock.store.base import Holder, RunRow
 
 
 class TaskRun:
@@ -124,6 +124,7 @@ class Run:
         replay: Callable[[], RunEngine],
         load: Callable[[ValueRef], Any],
         log: Callable[[str], str],
+        driver: Holder | None = None,
     ) -> None:
         self.id = row.id
         self.workflow = row.workflow
@@ -132,6 +133,8 @@ class Run:
         """The FILE that the workflow came from, if any."""
         self.state = state
         """queued, running, interrupted, success, failed or cancelled."""
+        self.driver = driver
+        """Who drives the run, of a run that was looked up while it went on."""
         self.error = row.error if engine is None else engine.error
         """Why the run failed or was cancelled, in one line."""
         self.started_at = moment(row.started_at if engine is None else engine.started_at)
@@ -167,6 +170,16 @@ class Run:
     def tasks(self) -> list[TaskRun]:
         """The tasks, in the order in which they were defined."""
         return [TaskRun(self._engine, number, self._load, self._log) for number in range(len(self._engine.plan))]
+
+    @property
+    def undelivered(self) -> int:
+        """How many notices (to callbacks and notifiers) are still to be delivered."""
+        return len(self._engine.notices)
+
+    @property
+    def dropped(self) -> Mapping[str, str]:
+        """Notices that were given up: their ids, and why."""
+        return self._engine.dropped
 
     @property
     def counts(self) -> dict[str, int]:

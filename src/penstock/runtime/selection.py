@@ -125,7 +125,7 @@ def select(compiled: Compiled, selection: Selection) -> Compiled:
         places=rows(plan.places),
         selection=selection.text,
     )
-    return Compiled(part, rows(compiled.tasks), compiled.defaults)
+    return compiled._replace(plan=part, tasks=rows(compiled.tasks))
 
 
 def _check_inputs(plan: Plan, chosen: Sequence[int], place: Mapping[int, int]) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from time import time
 from typing import Any
 
+from penstock.clock import SYSTEM, Clock
 from penstock.engine.events import Event
 from penstock.engine.run import RunEngine
 from penstock.executor.base import Executor
@@ -17,6 +17,7 @@ from penstock.plan.compile import Compiled
 from penstock.runtime.driver import RunDriver
 from penstock.runtime.history import History
 from penstock.runtime.observer import Observer
+from penstock.runtime.outbox import Deliver
 from penstock.store.base import Lease, RunChange, RunRow
 
 
@@ -36,38 +37,55 @@ class Session:
     """What sets the run going."""
     change: RunChange
     """The row of the run while it goes."""
+    stale: Sequence[int] = ()
+    """Messages in its inbox that were meant for an earlier time with the run."""
 
     def drive(
-        self, kept: History, executor: Executor, observers: Sequence[Observer], *, full: bool, grace: float
+        self,
+        kept: History,
+        executor: Executor,
+        observers: Sequence[Observer],
+        deliver: Deliver,
+        *,
+        full: bool,
+        grace: float,
+        clock: Clock = SYSTEM,
+        catch_signals: bool = True,
     ) -> str | None:
         """Drive the run until it ends or is interrupted; the reason of the interruption, or None."""
         log = kept.logs.writer(self.row.id, self.fingerprint)
+        context = RunContext(
+            run_id=self.row.id,
+            plan=self.compiled.plan,
+            tasks=self.compiled.tasks,
+            defaults=self.compiled.defaults,
+            params=self.params,
+            results=kept.results,
+            values=RunValues(self.compiled.plan, self.engine, kept.results),
+            write_log=lambda task, generation, attempt, stream, text: log.write(
+                task, generation, attempt, stream, text, clock.time()
+            ),
+            clock=clock,
+        )
         driver = RunDriver(
             engine=self.engine,
-            context=RunContext(
-                run_id=self.row.id,
-                plan=self.compiled.plan,
-                tasks=self.compiled.tasks,
-                defaults=self.compiled.defaults,
-                params=self.params,
-                results=kept.results,
-                values=RunValues(self.compiled.plan, self.engine, kept.results),
-                write_log=lambda task, generation, attempt, stream, text: log.write(
-                    task, generation, attempt, stream, text, time()
-                ),
-            ),
+            context=context,
             store=kept.store,
             lease=self.lease,
             executor=executor,
             observers=observers,
             log=log,
+            deliver=deliver,
             full=full,
             grace=grace,
+            clock=clock,
+            catch_signals=catch_signals,
         )
+        context.commit = driver.commit_start
         shows: list[Any] = [observer for observer in observers if hasattr(type(observer), "echo")]
         echo = shows[0].echo if shows else None
         try:
             with Capture(current_output, echo=echo):
-                return driver.drive(self.opening, self.change)
+                return driver.drive(self.opening, self.change, self.stale)
         finally:
             log.close()

@@ -1,19 +1,85 @@
-"""Taking over a run that nobody drives: to go on with a workflow that has changed, or only to cancel it."""
+"""Taking over a run that nobody drives: to go on with it, only to cancel it, or to deliver what it has to tell."""
 
 from __future__ import annotations
 
 import json
-from time import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from penstock.engine.events import CancelRequested, DriverStopped, Event, PlanAdopted, RunStarted
+from penstock.clock import SYSTEM, Clock
+from penstock.engine.events import (
+    CancelRequested,
+    DriverStopped,
+    Event,
+    NotifiersSet,
+    PlanAdopted,
+    RunResumed,
+    RunStarted,
+)
 from penstock.engine.run import RunEngine
 from penstock.engine.states import RunState
 from penstock.errors import PlanMismatch
 from penstock.plan.codec import encode
+from penstock.plan.compile import Compiled
 from penstock.plan.fingerprint import fingerprint, fit, same_work
 from penstock.plan.plan import Plan
+from penstock.runtime.outbox import Deliver, tell
 from penstock.runtime.replay import replay
-from penstock.store.base import RunChange, Store
+from penstock.store.base import Lease, RunChange, RunRow, Store
+
+if TYPE_CHECKING:
+    from penstock.runtime.session import Session
+
+Again = Callable[[RunEngine, Plan, float], list[Event]]
+"""What sets a run going again, given its engine, the plan it is to follow and the time; nothing if it is to rest."""
+
+
+class TakenOver(NamedTuple):
+    """A run in the hands of a new driver."""
+
+    session: Session
+    changed: tuple[str, ...]
+    """Done tasks whose code has changed since."""
+
+
+def adopt(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
+    """What a driver does that takes a run over without being asked: lost attempts count, and what has ended stays."""
+    if engine.state is RunState.QUEUED:
+        return [RunStarted(at)]
+    return [RunResumed(at, by_hand=False)] if engine.state is RunState.RUNNING else []
+
+
+def take_over(
+    store: Store,
+    row: RunRow,
+    lease: Lease,
+    engine: RunEngine,
+    compiled: Compiled,
+    params: Mapping[str, Any],
+    again: Again,
+    notifiers: tuple[str, ...] = (),
+    stale: Sequence[int] = (),
+    clock: Clock = SYSTEM,
+) -> TakenOver | None:
+    """Bring a run's plan up to date and see what is to be done; None if nothing is. PlanMismatch if the workflow has
+    become another than the one the run has begun with."""
+    from penstock.runtime.session import Session
+
+    now = clock.time()
+    events = again(engine, compiled.plan, now)
+    if not events:
+        return None
+    name, adoption, changed = adopt_plan(store, engine, compiled.plan, now)
+    change = RunChange(
+        state="running", started_at=row.started_at or now, tasks=len(compiled.plan), reopened=row.ended_at is not None
+    )
+    opening = [*_told(engine, notifiers, now), *adoption, *events]
+    return TakenOver(Session(row, lease, engine, compiled, name, params, opening, change, stale), changed)
+
+
+def _told(engine: RunEngine, notifiers: tuple[str, ...], now: float) -> list[Event]:
+    """What it takes for these notifiers, and no others, to be told of a run from now on."""
+    return [NotifiersSet(now, notifiers)] if notifiers != engine.notifiers else []
 
 
 def adopt_plan(store: Store, engine: RunEngine, plan: Plan, now: float) -> tuple[str, list[Event], tuple[str, ...]]:
@@ -34,19 +100,34 @@ def adopt_plan(store: Store, engine: RunEngine, plan: Plan, now: float) -> tuple
     return name, [DriverStopped(now, "lost"), PlanAdopted(now, name)], fitting.changed
 
 
-def cancel_unheld(store: Store, run_id: str, by: str) -> None:
+def cancel_unheld(store: Store, run_id: str, by: str, notifiers: tuple[str, ...] = (), clock: Clock = SYSTEM) -> None:
     """Cancel a run that has no driver, so that nobody would read its inbox."""
     lease = store.acquire(run_id)
     try:
         engine = replay(store, store.run(run_id))
-        now = time()
+        now = clock.time()
         first = RunStarted(now) if engine.state is RunState.QUEUED else DriverStopped(now, "lost")
-        events: list[Event] = [first, CancelRequested(now, by)]
+        events = [*_told(engine, notifiers, now), first, CancelRequested(now, by)]
         for event in events:
             engine.handle(event)
         store.append(lease, events, change=end_of(engine), safe=True)
     finally:
         lease.release()
+
+
+def finish_unheld(
+    store: Store, row: RunRow, engine: RunEngine, lease: Lease, deliver: Deliver, clock: Clock = SYSTEM
+) -> None:
+    """Do what the driver of a run that has ended left undone: say on its row that it has, and deliver what it has to
+    tell, each notice once more. What is refused stays for later."""
+    change = end_of(engine)
+    if change.state is not None and (row.state, row.undelivered) != (change.state, change.undelivered):
+        store.append(lease, [], change=change, safe=True)
+    for notice in [*engine.notices.values()]:
+        event = tell(deliver, notice, clock.time)
+        if event is not None:
+            engine.handle(event)
+            store.append(lease, [event], change=RunChange(undelivered=len(engine.notices)), safe=True)
 
 
 def end_of(engine: RunEngine) -> RunChange:
@@ -57,4 +138,5 @@ def end_of(engine: RunEngine) -> RunChange:
         ended_at=engine.ended_at,
         error=engine.error,
         counts=json.dumps(engine.counts()),
+        undelivered=len(engine.notices),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.observe.words import count, duration
+from penstock.observe.words import attempt_of, count, duration
 
 
 @pytest.mark.parametrize(
@@ -30,3 +30,8 @@ def test_durations(seconds: float, text: str):
 
 def test_counts():
     assert [count(number, "task") for number in (0, 1, 2, 1000)] == ["0 tasks", "1 task", "2 tasks", "1,000 tasks"]
+
+
+def test_attempts_are_counted_on_after_a_resume_with_a_fresh_budget():
+    assert attempt_of(2, retries=1) == "attempt 2 of 2"
+    assert attempt_of(3, retries=1) == "attempt 3"

@@ -17,13 +17,17 @@ NOW = 1_000 * DAY
 ENDED = ("success", "failed", "cancelled")
 
 
-def row(number: int, workflow: str, state: str, ended: float) -> RunRow:
+def row(number: int, workflow: str, state: str, ended: float, undelivered: int) -> RunRow:
     at = NOW - ended * DAY
-    return RunRow(f"run{number}", workflow, state, "{}", "plan", None, at, ended_at=at if state in ENDED else None)
+    end = at if state in ENDED else None
+    return RunRow(f"run{number}", workflow, state, "{}", "plan", None, at, ended_at=end, undelivered=undelivered)
 
 
 described = st.tuples(
-    st.sampled_from("ab"), st.sampled_from([*ENDED, "running", "queued"]), st.integers(0, 20).map(float)
+    st.sampled_from("ab"),
+    st.sampled_from([*ENDED, "running", "queued"]),
+    st.integers(0, 20).map(float),
+    st.sampled_from([0, 0, 0, 2]),
 )
 histories = st.lists(described, max_size=30).map(lambda runs: [row(number, *run) for number, run in enumerate(runs)])
 retentions = st.builds(Retention, st.integers(0, 8), st.one_of(st.integers(0, 20), st.just(inf)))
@@ -35,9 +39,13 @@ def test_each_run_is_forgotten_exactly_if_it_is_old_and_enough_newer_ones_have_e
 ) -> None:
     forgotten = expired(rows, retention, NOW)
     for place, one in enumerate(rows):
-        newer = [other for other in rows[:place] if other.workflow == one.workflow and other.state in ENDED]
+        newer = [
+            other
+            for other in rows[:place]
+            if other.workflow == one.workflow and other.state in ENDED and not other.undelivered
+        ]
         old = one.ended_at is not None and one.ended_at < NOW - retention.days * DAY
-        assert (one in forgotten) == (old and len(newer) >= retention.keep)
+        assert (one in forgotten) == (old and not one.undelivered and len(newer) >= retention.keep)
 
 
 @given(histories, retentions)
@@ -52,8 +60,8 @@ def test_without_a_limit_of_age_nothing_is_forgotten(rows: list[RunRow], keep: i
 
 
 @given(histories)
-def test_a_run_that_has_not_ended_is_never_forgotten(rows: list[RunRow]) -> None:
-    assert all(one.state in ENDED for one in expired(rows, Retention(0, 0), NOW))
+def test_a_run_that_has_not_ended_or_has_something_to_tell_is_never_forgotten(rows: list[RunRow]) -> None:
+    assert all(one.state in ENDED and one.undelivered == 0 for one in expired(rows, Retention(0, 0), NOW))
 
 
 @pytest.mark.parametrize(

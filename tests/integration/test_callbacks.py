@@ -1,0 +1,186 @@
+"""Callbacks and notifiers are told of what happened, at least once, whatever dies in between."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.integration.commands import penstock, penstock_json, start, write
+from tests.integration.waiting import wait_until
+
+FLOW = """\
+    import os, signal, time
+    from pathlib import Path
+    from penstock import Notice, task, workflow
+
+    def note(text):
+        with Path("told").open("a") as file:
+            file.write(text + "\\n")
+
+    def tell(notice: Notice) -> None:
+        note(f"{notice.kind} {notice.task} {notice.attempt} {notice.id}")
+
+    def kill(notice: Notice) -> None:
+        note(f"killed {notice.id}")
+        if not Path("spared").exists():
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    def refuse(notice: Notice) -> None:
+        note(f"refused {notice.id}")
+        if not Path("open").exists():
+            raise OSError("no network")
+
+    def hesitate(notice: Notice) -> None:
+        note(f"tried {notice.id}")
+        if Path("told").read_text().count("tried") < 2:
+            raise OSError("busy")
+
+    @task(retries=1, on_retry=tell, on_failure=tell, on_success=tell)
+    def fails() -> None:
+        raise ValueError("as ever")
+
+    @task(on_success=tell)
+    def works() -> int:
+        return 1
+
+    @workflow(on_failure=tell, on_success=tell)
+    def mixed():
+        fails()
+        works()
+
+    @task(on_success=kill)
+    def deadly() -> None:
+        note("deadly ran")
+
+    @workflow
+    def killed_in_the_middle():
+        deadly()
+
+    @task
+    def quiet() -> None: ...
+
+    @workflow(on_success=kill)
+    def killed_at_the_end():
+        quiet()
+
+    @workflow(on_success=refuse)
+    def refused():
+        quiet()
+
+    @workflow(on_success=hesitate)
+    def hesitating():
+        quiet()
+
+    @task
+    def waits() -> None:
+        while True:
+            time.sleep(0.01)
+
+    @workflow(on_cancel=tell)
+    def cancelled():
+        waits()
+    """
+
+
+def told() -> list[str]:
+    path = Path("told")
+    return path.read_text().splitlines() if path.exists() else []
+
+
+@pytest.fixture(autouse=True)
+def flow() -> None:
+    write("flow.py", FLOW)
+
+
+def test_each_happening_is_told_once_with_an_id_of_its_own():
+    penstock("run", "flow.py:mixed", code=1)
+    lines = told()
+    run = penstock_json("show")["id"]
+    assert sorted(line.rsplit(" ", 1)[0] for line in lines) == sorted(
+        ["task_retry fails 1", "task_failed fails 2", "task_success works 1", "run_failed None 0"]
+    )
+    ids = [line.split()[-1] for line in lines]
+    assert len(set(ids)) == 4
+    assert all(run in id for id in ids)
+    assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
+
+
+def test_the_last_is_the_end_of_the_run():
+    penstock("run", "flow.py:mixed", code=1)
+    assert told()[-1].startswith("run_failed")
+
+
+def test_a_run_that_is_resumed_and_ends_again_tells_it_again_under_another_id():
+    penstock("run", "flow.py:mixed", code=1)
+    penstock("resume", code=1)
+    ends = [line for line in told() if line.startswith("run_failed")]
+    assert len(set(ends)) == len(ends) == 2
+
+
+def test_a_driver_that_dies_in_a_callback_at_the_end_leaves_the_notice_to_the_next():
+    done = penstock("run", "flow.py:killed_at_the_end", code=None)
+    assert done.returncode != 0
+    run = penstock_json("show")
+    assert (run["state"], run["notices"]["undelivered"]) == ("success", 1)
+    assert "1 notice to be delivered" in penstock("show").stdout
+    Path("spared").touch()
+    [taken] = penstock_json("resume", "--all")
+    assert taken["state"] == "success"
+    assert len(told()) == 2
+    assert len(set(told())) == 1
+    assert penstock_json("show")["notices"]["undelivered"] == 0
+    assert penstock_json("resume", "--all") == []
+
+
+def test_a_driver_that_dies_in_a_callback_of_a_task_does_not_run_the_task_again():
+    penstock("run", "flow.py:killed_in_the_middle", code=None)
+    Path("spared").touch()
+    penstock("resume", "--all")
+    assert told().count("deadly ran") == 1
+    assert len([line for line in told() if line.startswith("killed")]) == 2
+
+
+def test_a_refused_notice_is_tried_again_at_once():
+    penstock("run", "flow.py:hesitating")
+    assert len(told()) == 2
+    assert len(set(told())) == 1
+    assert penstock_json("show")["notices"]["undelivered"] == 0
+
+
+def test_one_that_is_refused_throughout_is_kept_for_later():
+    done = penstock("run", "flow.py:refused")
+    assert "was refused by a callback, and is tried again: OSError: no network" in done.stderr
+    assert penstock_json("show")["notices"]["undelivered"] == 1
+    Path("open").touch()
+    penstock("resume", "--all")
+    assert penstock_json("show")["notices"]["undelivered"] == 0
+    assert len(set(told())) == 1
+
+
+def test_a_notice_without_a_receiver_is_dropped_and_shown():
+    penstock("run", "flow.py:killed_at_the_end", code=None)
+    write("flow.py", FLOW.replace("@workflow(on_success=kill)", "@workflow"))
+    penstock("resume", "--all")
+    notices = penstock_json("show")["notices"]
+    assert notices["undelivered"] == 0
+    assert list(notices["dropped"].values()) == ["the workflow has no callback for run_success any more"]
+    assert "was given up" in penstock("show").stdout
+
+
+def test_a_cancelled_run_says_so():
+    process = start("run", "flow.py:cancelled", "--executor", "processes")
+    try:
+        wait_until(is_running, "the task runs")
+        penstock("cancel")
+        assert process.wait(60) == 1
+    finally:
+        process.kill()
+        process.communicate()
+    assert [line.split()[0] for line in told()] == ["run_cancelled"]
+
+
+def is_running() -> bool:
+    done = penstock("show", "--json", code=None)
+    return done.returncode == 0 and json.loads(done.stdout)["counts"].get("running") == 1
