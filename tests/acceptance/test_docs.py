@@ -110,7 +110,9 @@ def test_the_command_line_reference_names_every_command_and_option() -> None:
 def test_the_settings_pages_name_every_setting_with_its_variable_and_default() -> None:
     for page in (REFERENCE / "settings.md", ROOT / "docs" / "how-to" / "settings.md"):
         for setting in fields(Settings):
-            default = {"workers": "(cores|by executor)", "grace": "5"}.get(setting.name, setting.default)
+            default = {"workers": "(cores|by executor)", "grace": "5", "results": "(by store|that of the store)"}.get(
+                setting.name, setting.default
+            )
             row = rf"\| `{setting.name}` \| `PENSTOCK_{setting.name.upper()}` \|.*{default}"
             assert re.search(row, page.read_text("utf-8")), setting.name
 
