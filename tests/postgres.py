@@ -194,6 +194,7 @@ class Admin:
 
     def waiting(self) -> int:
         """How many sessions wait for a lock."""
+        self.rows("SELECT pg_stat_clear_snapshot()")  # in a transaction, what was seen once would be seen again
         return len(self.rows("SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"))
 
     def pass_time(self, seconds: float) -> None:

@@ -229,3 +229,23 @@ def test_logs_of_tasks_and_attempts():
     assert (nothing.stdout, nothing.stderr) == ("", "Nothing was printed or logged by task silent\n")
     assert f"penstock logs {run_id} twice" in penstock("logs", "twice", code=3).stderr
     assert "did you mean 'twice'?" in penstock("logs", run_id, "twic", code=3).stderr
+
+
+def test_the_logs_of_a_run_that_went_on_with_moved_lines_name_their_tasks():
+    flow = """\
+        from penstock import task, workflow
+
+        @task
+        def speak():
+            print("spoken")
+            raise ValueError
+
+        @workflow
+        def flow():
+            speak()
+        """
+    write("flow.py", flow)
+    penstock("run", "flow.py", code=1)
+    write("flow.py", flow.replace("@task", "\n\n        @task"))
+    penstock("resume", code=1)
+    assert penstock("logs", penstock_json("show")["id"], "speak").stdout.count("spoken") == 2

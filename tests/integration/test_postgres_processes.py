@@ -51,6 +51,13 @@ except LeaseLost as error:
     print("refused", flush=True)
 sys.stdin.read()
 """
+RELEASE_WHEN_TOLD = """
+lease = store.acquire("run-1")
+print("driving", flush=True)
+sys.stdin.readline()
+lease.release()
+sys.stdin.read()
+"""
 SLEEP_UNTIL_LOST = """
 lease = store.acquire("run-1")
 listener = store.listen("run-1")
@@ -210,6 +217,35 @@ def test_threads_of_several_stores_compete(store: PostgresStore, postgres_url: s
 
 
 # --- Drivers that are stopped
+
+
+def test_one_who_is_stopped_while_it_gives_a_run_back_keeps_no_lock(store: PostgresStore, start: Start, admin: Admin):
+    child = start(RELEASE_WHEN_TOLD)
+    assert said(child) == b"driving\n"
+    with admin.db.transaction():
+        admin.rows("SELECT FROM lease FOR UPDATE")
+        tell(child)
+        while not admin.waiting():
+            time.sleep(0.01)  # until the server has what it says
+        stop(child)
+    while store.holder("run-1") is not None:
+        time.sleep(0.01)
+    store.append(store.acquire("run-1"), [RunStarted(1.0)])
+
+
+def test_one_who_is_stopped_while_it_is_refused_keeps_no_lock(store: PostgresStore, start: Start, admin: Admin):
+    admin.rows("UPDATE lease SET pid = 1, heard_at = clock_timestamp() - interval '2 hours', period = '1 hour'")
+    with admin.db.transaction():
+        admin.rows("SELECT FROM lease FOR UPDATE")
+        child = start(ACQUIRE)
+        while not admin.waiting():
+            time.sleep(0.01)
+        stop(child)
+        admin.rows("UPDATE lease SET heard_at = clock_timestamp()")  # the driver is heard again, and dies
+    while admin.locked():
+        time.sleep(0.01)
+    admin.pass_time(2 * 3600)
+    store.append(store.acquire("run-1"), [RunStarted(1.0)])
 
 
 def test_a_stopped_driver_keeps_its_run_while_its_session_lives(store: PostgresStore, start: Start, admin: Admin):

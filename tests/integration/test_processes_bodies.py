@@ -313,6 +313,26 @@ def test_an_exception_that_cannot_be_pickled_or_printed():
     assert "RuntimeError" in error
 
 
+def test_an_error_whose_text_is_of_a_class_of_the_users():
+    class Text(str):
+        def __str__(self):
+            return self
+
+    class Odd(Exception):
+        def __str__(self):
+            return Text("odd")
+
+    @task
+    def fail():
+        raise Odd
+
+    with Workflow("flow") as flow:
+        fail()
+    row = run(flow).task("fail")
+    assert (row.state, row.lost) == ("failed", 0)
+    assert row.error.endswith("Odd: odd")
+
+
 def test_retries_on_an_exception_of_the_users(tmp_path):
     class Busy(Exception):
         pass

@@ -214,6 +214,117 @@ def test_a_process_that_cannot_import_penstock(monkeypatch, capfd):
     assert "Error" in capfd.readouterr().err
 
 
+def test_a_process_that_died_between_two_attempts_costs_none(tmp_path):
+    """Nothing is lost where nothing had begun."""
+
+    def meet(number, place):
+        from tests.integration.waiting import wait_until
+
+        (place / str(number)).touch()
+        wait_until((place / str(1 - number)).exists, "the other one runs too, so that both processes are used")
+
+    def leave(place):
+        meet(0, place)
+        subprocess.Popen(
+            ["sh", "-c", f"sleep 0.3; kill -9 {os.getpid()}; touch {place}/killed"], start_new_session=True
+        )
+
+    def stay(place):
+        from tests.integration.waiting import wait_until
+
+        meet(1, place)
+        wait_until((place / "killed").exists, "the other process is dead")
+
+    (tmp_path / "before").mkdir()
+    (tmp_path / "after").mkdir()
+    with Workflow("flow") as flow:
+        both = [Task("leave", leave, args=(tmp_path / "before",)), Task("stay", stay, args=(tmp_path / "before",))]
+        for first in both:
+            flow.add_task(first)
+        for number in range(2):
+            flow.add_task(Task(f"after {number}", meet, both, args=(number, tmp_path / "after")))
+    done = run(flow)
+    assert done.state == "success"
+    assert [row.attempts for row in done.tasks] == [1] * 4
+
+
+def test_no_memory_for_one_body_is_enough_for_the_next():
+    """A limit outlasts the body that has set it."""
+
+    @task
+    def hoard():
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (1 << 28, resource.RLIM_INFINITY))
+        return bytearray(1 << 29)
+
+    @task
+    def modest():
+        return len(bytearray(1 << 29))
+
+    with Workflow("flow") as flow:
+        hoard()
+        modest()
+    done = run(flow, workers=1)
+    assert "MemoryError" in done.task("hoard").error
+    assert done.task("modest").result == 1 << 29
+
+
+def test_an_alarm_that_a_body_has_left_does_not_ring_in_the_next():
+    @task
+    def leave():
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+
+    @task
+    def sleep():
+        time.sleep(0.5)
+        return "awake"
+
+    with Workflow("flow") as flow:
+        flow.add_task(Task("sleep", sleep.func, [leave()]))
+    row = run(flow, workers=1).task("sleep")
+    assert (row.result, row.attempts) == ("awake", 1)
+
+
+def test_an_answer_that_fits_no_request_is_not_taken_for_the_next_ones():
+    @task
+    def forge():
+        from penstock.executor.channel import encode
+
+        for name in os.listdir("/proc/self/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/self/fd/{name}").startswith("pipe:"):
+                    os.write(int(name), encode(("succeeded", 0, 0.0, None)))
+        return "forged"
+
+    @task
+    def follow():
+        return "followed"
+
+    with Workflow("flow") as flow:
+        flow.add_task(Task("follow", follow.func, [forge()]))
+    done = run(flow, workers=1)
+    assert [row.result for row in done.tasks] == ["forged", "followed"]
+
+
+def test_a_process_starts_at_nobodys_expense(tmp_path, monkeypatch):
+    """That of a timeout least of all."""
+    (tmp_path / "slow").mkdir()
+    (tmp_path / "slow/sitecustomize.py").write_text("import time\ntime.sleep(1)\n")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "slow"))
+
+    @task(timeout=0.7)
+    def once(marker):
+        if not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    with Workflow("flow") as flow:
+        once(tmp_path / "marker")
+    row = run(flow, workers=1).task("once")
+    assert (row.state, row.lost) == ("success", 1)
+
+
 def test_a_run_within_a_body(tmp_path):
     pids = tmp_path / "pids"
 

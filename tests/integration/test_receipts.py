@@ -604,6 +604,22 @@ def test_a_body_that_swallows_an_error_of_the_database(database):
     assert database.effects == []
 
 
+@everywhere("psycopg", "psycopg that commits by itself")
+def test_a_body_with_savepoints(database):
+    connection = database.connect()
+
+    def body() -> int:
+        with connection.transaction():
+            add(connection)
+            with pytest.raises(psycopg.Error), connection.transaction():
+                connection.execute("SELECT * FROM nowhere_at_all")
+        return 1
+
+    assert [load_with(connection, body) for _ in range(2)] == [1, 1]
+    connection.close()
+    assert database.effects == ["loaded"]
+
+
 @everywhere("psycopg")
 def test_asynchronous_connections_are_refused(database):
     import asyncio

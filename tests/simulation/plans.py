@@ -40,13 +40,15 @@ def make_plan(
 
 
 @st.composite
-def graphs(draw: st.DrawFn, max_size: int = 9, min_size: int = 1) -> list[list[int]]:
-    """Graphs without cycles, in which a task may have a lower number than its upstreams."""
+def graphs(draw: st.DrawFn, max_size: int = 9, min_size: int = 1, sparse: bool = False) -> list[list[int]]:
+    """Graphs without cycles, in which a task may have a lower number than its upstreams; `sparse`: with long ways."""
     size = draw(st.integers(min_size, max_size))
     number = draw(st.permutations(range(size)))
     graph: list[list[int]] = [[] for _ in range(size)]
     for rank in range(size):
         above = draw(st.integers(0, 2**rank - 1))
+        if sparse:
+            above &= draw(st.integers(0, 2**rank - 1)) & draw(st.integers(0, 2**rank - 1)) | 1 << rank >> 1
         graph[number[rank]] = sorted(number[other] for other in range(rank) if above >> other & 1)
     return graph
 

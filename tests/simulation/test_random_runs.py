@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from penstock.engine.events import (
@@ -455,6 +455,26 @@ def test_a_rerun_is_refused_or_ends_and_is_a_success_only_if_every_task_is(
         if was == "success" and task not in chosen:
             assert now == "success"
         assert run.engine.generation(task) == (task in chosen)
+
+
+@settings(max_examples=200)
+@given(graphs(sparse=True), SEEDS, st.integers(0, 511), st.integers(1, 511))
+@example([[], [0], [1], [2]], 1, 0b0001, 0b1101)  # the second is not run again, and lies between
+def test_nor_does_it_when_parts_of_a_run_run_again(graph: list[list[int]], seed: int, fatal: int, parts: int) -> None:
+    """Each body succeeds at first, and then as it likes; what is not run again keeps its success."""
+    everything = range(len(graph))
+    chosen = [task for task in everything if parts >> task & 1]
+    scripts = [(SUCCESS, FATAL if fatal >> task & 1 else SUCCESS) for task in everything]
+    ended = Simulation(make_plan(graph), scripts, seed=1, workers=1).begin()
+    for chance, workers in ((seed, 1), (seed + 1, 1), (seed, 4)):
+        run = Simulation(make_plan(graph), scripts, seed=chance, workers=workers, journal=ended.journal)
+        run.feed(TasksRerun(run.tick(), tuple(chosen)))
+        states = labels(run.go_on().engine)
+        for task in everything:
+            held_up = any(states[upstream] != "success" for upstream in graph[task])
+            undisturbed = "failed" if fatal >> task & 1 else "success"
+            again = "upstream_failed" if held_up else undisturbed
+            assert states[task] == (again if task in chosen else "success")
 
 
 def test_the_model_and_the_fuzz_can_fail() -> None:

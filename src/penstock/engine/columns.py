@@ -147,10 +147,8 @@ class Columns:
         return [task for task in unsuccessful if task not in left]
 
     def _reset(self, tasks: Iterable[int]) -> None:
-        """Make tasks pending, without a value and with a fresh budget of retries; but leave alone what is spent."""
+        """Make tasks pending, without a value and with a fresh budget of retries."""
         for task in tasks:
-            if self.is_spent(task):
-                continue
             if self.states[task] != PENDING:
                 self._move(task, Cause.RESET)
             self.values.pop(task, None)

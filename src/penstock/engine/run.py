@@ -414,7 +414,8 @@ class RunEngine(Columns):
         if self._plans is None or RUNNING in self.states:
             raise self._invalid(event)
         self._follow(self._plans(event.fingerprint))
-        self._reset(self._those(READY, RETRYING, UPSTREAM_FAILED, CANCELLED))
+        again = self._those(READY, RETRYING, UPSTREAM_FAILED, CANCELLED)
+        self._reset(task for task in again if not self.is_spent(task))
         for task in self._those(PENDING, READY, RETRYING):
             if self.is_spent(task):  # by the new plan, or it comes back into it
                 self._move(task, Cause.CANCELLED)

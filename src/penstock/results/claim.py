@@ -25,7 +25,10 @@ def claim(folder: Path, identity: str) -> None:
 
 def is_claimed(folder: Path) -> bool:
     """Whether a folder holds the values of a store that lies elsewhere."""
-    return (folder / _OWNER).exists()
+    try:
+        return (folder / _OWNER).exists()
+    except OSError:  # whoever opens the folder is told of it
+        return False
 
 
 def own_identity(folder: Path) -> str:

@@ -88,6 +88,7 @@ def adopt_plan(store: Store, engine: RunEngine, plan: Plan, now: float) -> tuple
     encoded = encode(plan)
     name = fingerprint(encoded)
     if same_work(engine.plan, plan):
+        store.add_plan(engine.run_id, name, encoded)  # its logs are kept under this name
         return name, [], ()
     fitting = fit(engine.plan, plan, engine.done())
     if fitting.problems:

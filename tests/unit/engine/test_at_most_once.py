@@ -322,6 +322,7 @@ def test_one_that_was_cancelled_stays_so_under_another_plan() -> None:
     feed(engine, started(0), CancelRequested(3.0, "ann"), AttemptCancelled(0, 1, 4.0))
     assert adopt(engine, 1, RunResumed(9.0)) == [DispatchTasks([1])]
     assert labels(engine) == ["cancelled", "ready", "upstream_failed"]
+    assert (engine.ended[0], engine.errors) == (4.0, {})
 
 
 @pytest.mark.parametrize("state", ["ready", "retrying"])

@@ -89,13 +89,8 @@ class Leases:
         with self._keeper.session() as db:
             if run_id in self._held:
                 raise RunLocked(f"run {run_id} is being driven already, by this process")
-            if not execute(db, "lock", self._key, number)[0][0]:
-                return None
-            rows = execute(db, "lease", number, *self._signature())
-            if not rows:
-                execute(db, "unlock", self._key, number)
-                return None
-            return self._given(run_id, number, rows[0][0])
+            [(token, _)] = execute(db, "lease", self._key, number, *self._signature())
+            return None if token is None else self._given(run_id, number, token)
 
     def start(self, run_id: str, values: list[object]) -> PostgresLease:
         """Put a run on record, with its first lease: whoever sees the run sees it driven.
@@ -143,8 +138,7 @@ class Leases:
             for _ in range(tries):
                 try:
                     with self._keeper.session() as db:
-                        execute(db, "release", lease.number, lease.token)
-                        self._unlock(db, lease)
+                        execute(db, "release", self._key, lease.number, lease.token)
                     return
                 except StoreError:
                     pass  # the session was given up, and the lock with it; if need be, the heartbeat runs out
@@ -214,11 +208,8 @@ class Leases:
         if self._forget(lease):
             lease.lost = True
             self._wake(lease.number)
-            self._unlock(db, lease)
-
-    def _unlock(self, db: Connection, lease: PostgresLease) -> None:
-        if lease.locked:
-            execute(db, "unlock", self._key, lease.number)
+            if lease.locked:
+                execute(db, "unlock", self._key, lease.number)
 
     def _forget(self, lease: PostgresLease) -> bool:
         """Hold a lease no more; whether it was held."""

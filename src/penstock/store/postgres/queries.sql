@@ -60,6 +60,25 @@ SELECT batch, checksum FROM journal WHERE run = $1 ORDER BY batch DESC LIMIT 1;
 -- The number of the run with this id.
 SELECT number FROM run WHERE id = $1;
 
+-- lease --
+-- A new lease of a run, newer than all before, and the lock on the run for this session: unless another session has the
+-- lock, or the last lease is neither given back nor silent for its period. A sign of life from the future is none: the
+-- server's clock was set back. All in one statement, so that whoever is stopped in the middle keeps no lock without a
+-- lease.
+WITH tried AS MATERIALIZED (
+    SELECT pg_try_advisory_lock($1::int4, $2::int4) AS locked
+), taken AS (
+    UPDATE lease SET
+        token = token + 1, pid = $3::int8, host = $4, since = clock_timestamp(), heard_at = clock_timestamp(),
+        period = make_interval(secs => $5::float8)
+    FROM tried
+    WHERE locked AND run = $2::int4
+        AND (pid IS NULL OR heard_at NOT BETWEEN clock_timestamp() - period AND clock_timestamp() + period)
+    RETURNING token
+)
+SELECT token, CASE WHEN locked AND token IS NULL THEN pg_advisory_unlock($1::int4, $2::int4) END
+FROM tried LEFT JOIN taken ON true;
+
 -- lock --
 -- The lock on a run for this session, if no other session has it.
 SELECT pg_try_advisory_lock($1::int4, $2::int4);
@@ -67,15 +86,6 @@ SELECT pg_try_advisory_lock($1::int4, $2::int4);
 -- unlock --
 -- The lock on a run is given back.
 SELECT pg_advisory_unlock($1::int4, $2::int4);
-
--- lease --
--- A new lease of a run, newer than all before, unless the last one is neither given back nor silent for its period. A
--- sign of life from the future is none: the server's clock was set back.
-UPDATE lease SET
-    token = token + 1, pid = $2::int8, host = $3, since = clock_timestamp(), heard_at = clock_timestamp(),
-    period = make_interval(secs => $4::float8)
-WHERE run = $1 AND (pid IS NULL OR heard_at NOT BETWEEN clock_timestamp() - period AND clock_timestamp() + period)
-RETURNING token;
 
 -- beat --
 -- A sign of life for those of these leases that are still the newest of their runs.
@@ -89,8 +99,12 @@ RETURNING lease.run;
 SELECT run, pg_try_advisory_lock($1::int4, run) FROM unnest($2::int[]) AS held (run);
 
 -- release --
--- Nobody drives this run any more, if nobody else has taken it since.
-UPDATE lease SET pid = NULL, host = NULL, since = NULL, heard_at = NULL, period = NULL WHERE run = $1 AND token = $2;
+-- Nobody drives this run any more, if nobody else has taken it since, and the lock on it is given back.
+WITH released AS (
+    UPDATE lease SET pid = NULL, host = NULL, since = NULL, heard_at = NULL, period = NULL
+    WHERE run = $2::int4 AND token = $3
+)
+SELECT pg_advisory_unlock($1::int4, $2::int4);
 
 -- holder --
 -- Who has the newest lease of a run, if it was not given back, and either its lock is held or it was heard of lately.

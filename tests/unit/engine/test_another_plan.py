@@ -1,0 +1,42 @@
+"""What a task keeps of its past when its run follows another plan."""
+
+from __future__ import annotations
+
+from penstock.engine.events import AttemptLost, PlanAdopted, RunResumed, TasksRerun
+from penstock.engine.run import RunEngine
+from tests.simulation.plans import make_plan
+from tests.simulation.simulator import labels
+from tests.unit.engine.histories import BEGIN, ERROR, KEPT, done, failed, start
+
+
+def test_a_task_keeps_its_past_by_its_name() -> None:
+    plan = make_plan([[], [], []])
+    other = make_plan([[], [], []], names=["t2", "t1", "t0"])
+    engine = RunEngine(plan, run_id="run", plans={"other": other}.__getitem__)
+    for event in (BEGIN, *done(0), *done(1), *done(2, value=KEPT), TasksRerun(4.0, (0, 1))):
+        engine.handle(event)
+    for event in (start(0), AttemptLost(0, 1, 5.0, ERROR), *done(0, 2), *failed(1)):
+        engine.handle(event)
+    before = {name: told(engine, name) for name in ("t0", "t1", "t2")}
+    engine.handle(PlanAdopted(9.0, "other"))
+    engine.handle(RunResumed(9.0, by_hand=False))
+    assert labels(engine) == ["success", "failed", "success"]
+    assert {name: told(engine, name) for name in ("t0", "t1", "t2")} == before
+    assert before["t0"] == (2, 2.0, 3.0, 1, None, 1, None, None)
+    assert before["t1"] == (1, 2.0, 3.0, 1, 1, None, ERROR, None)
+    assert before["t2"] == (1, 2.0, 3.0, 0, None, None, None, KEPT)
+
+
+def told(engine: RunEngine, name: str) -> tuple[object, ...]:
+    """What an engine knows of a task but for its state."""
+    task = engine.plan.numbers[name]
+    return (
+        engine.attempts[task],
+        engine.started[task],
+        engine.ended[task],
+        engine.generation(task),
+        engine.failures.get(task),
+        engine.lost.get(task),
+        engine.errors.get(task),
+        engine.values.get(task),
+    )

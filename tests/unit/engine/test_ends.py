@@ -1,0 +1,75 @@
+"""Ends of runs, and what is dispatched where one goes on: exactly what is said, in exactly which order."""
+
+from __future__ import annotations
+
+import pytest
+
+from penstock.engine.commands import DispatchTasks, EndRun, SendNotices
+from penstock.engine.events import (
+    AttemptStarted,
+    CancelRequested,
+    DriverStopped,
+    PlanAdopted,
+    RunResumed,
+)
+from penstock.engine.retries import pause
+from penstock.engine.run import RunEngine
+from penstock.engine.states import RunState
+from penstock.policy import TaskPolicy
+from tests.simulation.plans import make_plan
+from tests.unit.engine.histories import BEGIN, done, failed, start
+
+
+@pytest.mark.parametrize(
+    ("count", "error"),
+    [
+        (1, "task 't0' failed"),
+        (2, "2 tasks failed: 't0', 't1'"),
+        (3, "3 tasks failed: 't0', 't1', 't2'"),
+        (4, "4 tasks failed: 't0', 't1', 't2' ..."),
+        (9, "9 tasks failed: 't0', 't1', 't2' ..."),
+    ],
+)
+def test_a_run_names_three_of_the_tasks_that_failed(count: int, error: str) -> None:
+    engine = RunEngine(make_plan([[]] * count), run_id="run")
+    engine.handle(BEGIN)
+    for task in range(count):
+        for event in failed(task):
+            engine.handle(event)
+    assert engine.error == error
+
+
+def test_what_is_ready_is_dispatched_in_the_order_of_the_plan_whenever_it_became_so() -> None:
+    engine = RunEngine(make_plan([[], []]), run_id="run")
+    for event in (BEGIN, *failed(0), start(1), DriverStopped(4.0, "SIGINT")):
+        engine.handle(event)
+    assert engine.handle(RunResumed(5.0)) == (DispatchTasks([0, 1]),)
+
+
+def test_a_run_that_has_ended_and_follows_an_equal_plan_has_not_ended_again() -> None:
+    plan = make_plan([[], [0]], notices=("success",))
+    engine = RunEngine(plan, run_id="run", plans={"same": plan}.__getitem__)
+    for event in (BEGIN, *done(0), *done(1), PlanAdopted(4.0, "same")):
+        engine.handle(event)
+    before = list(engine.notices)
+    commands = engine.handle(RunResumed(5.0, by_hand=False))
+    assert commands[-1] == EndRun(RunState.SUCCESS, None)
+    assert (list(engine.notices), engine.ends, engine.ended_at) == (before, 1, 3.0)
+
+
+def test_the_failure_of_what_may_begin_once_is_told_though_its_run_was_to_be_cancelled() -> None:
+    policies = [TaskPolicy(at_most_once=True, notices=("failed",)), TaskPolicy(), TaskPolicy()]
+    engine = RunEngine(make_plan([[], [], [0]], policies=policies), run_id="run")
+    for event in (BEGIN, start(0), AttemptStarted(1, 1, 2.0), CancelRequested(3.0, "ann")):
+        engine.handle(event)
+    sent, ended = engine.handle(DriverStopped(4.0, "SIGTERM"))
+    assert isinstance(sent, SendNotices)
+    assert [notice.kind for notice in sent.notices] == ["task_failed"]
+    assert ended == EndRun(RunState.CANCELLED, "cancelled by ann")
+
+
+def test_a_pause_takes_any_text_as_its_seed() -> None:
+    policy = TaskPolicy(retries=1, retry_delay=10.0, retry_jitter=0.5)
+    pauses = {pause(policy, 1, f"run/{name}/0/1") for name in ("a", "b", "\ud800", "\ud801")}
+    assert len(pauses) == 4
+    assert all(10.0 <= seconds < 15.0 for seconds in pauses)
