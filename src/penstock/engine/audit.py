@@ -156,13 +156,8 @@ class Audit:
         if self._is_unknown(event, task):
             return
         last = tasks.last[task]
-        if (
-            tasks.states[task] != PENDING
-            or not self._driven
-            or self._cause is not None
-            or (last and tasks.is_once(task))
-        ):
-            self._refuse_start(task, tasks.states[task])
+        if last or tasks.states[task] != PENDING or not self._driven:
+            self._look_closer(task, tasks.states[task])
         if event.attempt != last + 1:
             self._say("I5", f"attempt {event.attempt} of {self._name(task)} started after attempt {last}")
         for upstream in tasks.plan.upstreams[task]:
@@ -172,8 +167,8 @@ class Audit:
         tasks.put(task, RUNNING)
         tasks.last[task] = event.attempt
 
-    def _refuse_start(self, task: int, state: int) -> None:
-        """A task that does not wait, or must not be tried (again), has started."""
+    def _look_closer(self, task: int, state: int) -> None:
+        """At a start that may be wrong: the task does not wait, or started before, or nobody could start it."""
         name, tasks = self._name(task), self._tasks
         if not self._driven:
             self._say("I2", f"{name} started while nobody drove the run")
@@ -328,8 +323,10 @@ class Audit:
 
     def _plan_adopted(self, event: PlanAdopted) -> None:
         for task in self._fence():
-            self._say("I5", f"the plan changed while {self._name(task)} ran")
-            self._tasks.put(task, PENDING)
+            if self._tasks.is_once(task):
+                self._fail(task)
+            else:
+                self._tasks.put(task, PENDING)
         try:
             plan = None if self._plans is None else self._plans(event.fingerprint)
         except (PenstockError, LookupError):

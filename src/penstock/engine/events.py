@@ -113,8 +113,7 @@ class RunTimedOut:
 class DriverStopped:
     """The driver stopped with work left: what still ran will run again.
 
-    A driver that stops in good order says so itself; of a driver that died, whoever takes the run over with another
-    plan says it, which is a fresh start for what had been lost.
+    A driver that stops in good order says so itself; of one that died, whoever cancels its run says it.
 
     A task that may begin only one attempt, and ran, has failed. What was to end anyway is cancelled. If nothing is left
     then, this is the end of the run: the driver is given EndRun, and reports an end and no interruption."""
@@ -149,6 +148,9 @@ class TasksRerun:
 @dataclass(slots=True)
 class PlanAdopted:
     """From here on the run follows another plan; numbers in later events are that plan's.
+
+    Whoever takes a run over says it, before what sets the run going. What ran is left as by DriverStopped, but the run
+    does not end by it. Lost attempts are not counted over a change of the plan.
 
     A task keeps by its name what it has done. One that the plan drops keeps its attempts, should it come back. One that
     may begin only one attempt from now on, and had begun, is cancelled if it has not ended."""

@@ -356,19 +356,22 @@ class RunEngine(Columns):
 
     def _driver_stopped(self, event: DriverStopped) -> Commands:
         """What runs is left: it will run again, but for what may not or was to end anyway. Of these the run may end."""
-        failed: list[int] = []
-        others: list[int] = []
-        for task in self._those(RUNNING):
-            if self.is_spent(task):
-                story = f"its driver stopped while it ran ({event.reason}), and at_most_once forbids another attempt"
-                self.errors[task] = ErrorText("TaskCancelled", story)
-            (failed if self.is_spent(task) else others).append(task)
+        failed, others = self._left_running(event.reason)
         if self._cause is None:
             for task in others:
                 self._move(task, Cause.STOPPED)
             return self._fail(failed, event.at) if failed else NOTHING
         settled = self._settle_failed(failed, event.at)
         return (*settled, *self._cancel(others, event.at)) if failed or others else NOTHING
+
+    def _left_running(self, reason: str) -> tuple[list[int], list[int]]:
+        """What runs without a driver: those that have failed with that, and those that can run again."""
+        running = self._those(RUNNING)
+        spent = [task for task in running if self.is_spent(task)]
+        for task in spent:
+            story = f"its driver stopped while it ran ({reason}), and at_most_once forbids another attempt"
+            self.errors[task] = ErrorText("TaskCancelled", story)
+        return spent, [task for task in running if task not in spent]
 
     def _run_resumed(self, event: RunResumed) -> Commands:
         at = event.at
@@ -410,9 +413,14 @@ class RunEngine(Columns):
         return self._with_undelivered(self._go_on(event.at))
 
     def _plan_adopted(self, event: PlanAdopted) -> Commands:
-        """Carry every task that is in both plans over by its name; new ones are pending."""
-        if self._plans is None or RUNNING in self.states:
+        """Carry every task that is in both plans over by its name; new ones are pending. Whatever ends by this, the run
+        does not: what it has left to do is told by whatever sets it going."""
+        if self._plans is None:
             raise self._invalid(event)
+        failed, others = self._left_running("lost")
+        for task in others:
+            self._move(task, Cause.STOPPED)
+        settled = self._settle_failed(failed, event.at)
         self._follow(self._plans(event.fingerprint))
         again = self._those(READY, RETRYING, UPSTREAM_FAILED, CANCELLED)
         self._reset(task for task in again if not self.is_spent(task))
@@ -423,7 +431,7 @@ class RunEngine(Columns):
                 self.retries_due.pop(task, None)
                 self.errors.setdefault(task, ErrorText("TaskCancelled", "it had begun, and at_most_once forbids more"))
         self._recount(event.at)
-        return NOTHING
+        return [command for command in settled if isinstance(command, SendNotices)]  # others use the old plan's numbers
 
     def _invalid(self, event: Event, task: int | None = None) -> InvalidEvent:
         message = f"{type(event).__name__} cannot happen to a run that is {self.state}"

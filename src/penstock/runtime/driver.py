@@ -37,6 +37,7 @@ from penstock.engine.events import (
     NoticeDelivered,
     NoticeDropped,
     RetryDue,
+    RunResumed,
     RunTimedOut,
 )
 from penstock.engine.run import RunEngine
@@ -104,6 +105,9 @@ class RunDriver:
         """One held lock for each worker that waits for work."""
         self._stopping: str | None = None
         self._over = False
+        self._careful = False
+        """Whether the driver before may have died of a task: then starts are on record before their bodies begin, so
+        that a body which kills its driver at once is counted."""
         self._blind_since: float | None = None
         """Since when the store could not be read."""
         self._failure: BaseException | None = None
@@ -124,6 +128,7 @@ class RunDriver:
         try:
             with self._lock:
                 self._journal.change(change)
+                self._careful = any(isinstance(event, RunResumed) and not event.by_hand for event in opening)
                 for event in opening:
                     self._feed(event)
                 done = len(self._engine.done())
@@ -266,6 +271,8 @@ class RunDriver:
         attempt = Attempt(self.context, task, engine.generation(task), number, policy.timeout, requires)
         if policy.at_most_once or policy.commit_first:
             attempt.requires, attempt.committed = self._journal.added, True
+        elif self._careful:
+            attempt.requires = self._journal.added
         self._running[task] = attempt
         return attempt
 

@@ -98,7 +98,7 @@ def adopt_plan(store: Store, engine: RunEngine, plan: Plan, now: float) -> tuple
             "Put these tasks back as they were, or start a new run."
         )
     store.add_plan(engine.run_id, name, encoded)
-    return name, [DriverStopped(now, "lost"), PlanAdopted(now, name)], fitting.changed
+    return name, [PlanAdopted(now, name)], fitting.changed
 
 
 def cancel_unheld(store: Store, run_id: str, by: str, notifiers: tuple[str, ...] = (), clock: Clock = SYSTEM) -> None:

@@ -303,8 +303,7 @@ def engine_with_plans(*plans: Plan) -> RunEngine:
 
 def adopt(engine: RunEngine, number: int, then: Event, at: float = 9.0) -> Commands:
     """Follow another plan, as a driver does that takes the run over."""
-    for event in (DriverStopped(at, "lost"), PlanAdopted(at, str(number))):
-        engine.handle(event)
+    engine.handle(PlanAdopted(at, str(number)))
     commands = list(engine.handle(then))
     check(engine)
     return commands

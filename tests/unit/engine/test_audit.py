@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -18,6 +19,7 @@ from penstock.engine.events import (
     Event,
     NoticeDelivered,
     NoticeDropped,
+    NotifiersSet,
     PlanAdopted,
     RetryDue,
     RunResumed,
@@ -125,11 +127,6 @@ WRONG: dict[str, tuple[Plan, list[Event], str]] = {
         plan_of([[], []]),
         [BEGIN, start(0), TasksRerun(3.0, (1,))],
         "I5: tasks were run again while task 't0' ran",
-    ),
-    "new plan while it runs": (
-        plan_of([[]]),
-        [BEGIN, start(0), PlanAdopted(3.0, "other")],
-        "I5: the plan changed while task 't0' ran",
     ),
     "beyond its retries": (
         plan_of([[]], 1),
@@ -271,6 +268,32 @@ WRONG: dict[str, tuple[Plan, list[Event], str]] = {
         ],
         "I10: notice 'b/t1/0/1/task_success' was taken",
     ),
+    "success again in another plan": (
+        plan_of([[], []]),
+        [BEGIN, *done(0), PlanAdopted(4.0, "same"), RunResumed(5.0), start(0, 2)],
+        "I2: task 't0' started after it had ended as success",
+    ),
+    "before a volatile upstream is run again": (
+        plan_of([[], [0]]),
+        [BEGIN, *done(0, value=VOLATILE), *done(1), TasksRerun(4.0, (0, 1)), start(1)],
+        "I1: task 't1' started before task 't0' had succeeded$",
+    ),
+    "a notice of an end that has not come": (
+        replace(plan_of([[]], 1), notices=("failed", "success", "cancelled")),
+        [BEGIN, *failed(0), NoticeDelivered(4.0, "run/0/run_failed")],
+        "I10: notice 'run/0/run_failed' was taken",
+    ),
+    "a notice of an end that has not come again": (
+        replace(plan_of(CHAIN), notices=("failed",)),
+        [BEGIN, *failed(0), PlanAdopted(4.0, "same"), RunResumed(5.0, False), NoticeDelivered(6.0, "run/1/run_failed")],
+        "I10: notice 'run/1/run_failed' was taken",
+    ),
+    "a second end of nothing": (
+        replace(plan_of([]), notices=("success",)),
+        [NotifiersSet(0.5, ()), BEGIN, NoticeDelivered(6.0, "run/1/run_success")],
+        "I10: notice 'run/1/run_success' was taken",
+    ),
+    "the first moment of the year 10000": (plan_of([[]]), [RunStarted(253_402_300_800.0)], "I10: RunStarted happened"),
     "a dead input": (
         plan_of(CHAIN),
         [BEGIN, *done(0, value=VOLATILE), *done(1, value=VOLATILE), RunResumed(4.0), *done(0, 2, VOLATILE), start(2)],
@@ -353,3 +376,19 @@ def test_a_run_ends_in_one_way(kind: str) -> None:
     for claim in (RunState.SUCCESS, RunState.FAILED, RunState.CANCELLED):
         assert (audit.end(claim) == []) == (claim is ending), claim
     assert audit.end("queued") != []
+
+
+def test_a_failure_that_might_be_tried_again_is_cancelled_where_the_run_is_to_end() -> None:
+    audit = Audit(plan_of([[]], 1))
+    for event in (BEGIN, start(0), CancelRequested(3.0, "ann"), AttemptFailed(0, 1, 4.0, ERROR)):
+        assert audit.see(event) == []
+    assert audit.end("cancelled") == []
+
+
+def test_a_value_that_cannot_be_made_again_holds_up_who_wants_it() -> None:
+    audit = Audit(plan_of(CHAIN))
+    for event in (BEGIN, *done(0), *done(1, value=VOLATILE), *failed(2), TasksRerun(4.0, (0,)), *failed(0)):
+        assert audit.see(event) == []
+    assert audit.see(TasksRerun(5.0, (2,))) == []
+    assert audit.end("failed") == []
+    assert [audit.state(task).label for task in range(3)] == ["failed", "upstream_failed", "upstream_failed"]

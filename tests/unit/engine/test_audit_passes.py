@@ -26,6 +26,7 @@ from penstock.plan.plan import Plan
 from penstock.policy import TaskPolicy
 from tests.simulation.plans import make_plan
 from tests.unit.engine.histories import (
+    KEPT,
     BEGIN,
     CHAIN,
     ERROR,
@@ -124,6 +125,58 @@ FINE: dict[str, tuple[Plan, list[Event]]] = {
             *failed(0, 2),
             RetryDue(0, 6.0),
             start(0, 3),
+        ],
+    ),
+    "the last second of the year 9999": (plan_of([[]]), [RunStarted(253_402_300_799.0)]),
+    "a value that is kept when it is made again": (
+        plan_of(CHAIN),
+        [BEGIN, *done(0, value=VOLATILE), RunResumed(4.0), *done(0, 2, KEPT), RunResumed(5.0), start(1)],
+    ),
+    "a kept value in another plan": (
+        plan_of(CHAIN),
+        [BEGIN, *done(0, value=KEPT), DriverStopped(4.0, "lost"), PlanAdopted(4.0, "same"), RunResumed(5.0), start(1)],
+    ),
+    "losses that were forgiven": (
+        plan_of([[]]),
+        [
+            BEGIN,
+            *(e for n in (1, 2) for e in (start(0, n), RunResumed(3.0, by_hand=False))),
+            RunResumed(4.0),
+            *(e for n in (3, 4) for e in (start(0, n), RunResumed(5.0, by_hand=False))),
+            start(0, 5),
+        ],
+    ),
+    "losses of another generation": (
+        plan_of([[]]),
+        [BEGIN, *lost(0), *lost(0, 2), *done(0, 3), TasksRerun(4.0, (0,)), *lost(0), start(0, 2)],
+    ),
+    "notices of other generations": (
+        make_plan([[]], policies=[TaskPolicy(notices=("success",))]),
+        [
+            BEGIN,
+            *done(0),
+            TasksRerun(4.0, (0,)),
+            *done(0),
+            TasksRerun(5.0, (0,)),
+            *done(0),
+            NoticeDelivered(6.0, "run/t0/1/1/task_success"),
+            NoticeDelivered(6.0, "run/t0/2/1/task_success"),
+        ],
+    ),
+    "a notice of a run in which nothing could run again": (
+        replace(plan_of(CHAIN), notices=("failed",)),
+        [BEGIN, *failed(0), TasksRerun(4.0, (1,)), NoticeDelivered(5.0, "run/1/run_failed")],
+    ),
+    "a notice of a task that came with another plan": (
+        plan_of([[]]),
+        [
+            BEGIN,
+            *done(0),
+            PlanAdopted(4.0, "other"),
+            NotifiersSet(4.0, ("mail",)),
+            RunResumed(5.0),
+            *failed(1),
+            NoticeDelivered(6.0, "run/new/0/1/task_failed/mail"),
         ],
     ),
     "notices": (

@@ -446,8 +446,7 @@ def engine_with_plans(*plans: Plan) -> RunEngine:
 
 
 def adopt(engine: RunEngine, number: int, at: float = 9.0) -> list[Command]:
-    for event in (DriverStopped(at, "lost"), PlanAdopted(at, str(number))):
-        engine.handle(event)
+    engine.handle(PlanAdopted(at, str(number)))
     return feed(engine, RunResumed(at))
 
 

@@ -375,13 +375,29 @@ def test_a_new_task_above_what_is_not_done_holds_it_up() -> None:
     assert adopt(engine, plan) == [DispatchTasks([3])]
 
 
-def test_a_plan_is_not_adopted_while_something_runs() -> None:
+def test_what_runs_when_a_plan_is_adopted_runs_again() -> None:
     engine = RunEngine(make_plan(CHAIN), run_id="run", plans={"new": make_plan(CHAIN)}.__getitem__)
     feed(engine, RunStarted(1.0), AttemptStarted(0, 1, 2.0))
-    before = snapshot(engine)
+    assert engine.handle(PlanAdopted(9.0, "new")) == []
+    assert feed(engine, RunResumed(9.0)) == [DispatchTasks([0])]
+    assert engine.attempts[0] == 1
+
+
+def test_a_run_whose_last_task_is_lost_with_its_driver_does_not_end_before_another_plan_has_its_say() -> None:
+    once = TaskPolicy(at_most_once=True)
+    plans = {"new": make_plan([[], [], []], policies=[once, TaskPolicy(), TaskPolicy()])}
+    engine = RunEngine(make_plan([[], []], policies=[once, TaskPolicy()]), run_id="run", plans=plans.__getitem__)
+    feed(engine, RunStarted(1.0), *done(1), AttemptStarted(0, 1, 4.0))
+    assert engine.handle(PlanAdopted(9.0, "new")) == []
+    assert engine.ends == 0
+    assert feed(engine, RunResumed(9.0, by_hand=False)) == [DispatchTasks([2])]
+    assert labels(engine) == ["failed", "success", "ready"]
+
+
+def test_a_run_without_other_plans_adopts_none() -> None:
+    engine = RunEngine(make_plan(CHAIN), run_id="run")
     with pytest.raises(InvalidEvent, match="PlanAdopted"):
         engine.handle(PlanAdopted(9.0, "new"))
-    assert snapshot(engine) == before
 
 
 def test_a_clock_that_was_set_back_does_not_hold_up_a_retry_for_longer_than_its_pause():

@@ -1,0 +1,194 @@
+"""The simulation is worth something: each of these bugs, planted in the driver, the engine or the store, is found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from penstock.engine.commands import DispatchTasks
+from penstock.engine.events import DriverStopped, Event, RunResumed
+from penstock.engine.run import RunEngine
+from penstock.executor import invoke
+from penstock.executor.base import Attempt
+from penstock.plan.plan import Plan
+from penstock.runtime import takeover
+from penstock.runtime.driver import RunDriver
+from penstock.runtime.journal import JournalWriter
+from penstock.runtime.outbox import Outbox
+from tests.simulation.database import Database, Record
+from tests.simulation.world import simulate
+
+MOST_SEEDS = 600
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def dispatch_before_written(patch: pytest.MonkeyPatch) -> None:
+    """A body begins whether or not what made its task ready is on record."""
+    start = RunDriver._start_next
+
+    def hasty(self: RunDriver) -> Attempt | None:
+        attempt = start(self)
+        if attempt is not None:
+            attempt.requires = 0
+        return attempt
+
+    patch.setattr(RunDriver, "_start_next", hasty)
+
+
+def start_before_safe(patch: pytest.MonkeyPatch) -> None:
+    """The body of an at_most_once task begins when its start is written, or not even that."""
+    start = RunDriver._start_next
+
+    def hasty(self: RunDriver) -> Attempt | None:
+        attempt = start(self)
+        if attempt is not None:
+            attempt.committed = False
+        return attempt
+
+    patch.setattr(RunDriver, "_start_next", hasty)
+
+
+def ignored_token(patch: pytest.MonkeyPatch) -> None:
+    """A store takes what is written under any lease that was not given back."""
+    patch.setattr(Database, "counts", lambda self, record, lease: not lease.released)
+
+
+def robbed_driver(patch: pytest.MonkeyPatch) -> None:
+    """A run is taken from a driver that lives."""
+
+    def is_held(self: Database, record: Record) -> bool:
+        return record.lease is not None and self.now - record.lease.heard_at < 0.01
+
+    patch.setattr(Database, "is_held", is_held)
+
+
+def uncounted_losses(patch: pytest.MonkeyPatch) -> None:
+    """Who adopts a run takes its driver for one that stopped in good order."""
+
+    def adopt(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
+        events = ADOPT(engine, plan, at)
+        return [DriverStopped(at, "lost"), *events] if events and engine.state == "running" else events
+
+    patch.setattr(takeover, "adopt", adopt)
+
+
+ADOPT = takeover.adopt
+
+
+def forgiving_adoption(patch: pytest.MonkeyPatch) -> None:
+    """Who adopts a run resumes it as if somebody had asked for it."""
+    patch.setattr(takeover, "adopt", lambda engine, plan, at: [RunResumed(at)] if ADOPT(engine, plan, at) else [])
+
+
+def dropped_batch(patch: pytest.MonkeyPatch) -> None:
+    """A commit that fails is not tried again, and nobody is told."""
+    patch.setattr(JournalWriter, "_insist", lambda self, write, error: None)
+
+
+def lost_timer(patch: pytest.MonkeyPatch) -> None:
+    """Who takes a run over does not wait for the retries that were under way."""
+    go_on = RunEngine._go_on
+
+    def forgetful(self: RunEngine, at: float) -> Sequence[Any]:
+        return [command for command in go_on(self, at) if type(command) is DispatchTasks or not self.retries_due]
+
+    patch.setattr(RunEngine, "_go_on", forgetful)
+
+
+def nothing_synced(patch: pytest.MonkeyPatch) -> None:
+    """What is told of a run is written, and not safe."""
+    make = JournalWriter.__init__
+
+    def hasty(self: JournalWriter, *arguments: Any, **options: Any) -> None:
+        make(self, *arguments, **{**options, "full": False})
+
+    patch.setattr(JournalWriter, "__init__", hasty)
+
+
+def notice_too_early(patch: pytest.MonkeyPatch) -> None:
+    """A notice is delivered when its event is written."""
+    flush = JournalWriter.flush
+
+    def hasty(self: JournalWriter, until: int, *, safe: bool = False) -> None:
+        flush(self, until)
+
+    patch.setattr(JournalWriter, "flush", hasty)
+
+
+def notice_lost(patch: pytest.MonkeyPatch) -> None:
+    """What was not delivered when the driver died is forgotten."""
+    patch.setattr(RunEngine, "_with_undelivered", lambda self, commands: commands)
+    patch.setattr(takeover, "finish_unheld", lambda *arguments, **options: None)
+
+
+def notice_counted_before_it_is_taken(patch: pytest.MonkeyPatch) -> None:
+    """A notice counts as delivered when it is about to be."""
+    attempt = Outbox._try
+
+    def eager(self: Outbox, entry: Any) -> None:
+        deliver, self._deliver = self._deliver, lambda notice: None
+        attempt(self, entry)
+        self._deliver = deliver
+        deliver(entry.notice)
+
+    patch.setattr(Outbox, "_try", eager)
+
+
+def store_failure_is_task_failure(patch: pytest.MonkeyPatch) -> None:
+    """A value that cannot be stored fails its task."""
+
+    def once(attempt: Attempt, step: Callable[..., Any], *arguments: Any) -> Any:
+        return step(*arguments)
+
+    patch.setattr(invoke, "_insist", once)
+
+
+def spinning_driver(patch: pytest.MonkeyPatch) -> None:
+    """A driver without work does not sleep."""
+    patch.setattr(RunDriver, "_pause", lambda self: 0.0)
+
+
+def forgotten_worker(patch: pytest.MonkeyPatch) -> None:
+    """A worker that rests is not woken when there is work."""
+
+    def nobody(self: RunDriver) -> Any:
+        return (lambda: None) if self._idle and self._ready else SOMEONE(self)
+
+    patch.setattr(RunDriver, "_someone_for_the_rest", nobody)
+
+
+SOMEONE = RunDriver._someone_for_the_rest
+
+
+BUGS: list[tuple[Plant, str]] = [
+    (dispatch_before_written, "is not written"),
+    (start_before_safe, "its start is not (safe|written)"),
+    (ignored_token, "wrote after token"),
+    (robbed_driver, "taken from a driver that lives"),
+    (uncounted_losses, "though it died with its driver"),
+    (forgiving_adoption, "nobody had asked for it"),
+    (dropped_batch, "."),
+    (lost_timer, "it is not done after"),
+    (nothing_synced, "somebody was told .* that is not safe"),
+    (notice_too_early, "its event is not safe"),
+    (notice_lost, "it is not done after|never delivered|nobody told"),
+    (notice_counted_before_it_is_taken, "never delivered|nobody told|ended with"),
+    (store_failure_is_task_failure, "not its fault"),
+    (spinning_driver, "goes round and round"),
+    (forgotten_worker, "waits for somebody|not done"),
+]
+
+
+@pytest.mark.parametrize(("plant", "found"), BUGS, ids=[plant.__name__ for plant, _ in BUGS])
+def test_a_planted_bug_is_found(plant: Plant, found: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch)
+    for seed in range(MOST_SEEDS):
+        violations = simulate(seed).referee.violations
+        if any(re.search(found, line) for line in violations):
+            return
+    pytest.fail(f"nobody noticed in {MOST_SEEDS} worlds: {plant.__doc__}")
+
