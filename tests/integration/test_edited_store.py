@@ -55,3 +55,10 @@ def test_a_run_does_not_go_on_with_other_parameters_than_it_began_with(change: s
 def test_a_plan_that_is_not_the_one_of_its_name_is_refused():
     edit("UPDATE plan SET body = (SELECT CAST(substr(body, 1, length(body) - 1) || x'00' AS BLOB) FROM plan)")
     assert "does not fit its name" in penstock("show", code=1).stderr
+
+
+def test_a_text_that_is_none_is_refused():
+    edit("UPDATE run SET workflow = CAST(x'ff70ff' AS TEXT)")
+    done = penstock("show", code=1)
+    assert "it is damaged or no SQLite database" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -244,13 +244,14 @@ def test_exceptions_raised_in_a_writing_thread_leave_the_files_sound():
 
     writer = SegmentWriter(Path("logs"))
     writer.write(1, 0, 1, "stdout", line(0), 1.0)
-    caught = threading.Semaphore(0)
+    open_to_it, caught = threading.Semaphore(0), threading.Semaphore(0)
     rounds = 500
 
     def write() -> None:
         number = 0
         for _ in range(rounds):
             try:
+                open_to_it.release()
                 while True:
                     number += 1
                     writer.write(1, 0, 1, "stdout", line(number), 1.0)
@@ -261,6 +262,7 @@ def test_exceptions_raised_in_a_writing_thread_leave_the_files_sound():
     thread.start()
     for _ in range(rounds):
         assert thread.ident is not None
+        assert open_to_it.acquire(timeout=60)
         ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread.ident), ctypes.py_object(Stop))
         assert caught.acquire(timeout=60)
     thread.join()

@@ -2,97 +2,27 @@
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import duckdb
-import psycopg
-import psycopg.rows
 import pytest
 
 from penstock import RunFailed, Workflow, WorkflowManager, current, task
-from penstock.errors import PenstockError
 from penstock.executor.receipts import Receipt, once
 from penstock.executor.target import target_of
+from tests.integration.effects import Database, add, everywhere
 
-pytest_plugins = ("tests.postgres_fixtures",)
-
-KINDS = ["sqlite", "sqlite that commits by itself", "duckdb", "psycopg", "psycopg that commits by itself"]
-
-
-class Database:
-    """Where the effects of a test are; it travels to worker processes."""
-
-    def __init__(self, kind: str, place: str) -> None:
-        self.kind = kind
-        self.place = place
-
-    def connect(self) -> Any:
-        """A new connection. In DuckDB, where a file has one owner, it is for all threads of a process to copy."""
-        if self.kind == "duckdb":
-            return duckdb.connect(self.place)
-        if self.kind.startswith("sqlite"):
-            connection = sqlite3.connect(self.place, check_same_thread=False, timeout=30)
-            if self.kind != "sqlite":
-                connection.isolation_level = None
-            return connection
-        return psycopg.connect(self.place, autocommit=self.kind != "psycopg")
-
-    def query(self, sql: str) -> list[tuple[Any, ...]]:
-        """What is committed."""
-        connection = self.connect()
-        try:
-            rows: list[tuple[Any, ...]] = connection.execute(sql).fetchall()
-            return rows
-        finally:
-            connection.close()
-
-    @property
-    def effects(self) -> list[str]:
-        """What was done."""
-        return [what for (what,) in self.query("SELECT what FROM effects")]
-
-
-@pytest.fixture
-def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A database with a table of effects."""
-    kind: str = request.param
-    if kind.startswith("psycopg"):
-        server: str = request.getfixturevalue("postgres")
-        name = f"effects_{tmp_path.name.lower()}".replace("-", "_")
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'CREATE DATABASE "{name}"'.encode())
-        database = Database(kind, psycopg.conninfo.make_conninfo(server, dbname=name))
-    else:
-        database = Database(kind, str(tmp_path / "effects"))
-    with database.connect() as connection:
-        connection.execute("CREATE TABLE effects (what VARCHAR(100))")
-    yield database
-    if kind.startswith("psycopg"):
-        with psycopg.connect(server, autocommit=True) as connection:
-            connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)'.encode())
-
-
-def everywhere(*kinds: str) -> Any:
-    return pytest.mark.parametrize("database", kinds or KINDS, indirect=True)
+pytest_plugins = ("tests.postgres_fixtures", "tests.integration.effects_fixtures")
 
 
 def run(flow: Workflow, *, executor: str = "threads", **options: Any) -> Any:
     manager = WorkflowManager("memory", executor=executor, workers=2, observers=[], **options)
     return manager.run(flow, raise_on_failure=False)
-
-
-def add(connection: Any, what: str = "loaded") -> bool:
-    """The effect."""
-    connection.execute(f"INSERT INTO effects VALUES ('{what}')")
-    return True
 
 
 # --- Once, whatever dies
@@ -167,7 +97,7 @@ SCRIPT = """
 import os, signal, sys
 from pathlib import Path
 from penstock import WorkflowManager, current, task, workflow
-from tests.integration.test_receipts import Database, add
+from tests.integration.effects import Database, add
 
 database = Database(*sys.argv[1:3])
 
@@ -471,297 +401,6 @@ def test_receipts_can_be_cleared(database):
         with connection:
             connection.execute("DELETE FROM penstock_receipt WHERE written_at < '9'")
     connection.close()
-
-
-# --- What is refused
-
-
-def load_with(connection: Any, body: Callable[[], Any]) -> Any:
-    """One load under the key "key"."""
-    return once(target_of(connection), Receipt("key", "run", "load"), body, may_commit=lambda: None)
-
-
-@everywhere()
-@pytest.mark.parametrize(
-    ("value", "said"),
-    [
-        (threading.Lock(), "cannot be kept in a receipt: .*lock"),
-        ("x" * 3000, "3,002 bytes, and a receipt keeps 2,000"),
-        ([object()], "cannot be kept in a receipt"),
-    ],
-)
-def test_a_value_that_cannot_be_kept_is_refused_before_the_commit(database, value, said):
-    connection = database.connect()
-    with pytest.raises(PenstockError, match=said):
-        load_with(connection, lambda: add(connection) and value)
-    assert load_with(connection, lambda: add(connection, "again") and 1) == 1
-    connection.close()
-    assert database.effects == ["again"]
-
-
-@everywhere()
-def test_a_coroutine_is_refused(database):
-    async def body():
-        pass
-
-    connection = database.connect()
-    with pytest.raises(PenstockError, match="a coroutine: give a plain function"):
-        load_with(connection, body)
-    connection.close()
-
-
-@everywhere("sqlite", "duckdb", "psycopg", "psycopg that commits by itself")
-def test_an_open_transaction_is_refused_and_left_alone(database):
-    connection = database.connect()
-    if database.kind == "duckdb":
-        connection.begin()
-    elif database.kind.endswith("itself"):
-        connection.execute("BEGIN")
-    add(connection, "mine")
-    with pytest.raises(PenstockError, match="a transaction is open on the connection"):
-        load_with(connection, lambda: add(connection))
-    connection.commit()
-    connection.close()
-    assert database.effects == ["mine"]
-
-
-def commit(connection: Any) -> None:
-    add(connection)
-    connection.execute("COMMIT")
-
-
-def rollback(connection: Any) -> None:
-    add(connection)
-    connection.execute("ROLLBACK")
-
-
-def commit_and_go_on(connection: Any) -> None:
-    commit(connection)
-    connection.execute("BEGIN")
-    add(connection)
-
-
-def rollback_and_go_on(connection: Any) -> None:
-    rollback(connection)
-    connection.execute("BEGIN")
-    add(connection)
-
-
-def use_as_context(connection: Any) -> None:
-    with connection:
-        add(connection)
-
-
-@everywhere()
-@pytest.mark.parametrize(
-    "end",
-    [commit, rollback, commit_and_go_on, rollback_and_go_on, use_as_context],
-    ids=lambda end: end.__name__,
-)
-def test_a_body_that_ends_the_transaction_is_told(database, end):
-    connection = database.connect()
-    with pytest.raises(Exception) as caught:
-        load_with(connection, lambda: end(connection))
-    if end is not use_as_context:  # which closes it in psycopg and DuckDB
-        assert "ended the transaction that it runs in" in str(caught.value)
-    connection.close()
-    again = database.connect()
-    if end in (rollback, rollback_and_go_on) or (end is use_as_context and database.kind == "duckdb"):
-        assert load_with(again, lambda: add(again, "again") and 1) == 1
-        again.close()
-        assert database.effects == ["again"]
-    else:
-        with pytest.raises(PenstockError, match="committed in the middle of the body that it gave to once"):
-            load_with(again, lambda: add(again, "again"))
-        again.close()
-        assert database.effects == ["loaded"]
-
-
-@everywhere("sqlite", "sqlite that commits by itself")
-def test_a_body_that_runs_a_script(database):
-    """sqlite3 commits before it."""
-    connection = database.connect()
-    with pytest.raises(PenstockError, match="ended the transaction that it runs in"):
-        load_with(connection, lambda: connection.executescript("INSERT INTO effects VALUES ('loaded')"))
-    connection.close()
-
-
-@everywhere("psycopg", "psycopg that commits by itself", "duckdb")
-def test_a_body_that_swallows_an_error_of_the_database(database):
-    connection = database.connect()
-
-    def body() -> None:
-        add(connection)
-        try:
-            connection.execute("SELECT * FROM nowhere_at_all")
-        except Exception:
-            pass
-
-    said = "transaction is aborted" if database.kind == "duckdb" else "one of its statements had failed"
-    with pytest.raises((PenstockError, duckdb.Error), match=said):
-        load_with(connection, body)
-    connection.close()
-    assert database.effects == []
-
-
-@everywhere("psycopg", "psycopg that commits by itself")
-def test_a_body_with_savepoints(database):
-    connection = database.connect()
-
-    def body() -> int:
-        with connection.transaction():
-            add(connection)
-            with pytest.raises(psycopg.Error), connection.transaction():
-                connection.execute("SELECT * FROM nowhere_at_all")
-        return 1
-
-    assert [load_with(connection, body) for _ in range(2)] == [1, 1]
-    connection.close()
-    assert database.effects == ["loaded"]
-
-
-@everywhere("psycopg")
-def test_asynchronous_connections_are_refused(database):
-    import asyncio
-
-    async def connect() -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(database.place)
-
-    async def attempt() -> None:
-        connection = await connect()
-        with pytest.raises(PenstockError, match="takes a connection that is not asynchronous"):
-            load_with(connection, lambda: None)
-        await connection.close()
-
-    asyncio.run(attempt())
-
-
-@pytest.mark.parametrize("connection", ["a text", None, 5, object()])
-def test_what_is_no_connection_is_refused(connection):
-    with pytest.raises(PenstockError, match=r"takes a DB-API connection, which has cursor\(\), commit\(\)"):
-        load_with(connection, lambda: None)
-
-
-def test_outside_of_a_task():
-    with pytest.raises(PenstockError, match="outside of a task"):
-        current().once(None, lambda: None)
-
-
-@everywhere("sqlite")
-def test_a_table_that_cannot_be_made(database):
-    connection = sqlite3.connect(f"file:{database.place}?mode=ro", uri=True)
-    with pytest.raises(sqlite3.OperationalError, match="readonly") as caught:
-        load_with(connection, lambda: None)
-    assert "penstock_receipt" in caught.value.__notes__[0]
-    connection.close()
-
-
-# --- Connections as users set them up
-
-
-MODES: list[dict[str, Any]] = [{"isolation_level": level} for level in (None, "", "DEFERRED", "IMMEDIATE", "EXCLUSIVE")]
-if sys.version_info >= (3, 12):
-    MODES += [{"autocommit": True}, {"autocommit": False}]
-
-
-@everywhere("sqlite")
-@pytest.mark.parametrize("mode", MODES, ids=str)
-def test_sqlite_in_every_mode_and_with_rows_and_texts_of_the_users(database, mode):
-    def as_dict(cursor: sqlite3.Cursor, row: Any) -> dict[str, Any]:
-        return {name: value for (name, *_), value in zip(cursor.description, row, strict=True)}
-
-    connection = sqlite3.connect(database.place, **mode)
-    for factory, text in [(sqlite3.Row, str), (as_dict, bytes), (lambda *_: None, str)]:
-        connection.row_factory, connection.text_factory = cast(Any, factory), text
-        key = Receipt(f"{factory}", "run", "load")
-        for _ in range(2):
-            value = once(target_of(connection), key, lambda: add(connection) and "wørth", may_commit=lambda: None)
-            assert value == "wørth"
-        with pytest.raises(ZeroDivisionError):
-            load_with(connection, lambda: add(connection) and 1 / 0)
-    assert not connection.in_transaction or mode.get("autocommit") is False
-    connection.close()
-    assert len(database.effects) == 3
-
-
-@everywhere("psycopg")
-def test_psycopg_with_rows_of_the_users(database):
-    for factory in (psycopg.rows.dict_row, psycopg.rows.namedtuple_row, psycopg.rows.class_row(Receipt)):
-        with psycopg.connect(database.place, row_factory=factory) as connection:
-            key = Receipt(f"{factory}", "run", "load")
-            for _ in range(2):
-                assert once(target_of(connection), key, lambda: add(connection) and 5, may_commit=lambda: None) == 5
-    assert len(database.effects) == 3
-
-
-@everywhere("psycopg")
-@pytest.mark.parametrize("level", list(psycopg.IsolationLevel))
-def test_postgres_at_every_level_of_isolation(database, level):
-    connections = [database.connect(), database.connect()]
-    for connection in connections:
-        connection.isolation_level = level
-    values = [load_with(connection, lambda: add(connections[0]) and 7) for connection in connections]
-    for connection in connections:
-        connection.close()
-    assert values == [7, 7]
-    assert database.effects == ["loaded"]
-
-
-@everywhere("psycopg")
-def test_a_connection_that_is_lost_at_its_commit(database):
-    """Nobody knows then whether it was done; the next attempt does."""
-    connection = database.connect()
-
-    def body() -> int:
-        add(connection)
-        pid = connection.info.backend_pid
-        with psycopg.connect(database.place, autocommit=True) as other:
-            other.execute("SELECT pg_terminate_backend(%s, 10000)", (pid,))
-        return 1
-
-    with pytest.raises(psycopg.OperationalError):
-        load_with(connection, body)
-    connection = database.connect()
-    assert load_with(connection, lambda: add(connection) and 2) == 2
-    connection.close()
-    assert database.effects == ["loaded"]
-
-
-class Plain:
-    """A connection of a driver that nothing is known of: PEP 249 and no more."""
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
-
-    def cursor(self) -> sqlite3.Cursor:
-        return self._connection.cursor()
-
-    def commit(self) -> None:
-        self._connection.commit()
-
-    def rollback(self) -> None:
-        self._connection.rollback()
-
-
-@everywhere("sqlite")
-def test_a_driver_that_nothing_is_known_of(database):
-    connection = database.connect()
-    plain = Plain(connection)
-    add(connection, "mine")
-    with pytest.raises(ZeroDivisionError):
-        load_with(plain, lambda: add(connection, "wrong") and 1 / 0)
-    assert [load_with(plain, lambda: add(connection) and 3) for _ in range(2)] == [3, 3]
-    connection.close()
-    assert database.effects == ["mine", "loaded"]
-
-
-@everywhere("sqlite")
-def test_a_driver_that_nothing_is_known_of_in_autocommit_mode(database):
-    plain: Any = Plain(database.connect())
-    plain.autocommit = True
-    with pytest.raises(PenstockError, match="switch its autocommit off"):
-        load_with(plain, lambda: None)
-    assert not database.query("SELECT name FROM sqlite_schema WHERE name = 'penstock_receipt'")
 
 
 # --- Receivers that recognise keys themselves

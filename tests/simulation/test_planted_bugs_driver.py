@@ -191,4 +191,3 @@ def test_a_planted_bug_is_found(plant: Plant, found: str, monkeypatch: pytest.Mo
         if any(re.search(found, line) for line in violations):
             return
     pytest.fail(f"nobody noticed in {MOST_SEEDS} worlds: {plant.__doc__}")
-

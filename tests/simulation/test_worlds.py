@@ -13,7 +13,8 @@ from tests.simulation.scenario import draw
 from tests.simulation.world import World, simulate
 
 ROOT = Path(__file__).parents[2]
-FAILED_ONCE = [int(line.split()[0]) for line in (ROOT / "tests/simulation/SEEDS").read_text().splitlines() if line[:1].isdigit()]
+SEEDS = (ROOT / "tests" / "simulation" / "SEEDS").read_text().splitlines()
+FAILED_ONCE = [int(line.split()[0]) for line in SEEDS if line[:1].isdigit()]
 HOW = "python -m tests.simulation.world"
 """Prints a world."""
 

@@ -213,11 +213,11 @@ class RunEngine(Columns):
             return self._fail([task], event.at)
         if self._cause is not None:  # it might yet have succeeded
             return self._cancel([task], event.at)
-        due = self.retries_due[task] = event.at + self._pause(task)
+        due = self.retries_due[task] = event.at + self.retry_pause(task)
         self._move(task, Cause.FAILED_WITH_RETRY)
         return (*self._tell("retry", [task], event.at), SetTimer(task, due))
 
-    def _pause(self, task: int) -> float:
+    def retry_pause(self, task: int) -> float:
         """Seconds between a task's latest attempt, which failed, and the next."""
         seed = f"{self.run_id}/{self.plan.names[task]}/{self.generation(task)}/{self.attempts[task]}"
         return pause(self.plan.policies[task], self.failures[task], seed)
@@ -338,7 +338,7 @@ class RunEngine(Columns):
         if not self.unfinished:
             return self._end(at)
         for task, due in self.retries_due.items():
-            self.retries_due[task] = min(due, at + self._pause(task))  # the clock may have been set back since
+            self.retries_due[task] = min(due, at + self.retry_pause(task))  # the clock may have been set back since
         timers = [SetTimer(task, due) for task, due in self.retries_due.items()]
         return (DispatchTasks(sorted(ready)), *timers) if ready else timers
 

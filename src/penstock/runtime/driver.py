@@ -318,7 +318,8 @@ class RunDriver:
             requires = self._journal.added
             self._ready.extend([(task, requires) for task in command.tasks])
         elif type(command) is SetTimer:
-            self._arm(command.due - self._time(), partial(self._retry, command.task))
+            longest = self._engine.retry_pause(command.task)  # the clock may have been set back since
+            self._arm(min(command.due - self._time(), longest), partial(self._retry, command.task))
         elif type(command) is TasksSettled:
             for task in command.tasks:
                 self.context.values.consumed(task)

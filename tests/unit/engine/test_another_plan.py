@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from penstock.engine.commands import SendNotices
 from penstock.engine.events import AttemptLost, PlanAdopted, RunResumed, TasksRerun
 from penstock.engine.run import RunEngine
+from penstock.policy import TaskPolicy
 from tests.simulation.plans import make_plan
 from tests.simulation.simulator import labels
 from tests.unit.engine.histories import BEGIN, ERROR, KEPT, done, failed, start
@@ -25,6 +27,19 @@ def test_a_task_keeps_its_past_by_its_name() -> None:
     assert before["t0"] == (2, 2.0, 3.0, 1, None, 1, None, None)
     assert before["t1"] == (1, 2.0, 3.0, 1, 1, None, ERROR, None)
     assert before["t2"] == (1, 2.0, 3.0, 0, None, None, None, KEPT)
+
+
+def test_what_may_begin_once_and_ran_has_failed_and_that_is_told_when_another_plan_comes() -> None:
+    once = TaskPolicy(at_most_once=True, notices=("failed",))
+    plan = make_plan([[], [0]], policies=[once, TaskPolicy()])
+    engine = RunEngine(plan, run_id="run", plans={"same": plan}.__getitem__)
+    for event in (BEGIN, start(0)):
+        engine.handle(event)
+    [sent] = engine.handle(PlanAdopted(9.0, "same"))
+    assert isinstance(sent, SendNotices)
+    assert [notice.id for notice in sent.notices] == ["run/t0/0/1/task_failed"]
+    assert labels(engine) == ["failed", "upstream_failed"]
+    assert "its driver stopped while it ran (lost)" in engine.errors[0].message
 
 
 def told(engine: RunEngine, name: str) -> tuple[object, ...]:

@@ -26,10 +26,10 @@ from penstock.plan.plan import Plan
 from penstock.policy import TaskPolicy
 from tests.simulation.plans import make_plan
 from tests.unit.engine.histories import (
-    KEPT,
     BEGIN,
     CHAIN,
     ERROR,
+    KEPT,
     VOLATILE,
     done,
     failed,

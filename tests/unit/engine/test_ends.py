@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.engine.commands import DispatchTasks, EndRun, SendNotices
+from penstock.engine.commands import DispatchTasks, EndRun, SendNotices, TasksSettled
 from penstock.engine.events import (
+    AttemptCancelled,
     AttemptStarted,
     CancelRequested,
     DriverStopped,
     PlanAdopted,
     RunResumed,
+    RunStarted,
 )
 from penstock.engine.retries import pause
-from penstock.engine.run import RunEngine
-from penstock.engine.states import RunState
+from penstock.engine.run import InvalidEvent, RunEngine
+from penstock.engine.states import RunState, TaskState
 from penstock.policy import TaskPolicy
 from tests.simulation.plans import make_plan
 from tests.unit.engine.histories import BEGIN, done, failed, start
@@ -73,3 +75,34 @@ def test_a_pause_takes_any_text_as_its_seed() -> None:
     pauses = {pause(policy, 1, f"run/{name}/0/1") for name in ("a", "b", "\ud800", "\ud801")}
     assert len(pauses) == 4
     assert all(10.0 <= seconds < 15.0 for seconds in pauses)
+
+
+def test_without_a_cap_no_pause_is_longer_than_a_year() -> None:
+    policy = TaskPolicy(retries=2000, retry_delay=1.0, retry_backoff=10.0)
+    assert pause(policy, 2000, "run/a/0/1") == 365 * 24 * 60 * 60
+
+
+def test_runs_are_called_in_stores_what_they_always_were() -> None:
+    assert list(RunState) == ["queued", "running", "success", "failed", "cancelled"]
+
+
+def test_what_has_no_story_is_told_without_one() -> None:
+    assert str(InvalidEvent("it cannot be")) == "it cannot be"
+    assert RunEngine(make_plan([])).run_id == ""
+    assert RunStarted(1.0).row == ""
+
+
+def test_a_late_word_of_an_attempt_that_was_asked_to_end_changes_nothing() -> None:
+    engine = RunEngine(make_plan([[], []]), run_id="run")
+    for event in (BEGIN, start(0), start(1), CancelRequested(3.0, "ann"), AttemptCancelled(0, 1, 4.0)):
+        engine.handle(event)
+    assert list(engine.handle(AttemptCancelled(0, 1, 5.0))) == []
+
+
+def test_what_is_held_up_is_told_in_the_order_of_the_plan() -> None:
+    graph: list[list[int]] = [[], [9], [], [], [], [], [], [], [], [0]]
+    engine = RunEngine(make_plan(graph), run_id="run")
+    engine.handle(BEGIN)
+    for event in failed(0):
+        commands = engine.handle(event)
+    assert list(commands) == [TasksSettled([1, 9], TaskState.UPSTREAM_FAILED)]

@@ -39,8 +39,10 @@ _TEXTS: tuple[tuple[type[apsw.Error], type[StoreError], str], ...] = (
 )
 
 
-def store_error(error: apsw.Error | OSError, path: Path) -> StoreError:
+def store_error(error: apsw.Error | OSError | UnicodeDecodeError, path: Path) -> StoreError:
     """The error to raise in place of one of SQLite's, or of the system's."""
+    if isinstance(error, UnicodeDecodeError):
+        return StoreCorrupt(f"{path}: {_CORRUPT} ({error.reason})")
     if isinstance(error, OSError):
         return StoreError(f"{path}: {error.strerror}")
     for kind, family, text in _TEXTS:
@@ -135,7 +137,7 @@ class Reader(Guarded):
             try:
                 found: list[Row] = db.execute(query, storable(*values)).fetchall()
                 return found
-            except apsw.Error as error:
+            except (apsw.Error, UnicodeDecodeError) as error:
                 raise store_error(error, self.path) from error
 
     def row(self, query: str, *values: Any) -> Row | None:

@@ -82,7 +82,7 @@ class Writer(Guarded):
             except BaseException as error:
                 _undo(db)
                 self._log_has_holes |= safe and isinstance(error, apsw.IOError)
-                if isinstance(error, (apsw.Error, OSError)):
+                if isinstance(error, (apsw.Error, OSError, UnicodeDecodeError)):
                     raise store_error(error, self.path) from error
                 raise
             finally:

@@ -1,0 +1,87 @@
+"""Simulated worlds, each drawn from a seed of its own: Penstock's manager and driver in virtual time, with crashes,
+power cuts, pauses, jumping clocks, failing stores, and people; see tests/simulation/world.py.
+
+PENSTOCK_SEEDS in the environment sets how many there are, whatever the campaign was asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from multiprocessing import get_context
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.faults.campaign import Campaign, Report
+from tests.simulation.world import simulate
+
+APART = 10_000_000
+"""The first world of campaign seed n is that of seed n times this."""
+TOGETHER = 100
+"""Worlds that one process is asked for at a time."""
+TOLD = {
+    "is killed": "kills",
+    "kills itself": "bodies that killed their driver",
+    "loses power": "power cuts",
+    "forgets": "of which lost something",
+    "is stopped": "processes stopped",
+    "has lost": "drivers fenced",
+    "sets": "clocks set",
+}
+"""What is counted."""
+DAY = 86_400.0
+
+
+class Seen(NamedTuple):
+    """What some worlds came to."""
+
+    worlds: int
+    violations: list[str]
+    seconds: float
+    """In simulated time."""
+    happened: Counter[str]
+
+
+def look(seeds: Sequence[int]) -> Seen:
+    """Go through worlds."""
+    violations: list[str] = []
+    happened: Counter[str] = Counter()
+    seconds = 0.0
+    for seed in seeds:
+        world = simulate(seed)
+        violations += [f"python -m tests.simulation.world {seed}: {line}" for line in world.referee.violations]
+        seconds += world.scheduler.now
+        happened.update(what for _, _, what, _ in world.trace if what in TOLD)
+    return Seen(len(seeds), violations, seconds, happened)
+
+
+def run(count: int, seed: int, folder: Path) -> Report:
+    """Go through so many worlds, on all cores."""
+    count = int(os.environ.get("PENSTOCK_SEEDS", count))
+    report = Report()
+    seconds = 0.0
+    happened: Counter[str] = Counter()
+    for seen in _everywhere(range(seed * APART, seed * APART + count)):
+        report.done += seen.worlds
+        report.violations += seen.violations
+        seconds += seen.seconds
+        happened += seen.happened
+    report.notes["simulated"] = f"{seconds / DAY:,.1f} days"
+    report.notes |= {name: f"{happened[what]:,}" for what, name in TOLD.items()}
+    return report
+
+
+def _everywhere(seeds: range) -> Iterator[Seen]:
+    if len(seeds) <= TOGETHER:
+        yield look(seeds)
+        return
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    with ProcessPoolExecutor(cores, mp_context=get_context("spawn")) as pool:
+        parts = [seeds[first : first + TOGETHER] for first in range(0, len(seeds), TOGETHER)]
+        for part in as_completed([pool.submit(look, part) for part in parts]):
+            yield part.result()
+
+
+CAMPAIGN = Campaign("simulation", 100_000, run)

@@ -1,0 +1,188 @@
+"""The run that the campaigns disturb: retries, values small, large and volatile, promises about starts, callbacks.
+
+Its bodies write into a ledger what they do. What they give depends on their inputs alone, so that the values of a run
+that was disturbed can be compared with those of plain calls.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import cache
+from hashlib import blake2b
+from typing import Any
+
+from penstock import Notice, current, task, workflow
+from penstock.errors import PenstockError
+from penstock.executor.current import Current
+from tests.faults.ledger import digest_of, note
+
+LEDGER = "REFERENCE_LEDGER"
+"""The environment variable that says where the ledger is, for bodies and callbacks in any process."""
+VOLATILE = ("handle",)
+"""Tasks that may run again after a success, since no store can keep what they give."""
+STARTS_ARE_SAFE = ("once", "announced")
+"""Tasks of which nobody may forget that they were started, once their bodies run."""
+
+
+def begin(*inputs: object) -> Current | None:
+    """Note that a body begins. None where it is called for its value alone, outside of a run."""
+    try:
+        attempt = current()
+    except PenstockError:
+        return None
+    note(os.environ[LEDGER], "start", task=attempt.task, attempt=attempt.attempt, inputs=digest_of(*inputs))
+    return attempt
+
+
+def block(seed: object, size: int) -> bytes:
+    """Bytes that look like chance, and are told by the seed."""
+    return b"".join(blake2b(f"{seed}/{part}".encode()).digest() for part in range(size // 64 + 1))[:size]
+
+
+def told(notice: Notice) -> None:
+    """A callback."""
+    note(os.environ[LEDGER], "notice", id=notice.id, what=notice.kind, task=notice.task)
+
+
+@task
+def seed(size: int) -> int:
+    begin(size)
+    return size * 7
+
+
+@task(on_success=told)
+def large(start: int) -> bytes:
+    if begin(start):
+        print(f"large from {start}")
+    return block(start, 40_000)
+
+
+@task(retries=2, on_retry=told, on_success=told)
+def flaky(start: int) -> int:
+    attempt = begin(start)
+    if attempt is not None and attempt.attempt == 1:
+        raise RuntimeError("the first attempt fails")
+    return start + 1
+
+
+@task(retries=1)
+def flaky_large(start: int) -> list[bytes]:
+    attempt = begin(start)
+    if attempt is not None:
+        print("flaky_large begins")
+    if attempt is not None and attempt.attempt == 1:
+        raise RuntimeError("the first attempt fails")
+    return [block(start + 1, 9_000)]
+
+
+@task
+def handle(start: int) -> Iterator[int]:
+    begin(start)
+    return (start + step for step in range(3))
+
+
+@task
+def with_handle(numbers: Iterator[int], after: int) -> int:
+    begin(after)
+    return after + (numbers is not None)
+
+
+@task
+def wide(start: int, number: int) -> int:
+    if begin(start, number) and number % 2:
+        print(f"wide {number}")
+    return start * 10 + number
+
+
+@task
+def keyed(start: int) -> str:
+    attempt = begin(start)
+    if attempt is not None:
+        key = attempt.idempotency_key
+        note(os.environ[LEDGER], "key", task=attempt.task, attempt=attempt.attempt, key=key)
+    return f"{start}"
+
+
+@task(at_most_once=True)
+def once(number: int) -> int:
+    begin(number)
+    return number * 2
+
+
+@task
+def after_once(number: int) -> int:
+    begin(number)
+    return number + 5
+
+
+@task(commit_first=True, on_success=told)
+def announced(data: bytes) -> str:
+    begin(data)
+    return digest_of(data)
+
+
+@task
+def join(parts: list[int], data: bytes, blocks: list[bytes], number: int) -> dict[str, Any]:
+    begin(parts, data, blocks, number)
+    return {"parts": parts, "digest": digest_of(data, blocks), "number": number}
+
+
+@task
+def report(joined: dict[str, Any], key: str, digest: str) -> str:
+    if begin(joined, key, digest):
+        print("the report is written")
+    return digest_of(joined, key, digest) + "x" * 5_000
+
+
+@task(retries=1, on_failure=told, on_retry=told)
+def broken(number: int) -> None:
+    attempt = begin(number)
+    if attempt is not None:
+        raise ValueError("it always fails")
+
+
+@task
+def held_up(nothing: None) -> None:
+    begin(nothing)
+
+
+@workflow(build=("volatile", "fails"), on_success=told, on_failure=told)
+def reference(size: int = 3, volatile: bool = False, fails: bool = False) -> None:
+    """`volatile` adds a value that dies with its process, `fails` a task that fails."""
+    start = seed(size)
+    data = large(start)
+    number = flaky(start)
+    blocks = flaky_large(start)
+    parts = [wide.named(f"wide{i}")(start, i) for i in range(4)]
+    key = keyed(number)
+    after_once(once(number))
+    if volatile:
+        numbers = handle(start)
+        with_handle.named("with_handle")(numbers, number)
+        with_handle.named("late_with_handle")(numbers, parts[0])
+    if fails:
+        held_up(broken(number))
+    report(join(parts, data, blocks, number), key, announced(data))
+
+
+@cache
+def values(size: int, *, volatile: bool = False, fails: bool = False) -> dict[str, Any]:
+    """The value of each task of an undisturbed run that succeeds; that of a volatile one is left out."""
+    found: dict[str, Any] = {"seed": seed(size)}
+    start = found["seed"]
+    found["large"] = large(start)
+    found["flaky"] = flaky(start)
+    found["flaky_large"] = flaky_large(start)
+    found.update({f"wide{i}": wide(start, i) for i in range(4)})
+    found["keyed"] = keyed(found["flaky"])
+    found["once"] = once(found["flaky"])
+    found["after_once"] = after_once(found["once"])
+    if volatile:
+        found["with_handle"] = with_handle(iter(()), found["flaky"])
+        found["late_with_handle"] = with_handle(iter(()), found["wide0"])
+    found["announced"] = announced(found["large"])
+    parts = [found[f"wide{i}"] for i in range(4)]
+    found["join"] = join(parts, found["large"], found["flaky_large"], found["flaky"])
+    found["report"] = report(found["join"], found["keyed"], found["announced"])
+    return found

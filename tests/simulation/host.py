@@ -1,0 +1,264 @@
+"""Simulated processes that start, resume, adopt and cancel runs, by way of Penstock's own WorkflowManager."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from penstock.definition.workflow import Workflow
+from penstock.engine.run import RunEngine
+from penstock.errors import (
+    LeaseLost,
+    PenstockError,
+    PlanMismatch,
+    RunEnded,
+    RunLocked,
+    RunNotFound,
+    StoreError,
+)
+from penstock.executor.base import Executor
+from penstock.logs.memory import MemoryLogs
+from penstock.manager import WorkflowManager
+from penstock.parts import Parts
+from penstock.policy import Notice
+from penstock.results.memory import MemoryResults
+from penstock.runtime.history import ENDED
+from penstock.runtime.home import Settings
+from penstock.runtime.observer import Notifier, Observer
+from penstock.runtime.record import Run
+from tests.simulation.scheduler import Process, SimClock
+from tests.simulation.sim_executor import SimExecutor
+from tests.simulation.sim_store import SimStore
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class SimResults:
+    """Large values as one process sees them. What was committed is safe."""
+
+    portable = False
+
+    def __init__(self, shared: MemoryResults, process: Process) -> None:
+        self._shared = shared
+        self._process = process
+        self.failing = 0.0
+        """The chance that a value cannot be written or read."""
+
+    def writer(self) -> SimWriter:
+        """A new value to write into."""
+        return SimWriter(self, self._shared)
+
+    def open(self, digest: str) -> BinaryIO:
+        """The value for reading."""
+        self.happen("read")
+        return self._shared.open(digest)
+
+    def path(self, digest: str) -> Path | None:
+        """There are no files."""
+        return None
+
+    def happen(self, what: str) -> None:
+        """A point where others may run, and where it may go wrong."""
+        scheduler = self._process.scheduler
+        scheduler.step()
+        if self.failing and scheduler.random.random() < self.failing:
+            raise StoreError(f"simulated: this value cannot be {what}")
+
+    def delete(self, digest: str, *, older_than: float = 0.0) -> int | None:
+        """Not done here."""
+        raise NotImplementedError
+
+    def digests(self, *, older_than: float = 0.0) -> list[str]:
+        """Not done here."""
+        raise NotImplementedError
+
+    def sweep(self, *, older_than: float) -> int:
+        """Not done here."""
+        raise NotImplementedError
+
+
+class SimWriter:
+    """A value being written."""
+
+    def __init__(self, results: SimResults, shared: MemoryResults) -> None:
+        self._results = results
+        self._writer = shared.writer()
+        self.file = self._writer.file
+
+    def commit(self) -> tuple[str, int]:
+        """Make the value readable and safe."""
+        self._results.happen("written")
+        return self._writer.commit()
+
+    def abort(self) -> None:
+        """Throw away what was written."""
+        self._writer.abort()
+
+
+class SimManager(WorkflowManager):
+    """A manager whose parts are simulated."""
+
+    def __init__(self, host: Host) -> None:
+        scenario = host.world.scenario
+        super().__init__(durability="full" if scenario.full else "process", grace=scenario.grace)
+        self._clock = host.clock
+        self._opened = Parts(host.store, host.results, MemoryLogs())
+        self._settings_read = Settings(notifiers=scenario.notifiers)
+        self._host = host
+        self.next_id = ""
+
+    def _new_id(self) -> str:
+        return self.next_id
+
+    def _new_executor(self) -> Executor:
+        return self._host.new_executor()
+
+    def _new_observers(self) -> list[Observer]:
+        return [self._host.world.observer(self._host)]
+
+    def _new_notifiers(self) -> dict[str, Notifier]:
+        return {name: SimNotifier(self._host) for name in self._host.world.scenario.notifiers}
+
+
+class Host:
+    """One process of Penstock."""
+
+    def __init__(self, world: World, name: str, pid: int) -> None:
+        self.world = world
+        self.process = Process(world.scheduler, name, pid=pid, host=f"machine-{pid % 2}")
+        self.clock = SimClock(self.process, lambda: world.wall)
+        self.store = SimStore(world.database, self.process, self.clock, world.weather)
+        self.results = SimResults(world.values, self.process)
+        self.results.failing = world.value_failures
+        self.executor: SimExecutor | None = None
+        self.manager = SimManager(self)
+        self.changed = world.changed
+        """Whether the workflow had changed when this process loaded it."""
+
+    def start(self, program: Callable[[], None]) -> None:
+        """Run a program in this process, which ends with it."""
+        self.process.start(lambda: self._run(program), "main")
+
+    def _run(self, program: Callable[[], None]) -> None:
+        try:
+            program()
+        except (StoreError, RunLocked, RunNotFound, RunEnded, PlanMismatch, Refused) as error:
+            self.world.note(self, "ends with", f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        else:
+            self.world.note(self, "ends", "")
+        self.world.ended(self)
+
+    @property
+    def token(self) -> int:
+        """That of the lease under which it drives, or last drove."""
+        lease = self.store.lease
+        return lease.token if lease is not None else 0
+
+    @property
+    def engine(self) -> RunEngine | None:
+        """That of the run which it drives, or last drove."""
+        driver = self.executor.driver if self.executor is not None else None
+        return driver._engine if driver is not None else None
+
+    def new_executor(self) -> SimExecutor:
+        """Workers for another run."""
+        scenario = self.world.scenario
+        self.executor = SimExecutor(self.process, self.clock, scenario.style, scenario.workers)
+        return self.executor
+
+    def stop(self) -> None:
+        """Have the driver stop, as on a signal."""
+        if self.executor is not None and self.executor.driver is not None:
+            driver = self.executor.driver
+            self.process.start(lambda: driver.stop("SIGINT"), "signal")
+
+    # --- Programs
+
+    def begin(self, run_id: str) -> None:
+        """Start a run and drive it."""
+        self.manager.next_id = run_id
+        self._drive(run_id, lambda: self.manager.run(self._flow(), raise_on_failure=False))
+
+    def resume(self, run_id: str) -> None:
+        """Go on with a run, asked for by hand."""
+        self.world.referee.resumed.add(run_id)
+        self._drive(run_id, lambda: self.manager.resume(run_id, self._flow(), raise_on_failure=False))
+
+    def rerun(self, run_id: str) -> None:
+        """Run some tasks of a run again that has ended."""
+        run = self.manager.get(run_id)
+        if run.state not in ENDED:
+            raise Refused("it has not ended")
+        random = self.process.scheduler.random
+        chosen = [task.name for task in run.tasks if random.random() < 0.4]
+        again: dict[str, Any] = {"failed": True}
+        if chosen:
+            again = random.choice(({"only": chosen}, {"from_": chosen}))
+        self._drive(run_id, lambda: self._rerun(run_id, again))
+
+    def _rerun(self, run_id: str, again: dict[str, Any]) -> Run:
+        try:
+            return self.manager.rerun(run_id, self._flow(), raise_on_failure=False, **again)
+        except (StoreError, RunLocked):
+            raise
+        except PenstockError as error:
+            raise Refused(str(error)) from error
+
+    def adopt_all(self) -> None:
+        """Go on with every run that has something left to do and that nobody drives, as `penstock resume --all`."""
+        for run in self.manager.unheld():
+            try:
+                self._drive(run.id, partial(self._adopt, run.id))
+            except (RunLocked, PlanMismatch):
+                pass  # somebody was faster, or has a newer workflow
+
+    def _adopt(self, run_id: str) -> Run:
+        return self.manager.resume(run_id, self._flow(), adopt=True, raise_on_failure=False)
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to end."""
+        self.world.referee.cancelled.add(run_id)
+        self.manager.cancel(run_id, by="ann")
+
+    # --- Within
+
+    def _flow(self) -> Workflow:
+        """The workflow, whose bodies and callbacks live in this process."""
+        return self.world.scenario.flow(
+            lambda number, inputs: self.world.perform(self, number, inputs),
+            lambda notice: self.world.hear(self, notice),
+            changed=self.changed,
+        )
+
+    def _drive(self, run_id: str, drive: Callable[[], Run]) -> None:
+        world = self.world
+        world.note(self, "drives", run_id)
+        try:
+            run = drive()
+            world.returned(self, run_id, run.state)
+        except KeyboardInterrupt:
+            world.returned(self, run_id, "interrupted")
+        except LeaseLost:
+            world.note(self, "has lost", run_id)
+            raise
+        except StoreError as error:
+            world.broke(self, run_id, error)
+            raise
+
+
+class Refused(Exception):
+    """What was asked for cannot be."""
+
+
+class SimNotifier:
+    """One that the settings name."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def notify(self, notice: Notice) -> Any:
+        """Take a notice."""
+        self._host.world.hear(self._host, notice)

@@ -1,0 +1,162 @@
+"""What the journal of one run says, read by an engine and an audit that no driver has touched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
+
+from penstock.engine.audit import Audit
+from penstock.engine.events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptLost,
+    AttemptStarted,
+    AttemptSucceeded,
+    Event,
+    PlanAdopted,
+    RunResumed,
+    TasksRerun,
+)
+from penstock.engine.invariants import ContradictionError, check
+from penstock.engine.run import InvalidEvent, RunEngine
+from penstock.engine.states import TaskState
+from penstock.plan.plan import Plan
+from penstock.policy import Notice
+
+Outcome: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptCancelled
+OUTCOMES = (AttemptSucceeded, AttemptFailed, AttemptLost, AttemptCancelled)
+TASK_AND_GENERATION: TypeAlias = tuple[int, int]
+_NOT_STATE = ("_handlers", "_plans")
+"""What two engines of one run need not have in common."""
+
+
+class Reading:
+    """Takes the batches of one run, one after the other.
+
+    `say` is told what cannot be. `clocks_jump` says that times on record may go back. `hear` is told of each outcome
+    that counts, of resumptions by hand (None) and of plans (the event)."""
+
+    def __init__(
+        self,
+        run_id: str,
+        plan: Plan,
+        plans: Callable[[str], Plan],
+        say: Callable[[str], None],
+        hear: Callable[[Reading, Event, int], None],
+        *,
+        clocks_jump: bool,
+    ) -> None:
+        self.run_id = run_id
+        self.engine = RunEngine(plan, run_id=run_id, plans=plans)
+        self.audit = Audit(plan, plans=plans)
+        self.batches = 0
+        self.outcomes: dict[TASK_AND_GENERATION, int] = {}
+        """How many attempts of a task have come out."""
+        self.lost: dict[TASK_AND_GENERATION, int] = {}
+        """How many were lost, since somebody last resumed the run by hand."""
+        self.made_by: dict[int, tuple[int, int, int]] = {}
+        """Whose value a task's value is: generation, attempt and token."""
+        self.starts: dict[tuple[int, int, int], int] = {}
+        """The token under which an attempt of a task, in a generation, started."""
+        self.started: dict[int, int] = {}
+        """The number of the batch in which the latest attempt of a task started."""
+        self.notices: dict[str, Notice] = {}
+        """Every notice that ever arose."""
+        self.born: dict[str, int] = {}
+        """The number of the batch in which it did."""
+        self._say = say
+        self._hear = hear
+        self._clocks_jump = clocks_jump
+
+    def take(self, events: Sequence[Event], token: int) -> None:
+        """Read a batch that was written under a token."""
+        self.batches += 1
+        for event in events:
+            self._note(event, token)
+            known = set(self.engine.notices)
+            try:
+                self.engine.handle(event)
+            except InvalidEvent as error:
+                self._tell(f"its journal cannot be: {error}")
+            for id, notice in self.engine.notices.items():
+                if id not in known:
+                    self._arises(id, notice)
+            for line in self.audit.see(event):
+                self._tell(f"after {event}: {line}")
+            if not isinstance(event, PlanAdopted):
+                self._check(event)
+
+    def is_running(self, task: int, generation: int, attempt: int, token: int) -> bool:
+        """Whether this attempt, started under this token, is on record as under way."""
+        engine = self.engine
+        return (
+            engine.task_state(task) is TaskState.RUNNING
+            and (engine.generation(task), engine.attempts[task]) == (generation, attempt)
+            and self.starts.get((task, generation, attempt)) == token
+        )
+
+    def differs_from(self, engine: RunEngine) -> list[str]:
+        """What another engine of this run has otherwise, though it has seen the same events."""
+        mine, other = vars(self.engine), vars(engine)
+        return [
+            f"{name} is {other.get(name)!r}, on record {mine[name]!r}"
+            for name in mine
+            if name not in _NOT_STATE and mine[name] != other.get(name)
+        ]
+
+    # --- Within
+
+    def _note(self, event: Event, token: int) -> None:
+        """Keep what the engine does not, before it takes the event."""
+        engine = self.engine
+        if isinstance(event, AttemptStarted):
+            self.started[event.task] = self.batches
+            self.starts[event.task, engine.generation(event.task), event.attempt] = token
+        elif isinstance(event, OUTCOMES):
+            if engine.task_state(event.task) is TaskState.RUNNING and engine.attempts[event.task] == event.attempt:
+                self._note_outcome(event, token)
+                self._hear(self, event, token)
+        elif isinstance(event, RunResumed):
+            self._note_resumed(event)
+            self._hear(self, event, token)
+        elif isinstance(event, TasksRerun):
+            for task in event.tasks:
+                self.made_by.pop(task, None)
+        elif isinstance(event, PlanAdopted):  # what ran is stopped, and what has not ended begins afresh
+            for key in [key for key in self.lost if engine.task_state(key[0]) is not TaskState.FAILED]:
+                del self.lost[key]
+            self._hear(self, event, token)
+
+    def _note_outcome(self, event: Outcome, token: int) -> None:
+        key = event.task, self.engine.generation(event.task)
+        if not isinstance(event, AttemptCancelled):
+            self.outcomes[key] = self.outcomes.get(key, 0) + 1
+        if isinstance(event, AttemptLost):
+            self.lost[key] = self.lost.get(key, 0) + 1
+        if isinstance(event, AttemptSucceeded):
+            self.made_by[event.task] = key[1], event.attempt, token
+
+    def _note_resumed(self, event: RunResumed) -> None:
+        if event.by_hand:
+            self.lost.clear()
+            return
+        for task in range(len(self.engine.plan)):
+            if self.engine.task_state(task) is TaskState.RUNNING:
+                key = task, self.engine.generation(task)
+                self.lost[key] = self.lost.get(key, 0) + 1
+
+    def _arises(self, id: str, notice: Notice) -> None:
+        if id in self.notices:
+            self._tell(f"two notices have the id {id}")
+        self.notices[id], self.born[id] = notice, self.batches
+
+    def _check(self, event: Event) -> None:
+        try:
+            check(self.engine)
+        except ContradictionError as error:
+            for line in error.contradictions:
+                if not ("before it started at" in line and self._clocks_jump):
+                    self._tell(f"after {event}: {line}")
+
+    def _tell(self, line: str) -> None:
+        self._say(f"run {self.run_id}: {line}")
