@@ -236,7 +236,7 @@ class SimStore:
 
     def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
         """Runs, newest first."""
-        rows = self._read(lambda: [record.row for record in self._database.records.values()])
+        rows = self._read(lambda: [record.row for record in [*self._database.records.values()]])
         rows = [row for row in rows if workflow is None or row.workflow == workflow]
         rows.reverse()
         rows.sort(key=lambda row: -row.created_at)
@@ -244,7 +244,7 @@ class SimStore:
 
     def unfinished(self) -> list[RunRow]:
         """Runs that have not ended or have undelivered notices, oldest first."""
-        rows = self._read(lambda: [record.row for record in self._database.records.values()])
+        rows = self._read(lambda: [record.row for record in [*self._database.records.values()]])
         open_rows = [row for row in rows if row.state in ("queued", "running") or row.undelivered]
         return sorted(open_rows, key=lambda row: row.created_at)
 

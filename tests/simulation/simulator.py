@@ -73,8 +73,15 @@ class Witness:
         """Those that are still to be delivered, in the order in which they were made."""
         return [notice for notice in self.told if notice not in self.gone]
 
-    def see(self, event: Event, before: Sequence[str], engine: RunEngine, commands: Sequence[Command]) -> None:
-        """An event has moved the run on from these states of its tasks."""
+    def see(
+        self,
+        event: Event,
+        before: Sequence[str],
+        engine: RunEngine,
+        commands: Sequence[Command],
+        followed: Plan | None = None,
+    ) -> None:
+        """An event has moved the run on from these states of its tasks, which were those of the plan it `followed`."""
         if isinstance(event, NotifiersSet):
             self.notifiers = [*event.names]
         if isinstance(event, (NoticeDelivered, NoticeDropped)) and event.notice in self.told:
@@ -85,13 +92,19 @@ class Witness:
         takes_over = isinstance(event, (RunResumed, TasksRerun))
         assert again == (self.due if takes_over else []), "what nobody has taken is for whoever takes the run over"
         ended = any(isinstance(command, EndRun) for command in commands) and engine.ended_at == event.at
-        moved = [] if isinstance(event, PlanAdopted) else worth_telling(before, labels(engine))
+        plan = followed or engine.plan
+        if isinstance(event, PlanAdopted):  # what ran fails if it may not run again
+            running = (task for task, label in enumerate(before) if label == "running")
+            moved = [(task, "failed") for task in running if plan.policies[task].at_most_once]
+        else:
+            moved = worth_telling(before, labels(engine))
         assert [(notice.kind, notice.task, notice.receiver) for notice in new] == [
-            *self._of_tasks(moved, engine.plan),
+            *self._of_tasks(moved, plan),
             *(self._of_run(engine) if ended else ()),
         ]
         for notice in new:
-            self._check(notice, event, engine)
+            if not isinstance(event, PlanAdopted):  # the task may be gone with the old plan
+                self._check(notice, event, engine)
             self.told[notice.id] = notice
         self.ends += ended
         assert list(engine.notices) == self.due

@@ -134,12 +134,12 @@ def test_whatever_happens_no_two_notices_share_an_id(graph: list[list[int]], onc
 
 
 def hand_in(event: Event, engine: RunEngine, witness: Witness) -> None:
-    before = labels(engine)
+    before, followed = labels(engine), engine.plan
     try:
         commands = engine.handle(event)
     except InvalidEvent:
         return
-    witness.see(event, before, engine, commands)
+    witness.see(event, before, engine, commands, followed)
 
 
 def test_the_witness_sees_what_is_not_told_told_twice_or_told_again() -> None:

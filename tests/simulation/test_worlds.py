@@ -45,8 +45,8 @@ print(*(simulate(seed).digest() for seed in range(30)))
 
 
 def test_the_trace_does_not_depend_on_the_process() -> None:
-    here = [simulate(seed).digest() for seed in range(30)]
-    for hash_seed in ("1", "4711"):
+    digests = set()
+    for hash_seed in ("0", "1", "4711"):
         done = subprocess.run(
             [sys.executable, "-c", DIGESTS],
             cwd=ROOT,
@@ -55,7 +55,9 @@ def test_the_trace_does_not_depend_on_the_process() -> None:
             text=True,
             check=True,
         )
-        assert done.stdout.split() == here
+        digests.add(done.stdout)
+    assert len(digests) == 1
+    assert len(digests.pop().split()) == 30
 
 
 def test_worlds_are_as_bad_as_they_are_meant_to_be() -> None:
