@@ -35,7 +35,7 @@ STRIKES = 3
 """Lost attempts after which a task has failed."""
 PER_ROUND = 5
 PER_STORM = 10
-PATIENCE = 100.0
+PATIENCE = 300.0
 """Seconds that a run of a few seconds may take on a busy machine."""
 ENDS_WITHIN = 10.0
 """Seconds within which workers end themselves when their driver is gone; on a quiet machine it takes two at most."""

@@ -54,6 +54,8 @@ class Referee:
         """How many bodies of a task have begun."""
         self._vanished: dict[Key, int] = {}
         """How many bodies of a task have died with their process, their start being on record."""
+        self._deaths: dict[Key, int] = {}
+        """How many have, whether it was or not."""
         self._living: dict[tuple[Host, Attempt], None] = {}
         self._values: dict[tuple[str, int, int, int, int], str | None] = {}
         """What the body of a run's task returned, in a generation, an attempt, under a token."""
@@ -164,8 +166,9 @@ class Referee:
 
     def _forgive(self, run_id: str, task: int | None = None) -> None:
         """What was lost before does not count any more."""
-        for key in [key for key in self._vanished if key[0] == run_id and task in (None, key[1])]:
-            del self._vanished[key]
+        for counts in (self._vanished, self._deaths):
+            for key in [key for key in counts if key[0] == run_id and task in (None, key[1])]:
+                del counts[key]
 
     def may_lack_inputs(self, task: int) -> bool:
         """Whether a task takes a value that dies with its process, and whose task must not run again."""
@@ -204,9 +207,10 @@ class Referee:
         for upstream in step.upstreams:
             if engine.task_state(upstream) is not TaskState.SUCCESS:
                 self.say(f"{what} begins, and the success of t{upstream} is not written")
-        vanished = self._vanished.get((run_id, task, generation), 0)
-        if vanished >= MAX_LOST_ATTEMPTS:
-            self.say(f"{what} begins, though it died with its driver {vanished} times")
+        key = run_id, task, generation
+        # Of the first driver's bodies one may die before its start is on record; who adopts the run is more careful.
+        if self._vanished.get(key, 0) >= MAX_LOST_ATTEMPTS or self._deaths.get(key, 0) > MAX_LOST_ATTEMPTS:
+            self.say(f"{what} begins, though it died with its driver {self._deaths[key]} times")
         stands = engine.task_state(task), engine.generation(task), engine.attempts[task]
         begun = stands == (TaskState.RUNNING, generation, attempt.number)
         if not begun and stands != (TaskState.READY, generation, attempt.number - 1):
@@ -259,6 +263,8 @@ class Referee:
             del self._living[pair]
             attempt = pair[1]
             key = attempt.context.run_id, attempt.task, attempt.generation
+            if self.database.records[key[0]].tokens == host.token:
+                self._deaths[key] = self._deaths.get(key, 0) + 1
             if self.reading(key[0]).is_running(attempt.task, attempt.generation, attempt.number, host.token):
                 self._vanished[key] = self._vanished.get(key, 0) + 1
 
@@ -297,6 +303,6 @@ class Referee:
             return
         if record.row.state != state:
             self.say(f"run {run_id}: somebody was told that it is {state}, on record it is {record.row.state}")
-        if self.scenario.full and any(undo.run_id == run_id for undo in self.database.unsafe):
+        if self.scenario.full and self._safe_batches(reading) < reading.batches:
             self.say(f"run {run_id}: somebody was told that it is {state}, and that is not safe")
         self._told[run_id] = state, len(record.batches)
