@@ -64,7 +64,7 @@ torture: setup  ## Break the promise of durability in every way known, many time
 	$(BIN)/python -m tests.faults.torture $(TORTURE)
 
 mutation: setup  ## Change the engine and the plan in small ways, and see that the tests notice (an hour)
-	$(BIN)/python -m tests.mutation
+	$(BIN)/python -m tests.mutation --workers $(WORKERS)
 
 coverage: export COVERAGE_PROCESS_START := $(CURDIR)/pyproject.toml
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage

@@ -280,8 +280,8 @@ WRONG: dict[str, tuple[Plan, list[Event], str]] = {
     ),
     "a notice of an end that has not come": (
         replace(plan_of([[]], 1), notices=("failed", "success", "cancelled")),
-        [BEGIN, *failed(0), NoticeDelivered(4.0, "run/0/run_failed")],
-        "I10: notice 'run/0/run_failed' was taken",
+        [BEGIN, *failed(0), NoticeDelivered(4.0, "run/0/run_success")],
+        "I10: notice 'run/0/run_success' was taken",
     ),
     "a notice of an end that has not come again": (
         replace(plan_of(CHAIN), notices=("failed",)),
