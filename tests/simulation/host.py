@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -220,8 +221,10 @@ class Host:
 
     def cancel(self, run_id: str) -> None:
         """Ask a run to end."""
-        self.world.referee.cancelled.add(run_id)
+        cancelled = self.world.referee.cancelled
+        cancelled.setdefault(run_id, inf)
         self.manager.cancel(run_id, by="ann")
+        cancelled[run_id] = min(cancelled[run_id], self.process.scheduler.now)
 
     # --- Within
 

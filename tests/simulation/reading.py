@@ -14,6 +14,7 @@ from penstock.engine.events import (
     AttemptSucceeded,
     Event,
     PlanAdopted,
+    RetryDue,
     RunResumed,
     TasksRerun,
 )
@@ -26,6 +27,8 @@ from penstock.policy import Notice
 Outcome: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptCancelled
 OUTCOMES = (AttemptSucceeded, AttemptFailed, AttemptLost, AttemptCancelled)
 TASK_AND_GENERATION: TypeAlias = tuple[int, int]
+A_MOMENT = 0.001
+"""Seconds by which a timer may ring too early, since clocks are not exact."""
 _NOT_STATE = ("_handlers", "_plans")
 """What two engines of one run need not have in common."""
 
@@ -119,6 +122,10 @@ class Reading:
         elif isinstance(event, RunResumed):
             self._note_resumed(event)
             self._hear(self, event, token)
+        elif isinstance(event, RetryDue):
+            due = engine.retries_due.get(event.task, 0.0)
+            if event.at < due - A_MOMENT and not self._clocks_jump:
+                self._tell(f"t{event.task} is tried again {due - event.at:.3f} s too early")
         elif isinstance(event, TasksRerun):
             for task in event.tasks:
                 self.made_by.pop(task, None)

@@ -43,8 +43,8 @@ class Referee:
         self.database: Database
         self.readings: dict[str, Reading] = {}
         self.received: dict[str, Notice] = {}
-        self.cancelled: set[str] = set()
-        """The runs that somebody wanted to end."""
+        self.cancelled: dict[str, float] = {}
+        """The runs that somebody wanted to end, and when it was certain that this is known; infinity before."""
         self.resumed: set[str] = set()
         """The runs that somebody resumed by hand."""
         self._now = now

@@ -20,6 +20,7 @@ from penstock.runtime import outbox, takeover
 from penstock.runtime.driver import RunDriver
 from penstock.runtime.journal import JournalWriter
 from penstock.runtime.outbox import Outbox
+from penstock.runtime.timers import Timers
 from penstock.store.base import Store
 from tests.simulation.database import Database, Record
 from tests.simulation.world import simulate
@@ -167,6 +168,22 @@ def forgotten_worker(patch: pytest.MonkeyPatch) -> None:
 SOMEONE = RunDriver._someone_for_the_rest
 
 
+def unheard_cancel(patch: pytest.MonkeyPatch) -> None:
+    """A driver does not look into its inbox when it is woken."""
+    patch.setattr(RunDriver, "_read_inbox", lambda self: None)
+
+
+def hasty_timers(patch: pytest.MonkeyPatch) -> None:
+    """A timer rings after half its time."""
+    after = Timers.after
+    patch.setattr(Timers, "after", lambda self, seconds, action: after(self, seconds / 2, action))
+
+
+def late_run(patch: pytest.MonkeyPatch) -> None:
+    """A run is not stopped when its time is over."""
+    patch.setattr(RunDriver, "_time_out_run", lambda self: None)
+
+
 # --- Bugs that the simulation once found
 
 
@@ -244,6 +261,9 @@ BUGS: list[tuple[Plant, str, int]] = [
     (store_failure_is_task_failure, "not its fault", 40),
     (spinning_driver, "goes round and round", 0),
     (forgotten_worker, "waits for somebody|not done", 0),
+    (unheard_cancel, "never heard of it", 180),
+    (hasty_timers, "too early", 0),
+    (late_run, "was to be stopped after", 0),
     (wait_by_a_clock_that_was_set_back, "it is not done after", 1960),
     (notice_that_is_too_old, "was given up", 740),
     (cancelled_without_notifiers, "nobody told (mail|chat) that it is cancelled", 190),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from math import inf
 
 from penstock.engine.events import (
+    AttemptCancelled,
     AttemptFailed,
+    AttemptLost,
     AttemptStarted,
     AttemptSucceeded,
     CancelRequested,
@@ -23,6 +26,9 @@ from tests.simulation.reading import Reading
 from tests.simulation.referee import Referee
 from tests.simulation.scenario import HANG, KILL
 
+WORK = (AttemptStarted, AttemptSucceeded, AttemptFailed, AttemptLost, AttemptCancelled)
+HEARD, ON_TIME = 3.0, 0.5
+"""Seconds within which a driver knows of what is in its inbox, and that its time is over."""
 ANY = ["success", "failed", "upstream_failed", "cancelled"]
 _COMES_TO = {HANG: FAILURE, KILL: FATAL}
 """A body that kills its driver does so again each time, till that is enough."""
@@ -44,6 +50,7 @@ class Verdict:
             reading = self._referee.reading(run_id)
             if reading.engine.state not in (RunState.QUEUED, RunState.RUNNING):  # which is told as such
                 self._check_row(record, reading)
+                self._check_times(record, reading)
                 self._check_states(record, reading)
                 self._check_notices(reading)
 
@@ -59,6 +66,22 @@ class Verdict:
             self._say(row.id, f"its row says {said}, and its journal {known}")
         for line in reading.audit.end(row.state):
             self._say(row.id, line)
+
+    # --- Times
+
+    def _check_times(self, record: Record, reading: Reading) -> None:
+        """A driver that nothing disturbs hears of what is wanted of it, and stops in time."""
+        if record.tokens > 1 or self._scenario.faults & {"pause", "disk", "blind", "stall", "values", "cut"}:
+            return
+        run_id, kinds = reading.run_id, {type(event) for _, event in _timed(record)}
+        began = record.batches[0].at
+        ended = max((at for at, event in _timed(record) if isinstance(event, WORK)), default=0.0)
+        asked = self._referee.cancelled.get(run_id, inf)
+        if ended > asked + HEARD and not kinds & {CancelRequested, RunTimedOut}:
+            self._say(run_id, f"it was to be cancelled at {asked:.3f}, and its driver never heard of it")
+        limit = inf if self._scenario.timeout is None else self._scenario.timeout
+        if ended > began + limit + ON_TIME and not kinds & {CancelRequested, RunTimedOut}:
+            self._say(run_id, f"it took {ended - began:.3f} s, and was to be stopped after {limit:.3f}")
 
     # --- States
 
@@ -137,3 +160,10 @@ class Verdict:
         for receiver in [*scenario.notifiers, *([""] if told in scenario.told else [])]:
             if (f"run_{end}", None, engine.ends - 1, receiver) not in heard:
                 self._say(run_id, f"nobody told {receiver or told} that it is {end}")
+
+
+def _timed(record: Record) -> Iterator[tuple[float, Event]]:
+    """The events of a run, each with the simulated time at which it was written."""
+    for batch in record.batches:
+        for event in decode_events(batch.body):
+            yield batch.at, event
