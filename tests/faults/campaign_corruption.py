@@ -264,7 +264,7 @@ def resume(folder: str) -> list[str]:
     except PenstockError:
         return []
     size = run.params.get("size")
-    expected = values(size) if isinstance(size, int) else {}
+    expected = values(size, volatile=run.params.get("volatile") is True) if isinstance(size, int) else {}
     found = []
     for task in run.tasks:
         with contextlib.suppress(PenstockError):

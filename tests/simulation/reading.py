@@ -92,6 +92,8 @@ class Reading:
     def is_running(self, task: int, generation: int, attempt: int, token: int) -> bool:
         """Whether this attempt, started under this token, is on record as under way."""
         engine = self.engine
+        if task >= len(engine.states):  # of a plan that a power cut made forgotten
+            return False
         return (
             engine.task_state(task) is TaskState.RUNNING
             and (engine.generation(task), engine.attempts[task]) == (generation, attempt)

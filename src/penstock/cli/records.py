@@ -8,6 +8,7 @@ from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from penstock.errors import StoreCorrupt
 from penstock.runtime.record import moment
 
 if TYPE_CHECKING:
@@ -90,7 +91,10 @@ def row_duration(row: RunRow) -> float | None:
 
 def counts_of(row: RunRow) -> dict[str, int]:
     """State of tasks -> how many, as the row has it."""
-    counts: dict[str, int] = json.loads(row.counts)
+    try:
+        counts: dict[str, int] = json.loads(row.counts)
+    except ValueError as error:
+        raise StoreCorrupt(f"the counts of run {row.id} cannot be read: {error}; penstock db check shows more") from error
     return counts
 
 

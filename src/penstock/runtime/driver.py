@@ -58,6 +58,7 @@ from penstock.store.base import RETRY_FOR, Lease, RunChange, Store
 
 LOOK_PAUSE = 0.2
 """Seconds between two looks at a store that could not be read."""
+SHORTEST_PAUSE = 0.001
 LOG_PAUSE = 0.2
 """Seconds that text which was held back may wait to be readable by others."""
 
@@ -108,6 +109,8 @@ class RunDriver:
         self._careful = False
         """Whether the driver before may have died of a task: then starts are on record before their bodies begin, so
         that a body which kills its driver at once is counted."""
+        self._look_at = 0.0
+        """When to look into the inbox next, by the monotonic clock."""
         self._blind_since: float | None = None
         """Since when the store could not be read."""
         self._failure: BaseException | None = None
@@ -363,19 +366,25 @@ class RunDriver:
     # --- What comes from elsewhere; on the thread that serves
 
     def _serve(self) -> None:
-        look = True
         while not self._over:
             try:
-                if look and self._failure is None:
+                if self._clock.monotonic() >= self._look_at and self._failure is None:
                     self._read_inbox()
-                look = self._serve_once()
-                self._blind_since = None
+                    self._look_at, self._blind_since = float("inf"), None
             except BaseException as error:
-                look = self._bears(error)
-                if not look and self._failure is not None:
-                    self._clock.sleep(LOOK_PAUSE)  # what is broken stays so: only bodies are still to end
-                if not look:
-                    self._break(error)
+                self._look_again_or_break(error)
+            try:
+                if self._serve_once():
+                    self._look_at = min(self._look_at, self._clock.monotonic())
+            except BaseException as error:
+                self._look_again_or_break(error)
+                self._clock.sleep(max(self._pause() or 0.0, SHORTEST_PAUSE))
+
+    def _look_again_or_break(self, error: BaseException) -> None:
+        if self._bears(error):
+            self._look_at = self._clock.monotonic() + LOOK_PAUSE
+        else:
+            self._break(error)
 
     def _bears(self, error: BaseException) -> bool:
         """Whether the run can go on for a while though the store could not be read. The caller tries again."""
@@ -384,10 +393,7 @@ class RunDriver:
         now = self._clock.monotonic()
         if self._blind_since is None:
             self._blind_since = now
-        if now - self._blind_since > RETRY_FOR:
-            return False
-        self._clock.sleep(LOOK_PAUSE)
-        return True
+        return now - self._blind_since <= RETRY_FOR
 
     def _serve_once(self) -> bool:
         """Do what is due and sleep until there is more. Whether there may be something in the inbox."""
@@ -417,6 +423,8 @@ class RunDriver:
     def _pause(self) -> float | None:
         with self._lock:
             pauses = [self._timers.pause(), LOG_PAUSE if self._log.holds else None]
+            if self._blind_since is not None or self._failure is not None:
+                pauses.append(LOOK_PAUSE)
             if self._may_write():
                 pauses.append(self._journal.sync_due())
         return min((pause for pause in pauses if pause is not None), default=None)
