@@ -8,50 +8,69 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from penstock.definition.decorators import task, workflow
-    from penstock.definition.task import Task, chain
+    from penstock.definition.decorators import setup, task, teardown, workflow
+    from penstock.definition.group import TaskGroup
+    from penstock.definition.group_function import task_group
+    from penstock.definition.order import chain
+    from penstock.definition.task import Task
     from penstock.definition.workflow import Workflow
-    from penstock.errors import PenstockError, RunFailed, RunInterrupted, TaskCancelled, TaskTimeout
+    from penstock.errors import Fail, PenstockError, RunFailed, RunInterrupted, Skip, TaskCancelled, TaskTimeout
     from penstock.executor.current import current
     from penstock.manager import WorkflowManager
-    from penstock.policy import Notice
+    from penstock.policy import Notice, RetryRule, TriggerRule
     from penstock.runtime.record import Run, TaskRun
 
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Fail": "penstock.errors",
     "Notice": "penstock.policy",
     "PenstockError": "penstock.errors",
+    "RetryRule": "penstock.policy",
     "Run": "penstock.runtime.record",
     "RunFailed": "penstock.errors",
     "RunInterrupted": "penstock.errors",
+    "Skip": "penstock.errors",
     "Task": "penstock.definition.task",
     "TaskCancelled": "penstock.errors",
+    "TaskGroup": "penstock.definition.group",
     "TaskRun": "penstock.runtime.record",
     "TaskTimeout": "penstock.errors",
+    "TriggerRule": "penstock.policy",
     "Workflow": "penstock.definition.workflow",
     "WorkflowManager": "penstock.manager",
-    "chain": "penstock.definition.task",
+    "chain": "penstock.definition.order",
     "current": "penstock.executor.current",
+    "setup": "penstock.definition.decorators",
     "task": "penstock.definition.decorators",
+    "task_group": "penstock.definition.group_function",
+    "teardown": "penstock.definition.decorators",
     "workflow": "penstock.definition.decorators",
 }
 
 __all__ = [
+    "Fail",
     "Notice",
     "PenstockError",
+    "RetryRule",
     "Run",
     "RunFailed",
     "RunInterrupted",
+    "Skip",
     "Task",
     "TaskCancelled",
+    "TaskGroup",
     "TaskRun",
     "TaskTimeout",
+    "TriggerRule",
     "Workflow",
     "WorkflowManager",
     "chain",
     "current",
+    "setup",
     "task",
+    "task_group",
+    "teardown",
     "workflow",
 ]
 

@@ -127,6 +127,25 @@ class RunInterrupted(PenstockError):
         self.run = run
 
 
+# --- Raised by bodies, to say how they end
+
+
+class Skip(PenstockError):
+    """Raised by a task's body: the task is skipped, and is not tried again."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Fail(PenstockError):
+    """Raised by a task's body: the task has failed for good, and is not tried again, whatever its retries."""
+
+    def __init__(self, reason: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 # --- State: what is on record
 
 

@@ -173,8 +173,8 @@ class WorkflowManager:
         from penstock.runtime import takeover
 
         def events(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
-            done = {engine.plan.names[task] for task in engine.done()}
-            return [] if engine.state == "success" and done.issuperset(plan.names) else [RunResumed(at)]
+            is_over = engine.state == "success" and set(plan.names) <= set(engine.plan.names)
+            return [] if is_over else [RunResumed(at)]
 
         again = takeover.adopt if adopt else events
         return self._again(run_id, workflow, again, raise_on_failure, by_hand=not adopt)
@@ -187,20 +187,35 @@ class WorkflowManager:
         only: Sequence[str] = (),
         from_: Sequence[str] = (),
         failed: bool = False,
+        where: Sequence[str] = (),
         raise_on_failure: bool = True,
     ) -> Run:
-        """Run tasks of a run again, done or not: `only` these, those in `from_` and all that follow, or those that
-        `failed` and all that they held up. Each begins a new generation, with its recorded inputs."""
+        """Run tasks of a run again, done or not: `only` these, those in `from_` and all that follow, those that
+        `failed` and all that they held up, or those in the states of `where`. Each begins a new generation, with its
+        recorded inputs, and with its setup and teardown."""
         from penstock.engine.events import TasksRerun
+        from penstock.runtime.choosing import Choice, choose_again
         from penstock.runtime.history import ENDED
-        from penstock.runtime.selection import select_again
+
+        choice = Choice(only, from_, failed, where)
 
         def events(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
             if str(engine.state) not in ENDED:
                 raise PenstockError(f"run {engine.run_id} has not ended: resume it before you run parts of it again")
-            return [TasksRerun(at, select_again(engine, plan, only=only, from_=from_, failed=failed))]
+            return [TasksRerun(at, choose_again(engine, plan, choice))]
 
         return self._again(run_id, workflow, events, raise_on_failure)
+
+    def mark(
+        self, run_id: str | None, tasks: Sequence[str], state: str, *, note: str = "", by: str | None = None
+    ) -> Run:
+        """Say what tasks of a run are to be taken for: "success", "failed" or "skipped", and why. None of them runs by
+        that; what waited for them is weighed anew, and resume goes on with what can run. Each begins a new generation.
+
+        RunLocked while the run is driven; PenstockError for a task that cannot be marked."""
+        from penstock.runtime.marking import mark
+
+        return self.get(mark(self._history, run_id, tasks, state, note, by, self._clock))
 
     # --- Runs on record
 

@@ -4,7 +4,37 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
 from typing import Literal, NamedTuple, TypeAlias
+
+
+class TriggerRule(StrEnum):
+    """What a task asks of its direct upstreams. What each comes to is told by the table of the law (engine/law.py)."""
+
+    ALL_SUCCESS = "all_success"
+    ALL_FAILED = "all_failed"
+    ALL_DONE = "all_done"
+    ALL_DONE_MIN_ONE_SUCCESS = "all_done_min_one_success"
+    ALL_DONE_SETUP_SUCCESS = "all_done_setup_success"
+    """The rule of teardowns, and only of them."""
+    ONE_SUCCESS = "one_success"
+    ONE_FAILED = "one_failed"
+    ONE_DONE = "one_done"
+    NONE_FAILED = "none_failed"
+    NONE_FAILED_MIN_ONE_SUCCESS = "none_failed_min_one_success"
+    NONE_SKIPPED = "none_skipped"
+    ALL_SKIPPED = "all_skipped"
+    ALWAYS = "always"
+
+
+EARLY_RULES = frozenset({TriggerRule.ONE_SUCCESS, TriggerRule.ONE_FAILED, TriggerRule.ONE_DONE, TriggerRule.ALWAYS})
+"""Rules that may let a task start before all its upstreams have ended."""
+
+Decides: TypeAlias = Literal["", "branch", "short_circuit"]
+"""How a task decides which others run: a branch chooses among its direct downstreams, a short circuit all or none."""
+RunStateRule: TypeAlias = Literal["any", "leaves"]
+"""Which failures fail a run: any that counts, or those of its leaves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +62,37 @@ class TaskPolicy:
     """The start of each attempt is safe before its body begins."""
     notices: tuple[str, ...] = ()
     """What the task has a callback for, of TASK_NOTICES."""
+    trigger_rule: TriggerRule = TriggerRule.ALL_SUCCESS
+    allow_failure: bool = False
+    """The task's failure does not fail the run."""
+    setup: bool = False
+    teardown: bool = False
+    on_failure_fail_run: bool = False
+    """A teardown whose failure fails the run."""
+    decides: Decides = ""
+    max_active_instances: int | None = None
+    """How many instances of a mapped task may be under way at once."""
 
     def __post_init__(self) -> None:
         if self.at_most_once and self.retries:
             raise ValueError("a task that begins at most one attempt has no retries")
+
+    @property
+    def failure_counts(self) -> bool:
+        """Whether the run fails if the task does."""
+        return not self.allow_failure and (self.on_failure_fail_run or not self.teardown)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryRule:
+    """What follows when an attempt fails with an exception of this class, or of one of these. Of several rules the
+    first that fits counts; what none fits goes by `retry_on`."""
+
+    exception: type[BaseException] | tuple[type[BaseException], ...]
+    retry: bool = True
+    """Whether another attempt may follow; if not, the task has failed."""
+    delay: float | timedelta | None = None
+    """Pause before the next attempt, in the place of the usual one."""
 
 
 MAX_LOST_ATTEMPTS = 3

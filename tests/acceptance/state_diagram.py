@@ -10,21 +10,25 @@ from math import hypot
 from penstock.engine.states import ENDED, TRANSITIONS, Cause, TaskState
 
 _PLACES: dict[TaskState, tuple[float, float]] = {
-    TaskState.PENDING: (90, 150),
-    TaskState.READY: (370, 150),
-    TaskState.RUNNING: (650, 150),
-    TaskState.RETRYING: (510, 40),
-    TaskState.SUCCESS: (890, 80),
-    TaskState.FAILED: (890, 150),
-    TaskState.UPSTREAM_FAILED: (90, 320),
-    TaskState.CANCELLED: (570, 320),
+    TaskState.PENDING: (90, 160),
+    TaskState.READY: (350, 160),
+    TaskState.RUNNING: (620, 160),
+    TaskState.RETRYING: (485, 40),
+    TaskState.EXPANDED: (780, 300),
+    TaskState.SUCCESS: (950, 195),
+    TaskState.FAILED: (950, 70),
+    TaskState.UPSTREAM_FAILED: (90, 430),
+    TaskState.SKIPPED: (350, 430),
+    TaskState.CANCELLED: (620, 430),
 }
-_BENDS = {(TaskState.RUNNING, TaskState.READY): -42}
+_BENDS = {(TaskState.RUNNING, TaskState.READY): -26, (TaskState.READY, TaskState.FAILED): -30}
 """How far the middle of an arrow is moved to its left, where a straight one would lie upon another."""
 _HALF_WIDTH, _HALF_HEIGHT = 66, 18
+_BY_HAND = frozenset({Cause.RESET, Cause.REMOVED, Cause.MARKED_SUCCESS, Cause.MARKED_FAILED, Cause.MARKED_SKIPPED})
+"""What people do to a task, from wherever it stands: it is not drawn."""
 
 _HEAD = """\
-<svg xmlns="http://www.w3.org/2000/svg" width="980" height="360" viewBox="0 0 980 360" role="img"
+<svg xmlns="http://www.w3.org/2000/svg" width="1040" height="470" viewBox="0 0 1040 470" role="img"
  aria-label="The states of a task and how it moves between them">
 <style>
 rect{fill:#f6f8fa;stroke:#57606a}.end{fill:#ddf4ff;stroke:#0969da}.ground{fill:#fff;stroke:none}
@@ -34,20 +38,21 @@ text{fill:#1f2328;font:13px ui-monospace,'DejaVu Sans Mono',Menlo,Consolas,monos
 </style>
 <marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto">
 <path d="M0 0 8 4 0 8z" style="fill:#8c959f;stroke:none;marker-end:none"/></marker>
-<rect class="ground" width="980" height="360"/>
+<rect class="ground" width="1040" height="470"/>
 """
 
 
 def draw() -> str:
-    """The table as an SVG image, without the resets, which lead from wherever they do back to the first state.
+    """The table as an SVG image, without what people do to a task by hand, which leads from wherever it stands back to
+    the first state or to one that they name.
 
     An arrow is labelled with its causes, unless they are called what the state is called that it leads to."""
     causes: dict[tuple[TaskState, TaskState], list[str]] = {}
     for (state, cause), following in TRANSITIONS.items():
-        if cause is not Cause.RESET:
+        if cause not in _BY_HAND:
             causes.setdefault((state, following), []).append(cause.name.lower())
     arrows = [_arrow(state, following, why) for (state, following), why in causes.items()]
-    parts = [*(path for path, _ in arrows), *(label for _, label in arrows), *map(_box, TaskState)]
+    parts = [*(path for path, _ in arrows), *(label for _, label in arrows), *map(_box, _PLACES)]
     return _HEAD + "".join(parts) + "</svg>\n"
 
 

@@ -20,6 +20,7 @@ from penstock.cli.group import COMMANDS, root
 from penstock.definition.task import TaskOptions
 from penstock.executor.current import Current
 from penstock.runtime.home import Settings
+from tests.acceptance import law_table
 from tests.acceptance.pages import DOCS, README, ROOT, blocks
 from tests.acceptance.state_diagram import draw
 from tests.acceptance.terminals import Player
@@ -64,6 +65,12 @@ def test_the_picture_of_task_states_is_that_of_the_engines_table() -> None:
     assert picture.read_text("utf-8") == draw(), "python -m tests.acceptance.state_diagram makes it anew"
 
 
+def test_the_table_of_trigger_rules_is_the_engines_law() -> None:
+    page = (ROOT / "docs" / "concepts" / "the-law.md").read_text("utf-8")
+    tables = re.findall(r"^\| rule \|.*\n(?:\|.*\n)+", page, re.MULTILINE)
+    assert tables == [law_table.draw()], "python -m tests.acceptance.law_table prints it anew"
+
+
 REFERENCE = ROOT / "docs" / "reference"
 
 
@@ -92,7 +99,8 @@ def test_signatures_are_those_of_the_code(func: Callable[..., object]) -> None:
 def test_methods_of_the_manager_are_shown_as_they_are(method: Callable[..., object]) -> None:
     parameters = list(inspect.signature(method).parameters.values())[1:]
     bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
-    assert f"| `{method.__name__}{inspect.Signature(bare)}` |" in (REFERENCE / "python.md").read_text("utf-8")
+    shown = str(inspect.Signature(bare)).replace("'", '"')
+    assert f"| `{method.__name__}{shown}` |" in (REFERENCE / "python.md").read_text("utf-8")
 
 
 def test_the_command_line_reference_names_every_command_and_option() -> None:

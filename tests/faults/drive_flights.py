@@ -35,11 +35,16 @@ class Bodies:
         self._names = plan.names
         os.write(self._file, b"= driven\n")
 
-    def attempt_started(self, task: int, attempt: int) -> None:
+    def attempt_started(self, task: int, index: int, attempt: int) -> None:
         self._write("+", task)
 
-    def attempt_ended(self, task: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float) -> None:
+    def attempt_ended(
+        self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
+    ) -> None:
         self._write("-", task)
+
+    def map_expanded(self, task: int, width: int) -> None:
+        pass
 
     def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None: ...
 

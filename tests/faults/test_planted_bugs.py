@@ -13,7 +13,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ import pytest
 
 from penstock import WorkflowManager, task, workflow
 from penstock.engine import audit as audit_module
-from penstock.engine import run as engine_run
+from penstock.engine.again import Again
 from penstock.engine.audit import Audit
 from penstock.engine.columns import FAILED, SUCCESS, UPSTREAM_FAILED, Columns
 from penstock.engine.commands import DispatchTasks
@@ -179,10 +179,10 @@ def test_a_task_that_starts_when_its_first_upstream_has_succeeded(manager: Workf
 
 @breaks("I2")
 def test_a_resumption_that_runs_again_what_has_succeeded(manager: WorkflowManager) -> None:
-    def too_much(self: Columns) -> list[int]:
-        return self._those(SUCCESS, FAILED, UPSTREAM_FAILED)
+    def too_much(self: Again, slots: Iterable[int]) -> None:
+        self._reset(self._those(SUCCESS, FAILED, UPSTREAM_FAILED))
 
-    found = spoiled(manager, failing, {(Columns, "_unsuccessful"): too_much}, "resume")
+    found = spoiled(manager, failing, {(Again, "_set_going"): too_much}, "resume")
     assert blamed(found, "^I2: task 'one' started after it had ended as success")
 
 
@@ -413,7 +413,7 @@ def test_a_store_that_does_not_look_at_checksums(tmp_path: Path, monkeypatch: Pa
 
 @breaks("I15")
 def test_an_engine_that_throws_dice(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(engine_run, "pause", lambda policy, failures, seed: random.SystemRandom().random())
+    monkeypatch.setattr("penstock.engine.attempts.pause", lambda policy, failures, seed: random.SystemRandom().random())
     again = test_random_runs.test_one_seed_gives_one_trace.hypothesis.inner_test  # type: ignore[attr-defined]
     with pytest.raises(AssertionError):
         again(test_random_runs.Case([[]], [("failure", "success")], [1]), 1)
@@ -433,7 +433,7 @@ def test_a_value_that_died_and_is_not_made_again(manager: WorkflowManager) -> No
     def flow() -> None:
         reads(opened())
 
-    found = spoiled(manager, flow, {(Columns, "_dead_inputs"): lambda self: []}, "resume")
+    found = spoiled(manager, flow, {(Again, "_dead_inputs"): lambda self: []}, "resume")
     assert blamed(found, "^I16: task 'reads' started before task 'opened' had succeeded again")
 
 

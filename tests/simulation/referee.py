@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from penstock.engine.events import AttemptFailed, AttemptSucceeded, Event, PlanAdopted, RunResumed
-from penstock.engine.states import TaskState
+from penstock.engine.events import AttemptFailed, AttemptSucceeded, Event, PlanAdopted, RunResumed, TasksRerun
+from penstock.engine.states import RunState, TaskState
 from penstock.executor.base import Attempt
 from penstock.plan.codec import decode
 from penstock.plan.plan import Plan
@@ -55,7 +55,7 @@ class Referee:
         self._vanished: dict[Key, int] = {}
         """How many bodies of a task have died with their process, their start being on record."""
         self._deaths: dict[Key, int] = {}
-        """How many have, whether it was or not."""
+        """How many processes have died with one that was not over on record, whether its start was or not."""
         self._living: dict[tuple[Host, Attempt], None] = {}
         self._values: dict[tuple[str, int, int, int, int], str | None] = {}
         """What the body of a run's task returned, in a generation, an attempt, under a token."""
@@ -63,6 +63,8 @@ class Referee:
         """What the attempts of a task read."""
         self._keys: dict[Key, str] = {}
         """The idempotency key of a task."""
+        self._left: dict[tuple[str, int], tuple[str, int]] = {}
+        """How a run stood on record after the last batch under a token, and how many batches it had then."""
         self._told: dict[str, tuple[str, int]] = {}
         """The last that was told of a run, and how many batches it had then."""
         self._prompt = not scenario.faults & {"disk", "stall", "pause", "cut", "values"}
@@ -94,8 +96,12 @@ class Referee:
         if lease.token < newest:
             self.say(f"run {run_id}: a driver with token {lease.token} wrote after token {newest} was given")
         reading = self.reading(run_id)
+        before = reading.engine.state
         reading.take(events, lease.token)
         engine = reading.engine
+        if before not in (RunState.QUEUED, RunState.RUNNING, engine.state) and not any(map(_is_by_hand, events)):
+            self.say(f"run {run_id}: it was {before}, and nobody had asked for it to become {engine.state}")
+        self._left[run_id, lease.token] = str(engine.state), reading.batches
         # A row that says "running" a little longer is found by whoever looks for runs that nobody drives.
         if change is not None and change.state not in (None, "running", str(engine.state)):
             self.say(f"run {run_id}: its row says {change.state}, and its journal {engine.state}")
@@ -258,15 +264,21 @@ class Referee:
         self._living.pop((host, attempt), None)
 
     def died(self, host: Host) -> None:
-        """A process is dead, and its bodies with it."""
+        """A process is dead, and its bodies with it. Of these, one that is over on record does not count: it ran out of
+        time and was given up, or its driver stopped in good order."""
+        dead: set[Key] = set()
         for pair in [pair for pair in self._living if pair[0] is host]:
             del self._living[pair]
             attempt = pair[1]
             key = attempt.context.run_id, attempt.task, attempt.generation
-            if self.database.records[key[0]].tokens == host.token:
-                self._deaths[key] = self._deaths.get(key, 0) + 1
-            if self.reading(key[0]).is_running(attempt.task, attempt.generation, attempt.number, host.token):
+            reading, place = self.reading(key[0]), (attempt.task, attempt.generation, attempt.number)
+            if reading.is_running(*place, host.token):
                 self._vanished[key] = self._vanished.get(key, 0) + 1
+                dead.add(key)
+            elif self.database.records[key[0]].tokens == host.token and reading.starts.get(place) != host.token:
+                dead.add(key)
+        for key in dead:
+            self._deaths[key] = self._deaths.get(key, 0) + 1
 
     def asks_key(self, host: Host, attempt: Attempt, key: str) -> None:
         """A body is given its idempotency key: its start is safe, and the key is that of its task."""
@@ -301,8 +313,17 @@ class Referee:
                 self.say(f"run {run_id}: in its driver {line}")
         if state == "interrupted":
             return
-        if record.row.state != state:
-            self.say(f"run {run_id}: somebody was told that it is {state}, on record it is {record.row.state}")
-        if self.scenario.full and self._safe_batches(reading) < reading.batches:
+        stands = record.row.state, reading.batches
+        left = self._left.get((run_id, host.token), stands)
+        if record.tokens != host.token and left[0] == state:
+            stands = left  # it ended so in this one's hands, and somebody set it going again before it came to be told
+        if stands[0] != state:
+            self.say(f"run {run_id}: somebody was told that it is {state}, on record it is {stands[0]}")
+        if self.scenario.full and self._safe_batches(reading) < stands[1]:
             self.say(f"run {run_id}: somebody was told that it is {state}, and that is not safe")
-        self._told[run_id] = state, len(record.batches)
+        self._told[run_id] = state, stands[1]
+
+
+def _is_by_hand(event: Event) -> bool:
+    """Whether somebody sets a run going with it that may have ended."""
+    return isinstance(event, TasksRerun) or (isinstance(event, RunResumed) and event.by_hand)

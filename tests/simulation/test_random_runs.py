@@ -476,10 +476,12 @@ def test_nor_does_it_when_parts_of_a_run_run_again(graph: list[list[int]], seed:
             assert states[task] == (again if task in chosen else "success")
 
 
-def test_the_model_and_the_fuzz_can_fail() -> None:
+@pytest.mark.parametrize("missing", [0, 2])
+def test_the_model_and_the_fuzz_can_fail(missing: int) -> None:
     """The checks above are worth something: an engine that was tampered with is told from a good one."""
-    engine = Simulation(make_plan([[], [0]]), [(SUCCESS,)] * 2, seed=1, workers=1).begin().engine
-    check(engine)
-    engine.missing[1] = 1
+    run = Simulation(make_plan([[], [0]]), [(SUCCESS,)] * 2, seed=1, workers=1)
+    run.feed(RunStarted(run.tick()))
+    check(run.engine)
+    run.engine.missing[1] = missing
     with pytest.raises(AssertionError, match=r"missing|counted"):
-        check(engine)
+        check(run.engine)

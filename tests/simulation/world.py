@@ -267,12 +267,17 @@ class Observer:
     def run_started(self, run_id: str, plan: Plan, done: int) -> None:
         """A driver took the run."""
 
-    def attempt_started(self, task: int, attempt: int) -> None:
+    def attempt_started(self, task: int, index: int, attempt: int) -> None:
         """A body is about to run."""
 
-    def attempt_ended(self, task: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float) -> None:
+    def attempt_ended(
+        self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
+    ) -> None:
         """A body has run."""
         self._world.note(self._host, "is shown", f"t{task} {attempt} {state.label}")
+
+    def map_expanded(self, task: int, width: int) -> None:
+        pass
 
     def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
         """Tasks ended without running."""

@@ -119,7 +119,8 @@ def _tell_end(output: Output, manager: WorkflowManager, run: Run, seconds: float
     took = duration(seconds)
     if run.state == "success":
         verdict = output.paint("succeeded", "green", bold=True)
-        output.say(f"Run {run.id} {verdict} in {took}: {count(len(run.tasks), 'task')}")
+        others = f": {counts}" if len(run.counts) > 1 else ""
+        output.say(f"Run {run.id} {verdict} in {took}: {count(len(run.tasks), 'task')}{others}")
         return
     tell_failures(output, run, stream=sys.stderr)
     verdict = run.state

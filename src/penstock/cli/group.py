@@ -24,6 +24,7 @@ COMMANDS = {
     "logs": "Show what the tasks of a run printed and logged",
     "resume": "Go on with a run that failed or was stopped",
     "rerun": "Run parts of a run again, done or not",
+    "mark": "Take tasks for a success, a failure or skipped, without running them",
     "cancel": "Stop a run, from any terminal",
     "db": "Look after the store: check it, back it up, forget what is old",
     "demo": "Run the example pipeline on the flights of New York in 2013",

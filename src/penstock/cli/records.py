@@ -34,14 +34,16 @@ def run_record(run: Run) -> dict[str, Any]:
         "counts": run.counts,
         "tasks": [
             {
-                "id": task.name,
-                "map_index": None,
+                "id": task.task,
+                "map_index": task.map_index if task.map_index >= 0 else None,
+                "map_name": task.map_name,
                 "state": task.state,
                 "attempts": task.attempts,
                 "started_at": timestamp(task.started_at),
                 "ended_at": timestamp(task.ended_at),
                 "duration": task.duration,
                 "error": task.error,
+                "reason": task.reason,
                 "traceback": task.traceback if task.state == "failed" else None,
             }
             for task in run.tasks
@@ -94,7 +96,7 @@ def counts_of(row: RunRow) -> dict[str, int]:
     try:
         counts: dict[str, int] = json.loads(row.counts)
     except ValueError as error:
-        raise StoreCorrupt(f"the counts of run {row.id} cannot be read: {error}; penstock db check shows more") from error
+        raise StoreCorrupt(f"the counts of run {row.id} cannot be read: {error}; see penstock db check") from error
     return counts
 
 

@@ -10,10 +10,9 @@ from penstock.cli.driving import drive
 from penstock.cli.options import Choices, driving_options
 from penstock.cli.output import Output, spared_stdout
 from penstock.cli.plans import recompile
-from penstock.observe.words import count
-from penstock.plan.graph import topological_order
+from penstock.observe.words import count, instance
+from penstock.runtime.choosing import Choice, choose_again, places_of
 from penstock.runtime.replay import replay
-from penstock.runtime.selection import select_again
 
 if TYPE_CHECKING:
     from penstock.engine.run import RunEngine
@@ -27,6 +26,7 @@ _TASKS: dict[str, Any] = {"metavar": "TASK", "multiple": True}
 @click.option("--from", "from_", **_TASKS, help="Run this task again, and all that follow; may be repeated")
 @click.option("--only", **_TASKS, help="Run this task again, and nothing else")
 @click.option("--failed", is_flag=True, help="Run again what failed, and what that held up")
+@click.option("--where", metavar="STATE", multiple=True, help="Run again what is in this state, e.g. skipped")
 @click.option("--dry-run", is_flag=True, help="Show what would run again, in order, and run nothing")
 @driving_options
 @click.pass_obj
@@ -37,6 +37,7 @@ def command(
     from_: tuple[str, ...],
     only: tuple[str, ...],
     failed: bool,
+    where: tuple[str, ...],
     dry_run: bool,
     **options: Any,
 ) -> int:
@@ -44,32 +45,46 @@ def command(
 
     To go on with what is not done, use penstock resume.
     """
-    if not (from_ or only or failed):
-        raise click.UsageError("say what to run again: --from TASK, --only TASK or --failed")
+    choice = Choice(only, from_, failed, where)
+    if not choice:
+        raise click.UsageError("say what to run again: --from TASK, --only TASK, --failed or --where STATE")
     choices = Choices(**options)
     with choices.reader() as manager, spared_stdout():
         row = manager.parts.store.run(manager.get(run_id).id)
         engine = replay(manager.parts.store, row)
         plan = recompile(row, engine.plan)
-    again = select_again(engine, plan, only=only, from_=from_, failed=failed)
+    again = choose_again(engine, plan, choice)
     if dry_run:
         return _show_order(output, engine, plan, again)
-    done = {engine.plan.names[task] for task in engine.done()} - {plan.names[task] for task in again}
+    done = {engine.plan.names[task] for task in engine.done()} - {
+        plan.names[task] for task in again if task < len(plan)
+    }
     return drive(
         output,
         choices,
-        lambda manager: manager.rerun(row.id, only=only, from_=from_, failed=failed, raise_on_failure=False),
+        lambda manager: manager.rerun(
+            row.id, only=only, from_=from_, failed=failed, where=where, raise_on_failure=False
+        ),
         done=done,
     )
 
 
 def _show_order(output: Output, engine: RunEngine, plan: Plan, again: tuple[int, ...]) -> int:
-    chosen = frozenset(again)
-    names = [plan.names[task] for task in topological_order(plan.upstreams) if task in chosen]
+    places, rows = places_of(engine, plan), dict[int, list[int]]()
+    for slot in again:
+        row, index = places[slot]
+        rows.setdefault(row, []).append(index)
+    ordered = [(plan.names[row], index) for row in plan.order if row in rows for index in _shown(rows[row])]
     if output.as_json:
-        output.emit({"id": engine.run_id, "workflow": plan.workflow, "tasks": [{"id": name} for name in names]})
+        tasks = [{"id": name, "map_index": index if index >= 0 else None} for name, index in ordered]
+        output.emit({"id": engine.run_id, "workflow": plan.workflow, "tasks": tasks})
         return 0
-    output.say(f"Would run {count(len(names), 'task')} of run {engine.run_id} again:")
-    for name in names:
-        output.say(f"  {name}")
+    output.say(f"Would run {count(len(ordered), 'task')} of run {engine.run_id} again:")
+    for name, index in ordered:
+        output.say(f"  {instance(name, index)}")
     return 0
+
+
+def _shown(indexes: list[int]) -> list[int]:
+    """The instances of a map without the map itself, if there are any."""
+    return sorted(index for index in indexes if index >= 0) or indexes

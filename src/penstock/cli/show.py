@@ -17,7 +17,7 @@ from penstock.observe.words import count, duration
 from penstock.runtime.record import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping
 
     from penstock.manager import WorkflowManager
     from penstock.runtime.record import Run, TaskRun
@@ -27,7 +27,7 @@ _MOST_TASKS = 60
 """A run of more tasks is summed up."""
 _SILENCE = 15.0
 """Seconds without a sign of life after which a driver is said to be silent. It may be stopped, or hang."""
-_DULL = ("success", "pending", "upstream_failed")
+_DULL = ("success", "pending", "skipped", "upstream_failed")
 """States of tasks that a summary only counts."""
 
 
@@ -48,7 +48,8 @@ def command(output: Output, run_id: str | None, whole: bool, state: str | None, 
         if output.as_json:
             record = run_record(run)
             if previews is not None:
-                record["tasks"] = [{**task, "value": previews[i]} for i, task in enumerate(record["tasks"])]
+                told = zip(record["tasks"], run.tasks, strict=True)
+                record["tasks"] = [{**entry, "value": previews[task.number]} for entry, task in told]
             if state is not None:
                 record["tasks"] = [task for task in record["tasks"] if task["state"] == state]
             output.emit(record)
@@ -94,7 +95,7 @@ def _notices(run: Run) -> str | None:
     return "; ".join(told) or None
 
 
-def _show_tasks(output: Output, run: Run, state: str | None, whole: bool, previews: Sequence[str] | None) -> None:
+def _show_tasks(output: Output, run: Run, state: str | None, whole: bool, previews: Mapping[int, str] | None) -> None:
     tasks = run.tasks
     output.say()
     if state is not None:
@@ -116,14 +117,15 @@ def _show_tasks(output: Output, run: Run, state: str | None, whole: bool, previe
         output.say(f"All of them: penstock show {run.id} --all, or --state STATE")
 
 
-def _cells(task: TaskRun, previews: Sequence[str] | None) -> list[Cell]:
+def _cells(task: TaskRun, previews: Mapping[int, str] | None) -> list[Cell]:
     attempts = str(task.attempts) if task.attempts else ""
     if previews is not None:
         last = previews[task.number]
     else:
-        last = (task.error or "").split("\n", 1)[0] if task.state != "success" else ""
+        error = task.error if task.state != "success" else None
+        last = (task.reason or error or "").split("\n", 1)[0]
     return [
-        Cell(task.name),
+        Cell(f"{task.name} {task.map_name}" if task.map_name else task.name),
         Cell(task.state, TASK_COLOURS.get(task.state)),
         Cell(f"{attempts} ({task.lost} lost)" if task.lost else attempts),
         Cell(duration(task.duration) if task.duration is not None else ""),
@@ -131,11 +133,11 @@ def _cells(task: TaskRun, previews: Sequence[str] | None) -> list[Cell]:
     ]
 
 
-def _previews(manager: WorkflowManager, run: Run) -> list[str]:
+def _previews(manager: WorkflowManager, run: Run) -> dict[int, str]:
     """What each task returned, in a few words; "" where it did not."""
     from penstock.results.preview import preview
     from penstock.runtime.replay import replay
 
     store = manager.parts.store
     values = replay(store, store.run(run.id)).values
-    return [preview(values.get(task.number)) if task.state == "success" else "" for task in run.tasks]
+    return {task.number: preview(values.get(task.number)) if task.state == "success" else "" for task in run.tasks}

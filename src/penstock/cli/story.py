@@ -6,6 +6,7 @@ import sys
 from typing import TYPE_CHECKING, TextIO
 
 from penstock.cli.output import Output
+from penstock.logs.base import place
 
 if TYPE_CHECKING:
     from penstock.manager import WorkflowManager
@@ -41,7 +42,7 @@ def next_commands(manager: WorkflowManager, run: Run, hint: str) -> list[str]:
     commands = {}
     failed = [task for task in run.tasks if task.state == "failed"]
     kept = set(manager.parts.logs.reader(run.id).tasks()) if failed else set()
-    spoke = next((task.name for task in failed if task.number in kept), None)
+    spoke = next((task.name for task in failed if place(run.numbers[task.task], task.map_index) in kept), None)
     if spoke is not None:
         commands[f"penstock logs {run.id} {spoke}{hint}"] = "what it printed"
     commands[f"penstock resume {run.id}{hint}"] = "go on, when the cause is gone" if failed else "go on with it"

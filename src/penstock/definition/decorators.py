@@ -1,94 +1,134 @@
-"""`@task` and `@workflow`: functions that describe a graph when they are called inside one."""
+"""`@task`, `@setup`, `@teardown` and `@workflow`: functions that describe a graph when they are called inside one."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
+from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
 
+from penstock.definition.options import Condition, Duration, TaskOptions
 from penstock.definition.params import Parameter, bind, parameters_of
-from penstock.definition.placeholder import Output, ParameterPlaceholder, caller
-from penstock.definition.task import NO_OPTIONS, Duration, Order, Task, TaskOptions
-from penstock.definition.workflow import Workflow, building
+from penstock.definition.placeholder import ParameterPlaceholder, caller
+from penstock.definition.task_function import TaskFunction, add_condition, with_options
+from penstock.definition.workflow import Workflow
 from penstock.errors import DefinitionError, OptionError
-from penstock.policy import Callback
+from penstock.policy import Callback, RunStateRule
 
 P = ParamSpec("P")
 R = TypeVar("R")
+B = TypeVar("B", bound="str | Iterable[str] | Coroutine[Any, Any, str | Iterable[str] | None] | None")
+"""What a branch returns: the name, or the names, of what is to run."""
 
-_WORKFLOW_OPTIONS = ("timeout", "defaults", "tags", "description", "on_success", "on_failure", "on_cancel")
+_WORKFLOW_OPTIONS = (
+    "timeout",
+    "defaults",
+    "tags",
+    "description",
+    "fail_fast",
+    "run_state",
+    "on_success",
+    "on_failure",
+    "on_cancel",
+)
 
 
-class TaskFunction(Generic[P, R]):
-    """A function that makes a task when it is called inside a workflow, and is itself anywhere else."""
+class TaskDecorator:
+    """`@task`, and what is written with a dot after it. Not made by users."""
 
-    __wrapped__: Callable[P, R]
+    @overload
+    def __call__(self, func: Callable[P, R], /) -> TaskFunction[P, R]: ...
 
-    def __init__(
-        self, func: Callable[P, R], options: TaskOptions, *, name: str | None = None, after: Sequence[Order] = ()
-    ) -> None:
-        self.func = func
-        self._options = options
-        self._name = name
-        self._after = after
-        update_wrapper(self, func)
+    @overload
+    def __call__(
+        self, /, *, name: str | None = None, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Inside a workflow: add a task and return its output, typed as the value it stands for. Elsewhere: call."""
-        workflow = building()
-        if workflow is None:
-            return self.func(*args, **kwargs)
-        frame = sys._getframe(1)
-        name = self._name or workflow.number(getattr(self.func, "__name__", "task"))
-        task = Task(name, self.func, list(self._after), args=args, kwargs=kwargs, **self._options)
-        task.file, task.line = frame.f_code.co_filename, frame.f_lineno
-        task.numbered = self._name is None
-        return cast(R, Output(workflow.add_task(task)))
+    def __call__(self, func: Callable[P, R] | None = None, /, *, name: str | None = None, **options: Any) -> Any:
+        """Make a function a task: `@task` or `@task(retries=3, ...)`. See TaskOptions."""
+        return _decorate(func, name, options)
 
-    def named(self, name: str) -> TaskFunction[P, R]:
-        """The same function, for a task of this name."""
-        return TaskFunction(self.func, self._options, name=name, after=self._after)
+    @overload
+    def branch(self, func: Callable[P, B], /) -> TaskFunction[P, B]: ...
 
-    def options(
-        self, *, name: str | None = None, after: Order = (), **options: Unpack[TaskOptions]
-    ) -> TaskFunction[P, R]:
-        """The same function with other options; `after` are tasks that must succeed first and pass nothing."""
-        merged = cast(TaskOptions, {**self._options, **options})
-        order = after if isinstance(after, (list, tuple)) else [after]
-        return TaskFunction(self.func, merged, name=name or self._name, after=[*self._after, *order])
+    @overload
+    def branch(
+        self, /, *, name: str | None = None, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[P, B]], TaskFunction[P, B]]: ...
 
-    def __get__(self, instance: object, owner: type | None = None) -> Any:
-        """A method stays a method: `self` is bound before the task is made."""
-        if instance is None:
-            return self
-        bound = TaskFunction(self.func.__get__(instance, owner), self._options, name=self._name, after=self._after)
-        return bound
+    def branch(self, func: Callable[P, B] | None = None, /, *, name: str | None = None, **options: Any) -> Any:
+        """Make a function a task that chooses: it returns the names of those of its direct downstreams (tasks, or
+        groups) that are to run, or one name, or None; the others are skipped. If it is annotated to return a Literal,
+        the names in it are checked before anything runs."""
+        return _decorate(func, name, {**options, "branch": True})
+
+    @overload
+    def short_circuit(self, func: Callable[P, R], /) -> TaskFunction[P, R]: ...
+
+    @overload
+    def short_circuit(
+        self, /, *, name: str | None = None, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
+
+    def short_circuit(self, func: Callable[P, R] | None = None, /, *, name: str | None = None, **options: Any) -> Any:
+        """Make a function a task after which all that is below it is skipped, unless it returns something true. With
+        `ignore_downstream_trigger_rules=False` its direct downstreams are, and their rules say what follows."""
+        return _decorate(func, name, {**options, "short_circuit": True})
+
+    def run_if(self, condition: Condition, /) -> Callable[[TaskFunction[P, R]], TaskFunction[P, R]]:
+        """Above `@task`: skip the task, before its body, unless the condition returns something true."""
+        return lambda func: add_condition(func, "run_if", condition)
+
+    def skip_if(self, condition: Condition, /) -> Callable[[TaskFunction[P, R]], TaskFunction[P, R]]:
+        """Above `@task`: skip the task, before its body, if the condition returns something true."""
+        return lambda func: add_condition(func, "skip_if", condition)
 
     def __repr__(self) -> str:
-        return f"<task function '{getattr(self.func, '__qualname__', self.func)}'>"
+        return "<the decorator @task>"
 
-    def __reduce__(self) -> Any:
-        """Pickled by its parts, so that process workers can call one task function from another."""
-        return (TaskFunction, (self.func, self._options))
+    def __reduce__(self) -> str:
+        return "task"  # by its name, as a function is
+
+
+task = TaskDecorator()
+"""Make a function a task: `@task` or `@task(retries=3, ...)`. See TaskOptions."""
 
 
 @overload
-def task(func: Callable[P, R], /) -> TaskFunction[P, R]: ...
+def setup(func: Callable[P, R], /) -> TaskFunction[P, R]: ...
 
 
 @overload
-def task(
+def setup(
     *, name: str | None = None, **options: Unpack[TaskOptions]
 ) -> Callable[[Callable[P, R]], TaskFunction[P, R]]: ...
 
 
-def task(func: Callable[P, R] | None = None, /, *, name: str | None = None, **options: Unpack[TaskOptions]) -> Any:
-    """Make a function a task: `@task` or `@task(retries=3, ...)`. See TaskOptions."""
+def setup(func: Callable[P, R] | None = None, /, *, name: str | None = None, **options: Unpack[TaskOptions]) -> Any:
+    """Make a function a setup, which makes what other tasks need: `@setup` or `@setup(retries=3, ...)`."""
+    return _decorate(func, name, {**options, "setup": True})
+
+
+@overload
+def teardown(func: Callable[P, object], /) -> TaskFunction[P, Any]: ...
+
+
+@overload
+def teardown(
+    *, name: str | None = None, **options: Unpack[TaskOptions]
+) -> Callable[[Callable[P, object]], TaskFunction[P, Any]]: ...
+
+
+def teardown(func: Callable[P, R] | None = None, /, *, name: str | None = None, **options: Unpack[TaskOptions]) -> Any:
+    """Make a function a teardown, which clears away what its setups made: `@teardown` or
+    `@teardown(on_failure_fail_run=True)`. Its setups are the setups among its direct upstreams."""
+    return _decorate(func, name, {**options, "teardown": True})
+
+
+def _decorate(func: Callable[..., Any] | None, name: str | None, options: Mapping[str, Any]) -> Any:
     if func is not None:
-        return TaskFunction(func, NO_OPTIONS)
-    return lambda func: TaskFunction(func, options, name=name)
+        return with_options(func, name, options)
+    return lambda func: with_options(func, name, options)
 
 
 class WorkflowFunction(Generic[P]):
@@ -158,6 +198,8 @@ def workflow(
     name: str | None = None,
     build: Sequence[str] = (),
     timeout: Duration | None = None,
+    fail_fast: bool = False,
+    run_state: RunStateRule = "any",
     defaults: TaskOptions | None = None,
     tags: Sequence[str] = (),
     description: str | None = None,

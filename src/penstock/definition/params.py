@@ -48,7 +48,7 @@ def parameters_of(func: Callable[..., Any]) -> dict[str, Parameter]:
     """The parameters in a function's signature. OptionError for `*args` and `**kwargs`, which have no names to give."""
     import inspect
 
-    hints = _type_hints(func)
+    hints = type_hints(func)
     parameters = {}
     for parameter in inspect.signature(func).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
@@ -63,7 +63,7 @@ def parameters_of(func: Callable[..., Any]) -> dict[str, Parameter]:
     return parameters
 
 
-def _type_hints(func: Callable[..., Any]) -> dict[str, Any]:
+def type_hints(func: Callable[..., Any]) -> dict[str, Any]:
     """Annotations as objects. One that cannot be resolved is left out, and its parameter not checked."""
     try:
         return get_type_hints(func)

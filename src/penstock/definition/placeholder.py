@@ -7,7 +7,7 @@ teaches.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from penstock.errors import PlaceholderError
@@ -34,6 +34,19 @@ def task_of(output: Output) -> Task:
     return output._task
 
 
+class _NoFill:
+    """What `zip` is given where no fillvalue is."""
+
+    def __repr__(self) -> str:
+        return "nothing"
+
+    def __reduce__(self) -> str:
+        return "NO_FILL"  # itself again in another process
+
+
+NO_FILL = _NoFill()
+
+
 class Placeholder:
     """The base of what stands for a value. Not made by users."""
 
@@ -42,22 +55,23 @@ class Placeholder:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def _advice(self) -> str:
-        return "pass it to a task"
+    def _advice(self, instead: str = "") -> str:
+        return f"pass it to a task, or {instead}" if instead else "pass it to a task"
 
-    def _refuse(self, use: str) -> NoReturn:
+    def _refuse(self, use: str, instead: str = "") -> NoReturn:
+        advice = self._advice(instead)
         raise PlaceholderError(
-            f"'{self._name}' has no value while the graph is built, so {use}: {self._advice()}", where=caller()
+            f"'{self._name}' has no value while the graph is built, so {use}: {advice}", where=caller()
         )
 
     def __bool__(self) -> NoReturn:  # noqa: PLE0304
         self._refuse("it is neither true nor false")
 
     def __iter__(self) -> NoReturn:
-        self._refuse("it cannot be iterated")
+        self._refuse("it cannot be iterated", "map a task over it with .expand(...)")
 
     def __len__(self) -> NoReturn:  # noqa: PLE0303
-        self._refuse("it has no length")
+        self._refuse("it has no length", "map a task over it with .expand(...)")
 
     def __contains__(self, item: object) -> NoReturn:
         self._refuse("it cannot be searched")
@@ -105,8 +119,8 @@ class ParameterPlaceholder(Placeholder):
 
     __slots__ = ()
 
-    def _advice(self) -> str:
-        return "pass it to a task, or name it in @workflow(build=[...])"
+    def _advice(self, instead: str = "") -> str:
+        return f"pass it to a task, {instead}{', ' if instead else ''}or name it in @workflow(build=[...])"
 
     __lshift__ = __rlshift__ = __rshift__ = __rrshift__ = Placeholder._compute
 
@@ -114,7 +128,32 @@ class ParameterPlaceholder(Placeholder):
         return f"<parameter '{self._name}'>"
 
 
-class Output(Placeholder):
+class Items(Placeholder):
+    """The base of what may stand for many values, and can be mapped over: `f.expand(x=these)`. Not made by users."""
+
+    __slots__ = ()
+
+    def map(self, func: Callable[[Any], Any], /) -> Items:
+        """Each of them as `func` gives it back; where it raises Skip, the instance is skipped."""
+        from penstock.definition.items import MappedItems
+
+        return MappedItems(self, func)
+
+    def zip(self, *others: Any, fillvalue: Any = NO_FILL) -> Items:
+        """Tuples of the first of each, the second of each, and so on: as many as the shortest has, or with a
+        `fillvalue` the longest."""
+        from penstock.definition.items import ZippedItems
+
+        return ZippedItems((self, *others), fillvalue)
+
+    def concat(self, *others: Any) -> Items:
+        """These, and then those of the others."""
+        from penstock.definition.items import JoinedItems
+
+        return JoinedItems((self, *others))
+
+
+class Output(Items):
     """Stands for what a task returns. Passing it to another task makes an edge that carries the value."""
 
     __slots__ = ("_task",)
@@ -122,6 +161,24 @@ class Output(Placeholder):
     def __init__(self, task: Task) -> None:
         super().__init__(task.name)
         self._task = task
+
+    def as_setup(self) -> Output:
+        """Make the task a setup. The output itself."""
+        self._task.as_setup()
+        return self
+
+    def as_teardown(self, *, setups: Any = (), on_failure_fail_run: bool = False) -> Output:
+        """Make the task the teardown of `setups`, which become setups and come first. The output itself."""
+        self._task.as_teardown(setups=setups, on_failure_fail_run=on_failure_fail_run)
+        return self
+
+    def __enter__(self) -> Output:  # type: ignore[override]
+        """`with teardown():` the tasks made in this block run after its setups and before it."""
+        self._task.__enter__()
+        return self
+
+    def __exit__(self, *exc: object) -> None:  # type: ignore[override]
+        self._task.__exit__(*exc)
 
     def __repr__(self) -> str:
         return f"<output of '{self._name}'>"

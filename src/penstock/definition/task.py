@@ -3,75 +3,40 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import timedelta
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict, Union, Unpack
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Unpack
 
+from penstock.definition.expansion import NOTHING, Expansion
+from penstock.definition.options import NO_OPTIONS, Duration, TaskOptions
+from penstock.definition.order import Order, Step, chain, steps_in
 from penstock.definition.placeholder import Output, caller, task_of
+from penstock.definition.scope import Scope
 from penstock.errors import DefinitionError
-from penstock.policy import Callback
 
 if TYPE_CHECKING:
+    from penstock.definition.group import TaskGroup
     from penstock.definition.workflow import Workflow
 
-Duration: TypeAlias = Union[float, timedelta]  # noqa: UP007  (read at run time on 3.11 by editors' hints)
+__all__ = ["NO_OPTIONS", "Duration", "Order", "Task", "TaskOptions", "chain"]
 
 
-class TaskOptions(TypedDict, total=False):
-    """How the attempts of a task are made. What is left out comes from the workflow's `defaults`."""
-
-    retries: int
-    """How many times a failed attempt is followed by another. Default 0."""
-    retry_delay: Duration
-    """Pause before the first retry: seconds or timedelta. Default 0."""
-    retry_backoff: float
-    """Each further pause is this many times the one before. Default 1."""
-    max_retry_delay: Duration | None
-    """No pause is longer. Default: no bound."""
-    retry_jitter: float
-    """A pause is stretched by a factor between 1 and 1 + this, drawn anew for each attempt. Default 0."""
-    retry_on: type[BaseException] | tuple[type[BaseException], ...]
-    """Only these exceptions are retried. Default Exception."""
-    timeout: Duration | None
-    """How long one attempt may run. Default: no bound."""
-    share: bool
-    """Give the task's value to all its consumers as one object, whatever its type. Default False."""
-    at_most_once: bool
-    """Begin one attempt and no other by itself, even if it was lost or the run is resumed: only a rerun by hand tries
-    again. Not with retries. Default False."""
-    commit_first: bool
-    """Begin an attempt only when its start is on disk, so that a power cut cannot make it forgotten. Default False."""
-    on_success: Callback | None
-    """Called with a Notice when the task has succeeded."""
-    on_failure: Callback | None
-    """Called with a Notice when the task has failed for good."""
-    on_retry: Callback | None
-    """Called with a Notice when an attempt has failed and will be followed by another."""
-
-
-NO_OPTIONS: TaskOptions = {}
-
-Order: TypeAlias = Any
-"""A task, an output, a name, or a list of these: whatever can be put in order."""
-
-
-class Task:
+class Task(Step):
     """A step of a workflow.
 
     `func` is called with `args` and `kwargs`; a task or output among them, also inside lists, tuples and dictionaries,
-    stands for its value. `dependencies` are tasks, outputs or names that must succeed first; they pass nothing.
+    stands for its value. `dependencies` are tasks, task groups, outputs or names of tasks and groups that come first;
+    they pass nothing. `expand` makes it a mapped task, with an instance for each combination of what its arguments are
+    mapped over; `expand_kwargs` one with an instance for each dict of keyword arguments.
     """
 
     __slots__ = (
-        "_own_dependencies",
         "args",
-        "dependencies",
+        "expand",
         "file",
         "func",
+        "group",
         "kwargs",
         "line",
-        "name",
         "numbered",
         "options",
         "workflow",
@@ -81,10 +46,12 @@ class Task:
         self,
         name: str,
         func: Callable[..., Any],
-        dependencies: Sequence[Task | Output | str] | None = None,
+        dependencies: Sequence[Task | TaskGroup | Output | str] | None = None,
         *,
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
+        expand: Mapping[str, Any] | None = None,
+        expand_kwargs: Any = None,
         **options: Unpack[TaskOptions],
     ) -> None:
         frame = sys._getframe(1)
@@ -93,12 +60,16 @@ class Task:
         self.dependencies: Any = dependencies if dependencies is not None else []
         self.args = args
         self.kwargs = kwargs
+        self.expand: Expansion | None = None
+        if expand is not None or expand_kwargs is not None:
+            self.expand = Expansion(expand, NOTHING if expand_kwargs is None else expand_kwargs)
         self.options = options or NO_OPTIONS
         self.file = frame.f_code.co_filename
         self.line = frame.f_lineno
         self.numbered = False
         self._own_dependencies = False
         self.workflow: Workflow | None = None
+        self.group: TaskGroup | None = None
 
     @property
     def where(self) -> str:
@@ -110,80 +81,63 @@ class Task:
         """What stands for this task's value."""
         return Output(self)
 
-    def run_after(self, upstream: Task | Output | str) -> None:
-        """Make this task wait for another."""
-        if not self._own_dependencies:  # the list that was given may be another task's too
-            self.dependencies = _as_list(self.dependencies)
-            self._own_dependencies = True
-        self.dependencies.append(upstream)
+    def as_setup(self) -> Task:
+        """Make this task a setup: what others need is made by it. The task itself."""
+        self.options = {**self.options, "setup": True}
+        return self
+
+    def as_teardown(self, *, setups: Order = (), on_failure_fail_run: bool = False) -> Task:
+        """Make this task the teardown of `setups`, which become setups and come first. The task itself."""
+        self.options = {**self.options, "teardown": True}
+        if on_failure_fail_run:
+            self.options["on_failure_fail_run"] = True
+        for setup in steps_in(setups):
+            if not isinstance(setup, Task):
+                message = f"{setup!r} cannot be a setup: setups are tasks, outputs of tasks, or lists of them"
+                raise DefinitionError(message, where=caller())
+            self.run_after(setup.as_setup())
+        return self
 
     def upstream_names(self) -> list[str]:
         """Names of the tasks that this one waits for, as written: nothing is checked."""
         found: list[str] = []
         _collect_names(self.dependencies, found, texts=True)
         _collect_names([self.args, self.kwargs], found)
+        if self.expand is not None:
+            _collect_names([self.expand.sources, self.expand.whole], found)
         return list(dict.fromkeys(found))
+
+    def __enter__(self) -> Task:
+        """`with teardown:` the tasks made in this block run after its setups and before it."""
+        if self.options.get("teardown") is not True:
+            raise DefinitionError(
+                f"task '{self.name}' is no teardown, so no tasks can be made within it: "
+                "make it one with @teardown or .as_teardown(setups=...)",
+                where=caller(),
+            )
+        if self.workflow is None:
+            raise DefinitionError(f"teardown '{self.name}' is in no workflow yet: add it to one first", where=caller())
+        self.workflow.open_scope(Scope(self, self.workflow.group))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        assert self.workflow is not None
+        self.workflow.close_scope()
 
     def __repr__(self) -> str:
         return f"<Task '{self.name}'>"
-
-    def __rshift__(self, other: Order) -> Order:
-        """`a >> b`: b runs after a; either side may be a list."""
-        chain(self, other)
-        return other
-
-    def __lshift__(self, other: Order) -> Order:
-        """`a << b`: a runs after b."""
-        chain(other, self)
-        return other
-
-    def __rrshift__(self, other: Iterable[Order]) -> Task:
-        """`[a, b] >> c`."""
-        chain(other, self)
-        return self
-
-    def __rlshift__(self, other: Iterable[Order]) -> Task:
-        """`[a, b] << c`."""
-        chain(self, other)
-        return self
-
-
-def chain(*steps: Order) -> None:
-    """Put tasks in order: `chain(a, [b, c], d)` runs b and c after a, and d after both. No values are passed."""
-    groups = [_tasks(step) for step in steps]
-    for upstreams, downstreams in pairwise(groups):
-        for downstream in downstreams:
-            for upstream in upstreams:
-                downstream.run_after(upstream)
-
-
-def _tasks(step: Order) -> list[Task]:
-    if isinstance(step, Task):
-        return [step]
-    if isinstance(step, Output):
-        return [task_of(step)]
-    if isinstance(step, (list, tuple, set, frozenset)):
-        return [task for part in step for task in _tasks(part)]
-    raise DefinitionError(
-        f"{step!r} is not a task and cannot be put in order: use tasks, outputs of tasks, or lists of them",
-        where=caller(),
-    )
 
 
 def _collect_names(value: Any, found: list[str], *, texts: bool = False) -> None:
     if isinstance(value, Output):
         value = task_of(value)
-    if isinstance(value, Task):
+    if isinstance(value, Step):
         found.append(str(value.name))
     elif texts and isinstance(value, str):
         found.append(value)
     elif isinstance(value, (list, tuple)):
         for item in value:
             _collect_names(item, found, texts=texts)
-    elif isinstance(value, dict):
+    elif isinstance(value, Mapping):
         for item in value.values():
             _collect_names(item, found)
-
-
-def _as_list(dependencies: Any) -> list[Any]:
-    return [dependencies] if isinstance(dependencies, (str, Task, Output)) else list(dependencies)

@@ -8,10 +8,12 @@ from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any
 
 from penstock.definition.task import NO_OPTIONS, Duration, Task, TaskOptions
-from penstock.policy import Callback
+from penstock.policy import Callback, RunStateRule
 
 if TYPE_CHECKING:
+    from penstock.definition.group import TaskGroup
     from penstock.definition.params import Parameter
+    from penstock.definition.scope import Scope
 
 _building: ContextVar[Workflow | None] = ContextVar("penstock_building", default=None)
 
@@ -26,7 +28,8 @@ class Workflow:
 
     `with Workflow("name") as flow:` collects the calls of `@task` functions made inside it; `add_task` adds a Task.
     `defaults` are options for every task that does not set them itself; `timeout` bounds a whole run, in seconds or as
-    a timedelta; `tags` are for people to find it by; `on_success`, `on_failure` and `on_cancel` are called with a
+    a timedelta; `fail_fast` ends a run at the first failure; `run_state` says which failures fail it: any, or those of
+    its leaves; `tags` are for people to find it by; `on_success`, `on_failure` and `on_cancel` are called with a
     Notice when a run has ended so. Nothing is checked until the workflow is compiled.
     """
 
@@ -35,6 +38,8 @@ class Workflow:
         name: str,
         *,
         timeout: Duration | None = None,
+        fail_fast: bool = False,
+        run_state: RunStateRule = "any",
         defaults: TaskOptions | None = None,
         tags: Sequence[str] = (),
         description: str | None = None,
@@ -45,6 +50,8 @@ class Workflow:
         frame = sys._getframe(1)
         self.name = name
         self.timeout = timeout
+        self.fail_fast = fail_fast
+        self.run_state = run_state
         self.defaults: TaskOptions = defaults if defaults is not None else NO_OPTIONS
         self.tags = tuple(tags)
         self.description = description
@@ -53,10 +60,19 @@ class Workflow:
         self.on_cancel = on_cancel
         self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
         self.tasks: list[Task] = []
+        self.groups: list[TaskGroup] = []
+        """In the order of definition, each after the one around it."""
+        self.blocks: list[TaskGroup | Scope] = []
+        """These groups and the blocks of its teardowns, each after those around it."""
+        self.group: TaskGroup | None = None
+        """The group being filled."""
         self.parameters: dict[str, Parameter] = {}
         self.build_values: Mapping[str, Any] = {}
         self._names: set[Any] = set()
+        self._group_names: set[Any] = set()
         self._next_number: dict[str, int] = {}
+        self._next_group_number: dict[str, int] = {}
+        self._open_scopes: list[Scope] = []
         self._tokens: list[Token[Workflow | None]] = []
 
     def __enter__(self) -> Workflow:
@@ -70,20 +86,60 @@ class Workflow:
         """Add a task. Its name must be the only one of its kind by the time the workflow is compiled."""
         if isinstance(task, Task):
             task.workflow = self
+            if self.group is not None or self._open_scopes:
+                self._place(task)
             if isinstance(task.name, str):
                 self._names.add(task.name)
         self.tasks.append(task)
         return task
 
+    def _place(self, task: Task) -> None:
+        """Make a task one of the group that is being filled, and of the open blocks of teardowns."""
+        if self.group is not None and task.group is not self.group:
+            task.group = self.group
+            task.numbered = task.numbered or self.group.numbered
+            if isinstance(task.name, str) and task.name:
+                task.name = self.group.prefix + task.name
+        for scope in self._open_scopes:
+            scope.tasks.append(task)
+
+    def add_group(self, group: TaskGroup) -> None:
+        """Add a group of tasks, as TaskGroup itself does."""
+        self.groups.append(group)
+        self.blocks.append(group)
+        self._group_names.add(group.name)
+
     def number(self, name: str) -> str:
-        """The first free name among `name`, `name__1`, `name__2` ..."""
-        if name not in self._names:
+        """The first of `name`, `name__1`, `name__2` ... that is free for a task in the group that is being filled."""
+        return self._first_free(name, self._names, self._next_number)
+
+    def number_group(self, name: str) -> str:
+        """The first that is free for a group there, and for a task as well, which may be the one that expands it."""
+        free = self._first_free(name, self._group_names, self._next_group_number)
+        prefix = "" if self.group is None else self.group.prefix
+        while prefix + free in self._names:
+            self._group_names.add(prefix + free)
+            free = self._first_free(name, self._group_names, self._next_group_number)
+        return free
+
+    def _first_free(self, name: str, names: set[Any], numbers: dict[str, int]) -> str:
+        full = name if self.group is None else self.group.prefix + name
+        if full not in names:
             return name
-        number = self._next_number.get(name, 1)
-        while f"{name}__{number}" in self._names:
+        number = numbers.get(full, 1)
+        while f"{full}__{number}" in names:
             number += 1
-        self._next_number[name] = number + 1
+        numbers[full] = number + 1
         return f"{name}__{number}"
+
+    def open_scope(self, scope: Scope) -> None:
+        """From here on, tasks are made within the block of a teardown."""
+        self.blocks.append(scope)
+        self._open_scopes.append(scope)
+
+    def close_scope(self) -> None:
+        """Leave the innermost of these blocks."""
+        self._open_scopes.pop()
 
     def _repr_html_(self) -> str:
         """A table, for notebooks."""

@@ -1,28 +1,36 @@
-"""What a run knows of its tasks, in columns, and what it takes to set tasks going again."""
+"""What a run knows of its tasks, in columns.
+
+A task is known by its *slot*. The slot of a plain task is its row in the plan. A mapped task has its row's slot too,
+its *head*, which stands for the map as a whole; its instances get slots after the rows, once it is known how many there
+are. So a map of a million items is one row of the plan, and a few bytes an item here.
+"""
 
 from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable
+from typing import Any
 
 from penstock.engine.events import ErrorText, ValueRef
-from penstock.engine.states import ENDED, NEXT_STATE, Cause, TaskState
+from penstock.engine.states import NEXT_STATE, Cause, TaskState
 from penstock.errors import PenstockError
-from penstock.plan.graph import topological_order
 from penstock.plan.plan import Plan
+from penstock.policy import TaskPolicy
 
 # Plain numbers for the inner loop: an IntEnum member costs a lookup each time it is named.
-PENDING, READY, RUNNING, RETRYING = (
-    int(state) for state in (TaskState.PENDING, TaskState.READY, TaskState.RUNNING, TaskState.RETRYING)
+PENDING, READY, RUNNING, RETRYING, EXPANDED, SUCCESS, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED, REMOVED = map(
+    int, TaskState
 )
-SUCCESS, FAILED, UPSTREAM_FAILED, CANCELLED = (
-    int(state) for state in (TaskState.SUCCESS, TaskState.FAILED, TaskState.UPSTREAM_FAILED, TaskState.CANCELLED)
-)
-_ENDED = frozenset(map(int, ENDED))
-_UNSUCCESSFUL = (FAILED, UPSTREAM_FAILED, CANCELLED)
 
-_COLUMNS = ("states", "attempts", "started", "ended")
-_SPARSE = ("generations", "failures", "lost", "errors", "values", "retries_due")
+_INTS = ("attempts", "missing")
+_TIMES = ("started", "ended")
+_BYTES = ("states", "masks")
+KEPT = ("attempts", *_TIMES, "states")
+"""Columns that a task takes with it into another plan; what the others hold is counted anew."""
+SPARSE = ("generations", "failures", "lost", "errors", "values", "retries_due", "delays", "chosen", "skips", "marks")
+
+UNMAPPED = -1
+"""The index of what is no instance of a map."""
 
 
 class InvalidEvent(PenstockError):
@@ -34,26 +42,33 @@ class InvalidEvent(PenstockError):
 
 
 class Columns:
-    """The tasks of one run. A task is known by its number in the plan."""
+    """The tasks of one run, by their slots."""
 
     def __init__(self, plan: Plan) -> None:
-        self.retired: dict[str, tuple[int, int]] = {}
-        """Attempts and generation of tasks that had begun and that the plan has no more: their numbers go on from there
-        if a plan brings them back, since what began cannot be undone by taking it out of the plan for a while."""
+        self.retired: dict[tuple[str, int], tuple[int, int]] = {}
+        """Attempts and generation, by name and index, of what had begun and the plan has no more: the numbers go on
+        from there if a plan brings it back, since what began cannot be undone by taking it out for a while."""
         self._lay_out(plan)
 
     def _lay_out(self, plan: Plan) -> None:
         """Columns for the tasks of a plan, all of them pending."""
         size = len(plan)
         self.plan = plan
+        self.size = size
+        """How many rows there are: slots from here on are instances."""
         self.unfinished = size
+        """How many rows have not ended."""
         self.states = bytearray(size)
-        self.missing = array("l", map(len, plan.upstreams))
-        """How many upstreams of each task have not succeeded yet."""
-        self.attempts = array("l", bytes(size * array("l").itemsize))
+        self.missing = array("i", map(len, plan.upstreams))
+        """How many direct upstreams of each task have not ended."""
+        self.masks = bytearray(size)
+        """What the others came to, as a set of Outcomes."""
+        self.held = {task: len(plan.held_by(task)) for task in plan.held}
+        """How many of the tasks that hold one back for another reason than its rule have not ended."""
+        self.attempts = array("i", bytes(4 * size))
         """The number of each task's latest attempt in its generation; 0 before the first."""
-        self.started = array("d", bytes(size * 8))
-        self.ended = array("d", bytes(size * 8))
+        self.started = array("d", bytes(8 * size))
+        self.ended = array("d", bytes(8 * size))
         # Sparse: most tasks have none of these.
         self.generations: dict[int, int] = {}
         self.failures: dict[int, int] = {}
@@ -63,6 +78,64 @@ class Columns:
         self.errors: dict[int, ErrorText] = {}
         self.values: dict[int, ValueRef] = {}
         self.retries_due: dict[int, float] = {}
+        self.delays: dict[int, float] = {}
+        """The pause before its next attempt that a task's last error asked for."""
+        self.chosen: dict[int, tuple[int, ...]] = {}
+        """The rows that a branch or short circuit follows, where it does not follow all."""
+        self.skips: dict[int, str] = {}
+        """Why tasks skipped themselves."""
+        self.marks: dict[int, str] = {}
+        """Who said what became of tasks, in the place of running them, and why."""
+        self._lay_out_maps()
+
+    def _lay_out_maps(self) -> None:
+        self.rows = array("i")
+        """The row of each slot that is an instance."""
+        self.indexes = array("i")
+        self.instances: dict[int, array[int]] = {}
+        """The slots of each mapped row, by index: also of instances that have been removed."""
+        self.widths: dict[int, int] = {}
+        self.open: dict[int, int] = {}
+        """How many instances of each expanded row have not ended."""
+        self.seen: dict[int, int] = {}
+        """What those that have ended came to, as a set of Outcomes."""
+        self.map_names: dict[int, tuple[str, ...]] = {}
+
+    # --- Slots
+
+    def row(self, slot: int) -> int:
+        """The row of the plan that a slot belongs to."""
+        return slot if slot < self.size else self.rows[slot - self.size]
+
+    def index(self, slot: int) -> int:
+        """The map index of a slot; -1 if it is no instance."""
+        return UNMAPPED if slot < self.size else self.indexes[slot - self.size]
+
+    def slot(self, row: int, index: int = UNMAPPED) -> int:
+        """The slot of a row, or of one of its instances. LookupError if there is no such instance."""
+        if index == UNMAPPED:
+            return row
+        if not 0 <= index < self.widths.get(row, 0):
+            raise LookupError(f"task '{self.plan.names[row]}' has no instance {index}")
+        return self.instances[row][index]
+
+    def slots(self, row: int) -> Iterable[int]:
+        """The slots of the instances of a row; of one that is not mapped, or not expanded, its own."""
+        return self.instances[row][: self.widths[row]] if row in self.widths else (row,)
+
+    def name(self, slot: int) -> str:
+        """A task's name, and its index if it has one: "load", "load[3]"."""
+        if slot < self.size:
+            return self.plan.names[slot]
+        return f"{self.plan.names[self.rows[slot - self.size]]}[{self.indexes[slot - self.size]}]"
+
+    def policy(self, slot: int) -> TaskPolicy:
+        """How the task of a slot is treated."""
+        return self.plan.policies[self.row(slot)]
+
+    def is_head(self, slot: int) -> bool:
+        """Whether a slot stands for a map as a whole."""
+        return slot < self.size and slot in self.plan.mapped
 
     # --- What one may ask
 
@@ -76,19 +149,22 @@ class Columns:
 
     def is_spent(self, task: int) -> bool:
         """Whether a task that may begin one attempt has begun it: only a new generation lets it begin another."""
-        return self.attempts[task] > 0 and self.plan.policies[task].at_most_once
+        return self.attempts[task] > 0 and self.policy(task).at_most_once
 
     def done(self) -> list[int]:
-        """Tasks that succeeded."""
-        return self._those(SUCCESS)
+        """The rows that succeeded; of maps, those of which an instance did."""
+        return sorted({self.row(slot) for slot in self._those(SUCCESS)})
 
     def counts(self) -> dict[str, int]:
-        """How many tasks are in each state, leaving out states without tasks."""
-        return {state.label: count for state in TaskState if (count := self.states.count(state))}
+        """How many tasks are in each state, leaving out states without tasks. A map counts as its instances."""
+        expanded = [self.states[head] for head in self.widths]
+        expanded += [SUCCESS for row in self.plan.expanded_by if self.states[row] == SUCCESS]
+        counts = ((state, self.states.count(state) - expanded.count(state)) for state in TaskState)
+        return {state.label: count for state, count in counts if count}
 
     def story(self, task: int) -> str:
         """What is known of a task, in a line."""
-        parts = [f"task '{self.plan.names[task]}' is {self.task_state(task).label}"]
+        parts = [f"task '{self.name(task)}' is {self.task_state(task).label}"]
         parts.append(f"attempt {self.attempts[task]}")
         if task in self.generations:
             parts.append(f"generation {self.generations[task]}")
@@ -101,12 +177,12 @@ class Columns:
         return ", ".join(parts)
 
     def _those(self, *wanted: int) -> list[int]:
-        """The tasks in these states."""
+        """The slots in these states."""
         if not any(map(self.states.count, wanted)):  # found at the speed of C, and often so
             return []
         return [task for task, state in enumerate(self.states) if state in wanted]
 
-    # --- Moving
+    # --- Changing
 
     def _move(self, task: int, cause: Cause) -> None:
         state = NEXT_STATE[self.states[task]][cause]
@@ -114,102 +190,68 @@ class Columns:
             raise InvalidEvent(f"a {self.task_state(task).label} task cannot move by {cause.name}", self.story(task))
         self.states[task] = state
 
-    def _mark_ended(self, tasks: Iterable[int], at: float) -> None:
-        for task in tasks:
-            self.ended[task] = at
-            self.unfinished -= 1
-
-    def _block_downstreams(self, failed: Iterable[int]) -> list[int]:
-        """What has not run and waits for the failed tasks cannot run any more, nor can what waits for that."""
-        blocked = self._below(failed, PENDING)
-        for task in blocked:
-            self._move(task, Cause.UPSTREAM_FAILED)
-        return blocked
-
-    def _below(self, tasks: Iterable[int], *states: int) -> list[int]:
-        """The tasks below these, as far as they themselves and all in between are in such a state."""
-        found: set[int] = set()
-        frontier = [*tasks]
-        for task in frontier:
-            for downstream in self.plan.downstreams[task]:
-                if downstream not in found and self.states[downstream] in states:
-                    found.add(downstream)
-                    frontier.append(downstream)
-        return sorted(found)
-
-    # --- Setting tasks going again
-
-    def _unsuccessful(self) -> list[int]:
-        """Tasks that ended without success and may be tried again: not those that are spent, nor what these hold up."""
-        unsuccessful = self._those(*_UNSUCCESSFUL)
-        spent = [task for task in unsuccessful if self.is_spent(task)]
-        left = {*spent, *self._below(spent, *_UNSUCCESSFUL)}
-        return [task for task in unsuccessful if task not in left]
-
-    def _reset(self, tasks: Iterable[int]) -> None:
-        """Make tasks pending, without a value and with a fresh budget of retries."""
-        for task in tasks:
-            if self.states[task] != PENDING:
-                self._move(task, Cause.RESET)
-            self.values.pop(task, None)
-            self.failures.pop(task, None)
-            self.lost.pop(task, None)
-            self.retries_due.pop(task, None)
-
-    def _recount(self, at: float) -> None:
-        """Bring all else in line after a reset: what cannot run, what must be made again, and the counts."""
-        self._block_again(at)
-        if dead := self._dead_inputs():
-            self._reset(dead)
-            self._block_again(at)
-        for task, upstreams in enumerate(self.plan.upstreams):
-            self.missing[task] = sum(self.states[upstream] != SUCCESS for upstream in upstreams)
-        for task in self._those(READY, RETRYING):
-            if self.missing[task]:
-                self._move(task, Cause.RESET)
-                self.retries_due.pop(task, None)
-        self.unfinished = sum(state not in _ENDED for state in self.states)
-
-    def _block_again(self, at: float) -> None:
-        for task in self._block_downstreams(self._those(*_UNSUCCESSFUL)):
-            self.ended[task] = at
-
-    def _dead_inputs(self) -> list[int]:
-        """Succeeded tasks whose value died with its process and is wanted by a task that will run."""
-        volatile = {task for task, value in self.values.items() if value.codec == "volatile"}
-        if not volatile:
-            return []
-        dead = []
-        will_run = {task for task, state in enumerate(self.states) if state not in _ENDED}
-        for task in reversed(topological_order(self.plan.upstreams)):
-            if task not in volatile or self.states[task] != SUCCESS or self.is_spent(task):
-                continue  # for what is spent, the consumer will say that its value is gone
-            if any(
-                consumer in will_run and task in self.plan.inputs[consumer] for consumer in self.plan.downstreams[task]
-            ):
-                dead.append(task)
-                will_run.add(task)
-        return dead
+    def _make_slots(self, row: int, width: int) -> None:
+        """See that a row has at least as many instances: those that it had before keep their slots."""
+        before = self.instances.setdefault(row, array("i"))
+        more = range(len(before), width)
+        first = len(self.states)
+        before.extend(range(first, first + len(more)))
+        self.rows.extend([row] * len(more))
+        self.indexes.extend(more)
+        for name in _BYTES:
+            getattr(self, name).extend(bytes(len(more)))
+        for name in _INTS:
+            getattr(self, name).frombytes(bytes(4 * len(more)))
+        for name in _TIMES:
+            getattr(self, name).frombytes(bytes(8 * len(more)))
+        for index in more if self.retired else ():
+            self._bring_back(before[index], (self.plan.names[row], index))
 
     def _follow(self, plan: Plan) -> None:
-        """Lay out the columns for another plan, and carry every task that is in both over by its name."""
-        old_plan, old = self.plan, {name: self.__dict__[name] for name in _COLUMNS + _SPARSE}
-        begun = {name: (self.attempts[task], self.generation(task)) for name, task in old_plan.numbers.items()}
+        """Lay out the columns for another plan, and carry every task that is in both over by its name and index."""
+        old_plan, columns = self.plan, {name: self.__dict__[name] for name in KEPT + SPARSE}
+        old_slots = {(self.plan.names[self.row(slot)], self.index(slot)): slot for slot in range(len(self.states))}
+        begun = {key: (self.attempts[slot], self.generation(slot)) for key, slot in old_slots.items()}
+        widths = {old_plan.names[row]: width for row, width in self.widths.items()}
+        names = {old_plan.names[row]: texts for row, texts in self.map_names.items()}
+        chosen = {slot: [old_plan.names[row] for row in rows] for slot, rows in self.chosen.items()}
         self._lay_out(plan)
-        for task, name in enumerate(plan.names):
-            before = old_plan.numbers.get(name)
-            if before is None:
-                self._bring_back(task, name)
-                continue
-            for column in _COLUMNS:
-                getattr(self, column)[task] = old[column][before]
-            for column in _SPARSE:
-                if before in old[column]:
-                    getattr(self, column)[task] = old[column][before]
-        self.retired |= {name: last for name, last in begun.items() if name not in plan.numbers and any(last)}
+        for row, name in enumerate(plan.names):
+            if row in plan.mapped and name in widths:
+                self._make_slots(row, widths[name])
+                self.widths[row] = widths[name]
+                self.map_names[row] = names.get(name, ())
+        here = set()
+        for slot in range(len(self.states)):
+            key = plan.names[self.row(slot)], self.index(slot)
+            here.add(key)
+            if key in old_slots and (slot >= self.size or self._is_alike(slot, old_plan, old_slots[key])):
+                self._carry(slot, old_slots[key], columns)
+            else:
+                self._bring_back(slot, key)
+        self.chosen = {
+            slot: tuple(sorted(plan.numbers[name] for name in chosen[old] if name in plan.numbers))
+            for slot, old in (
+                (slot, old_slots.get((plan.names[self.row(slot)], self.index(slot)))) for slot in self.chosen
+            )
+            if old is not None
+        }
+        self.retired |= {key: last for key, last in begun.items() if key not in here and any(last)}
 
-    def _bring_back(self, task: int, name: str) -> None:
-        attempts, generation = self.retired.pop(name, (0, 0))
-        self.attempts[task] = attempts
+    def _is_alike(self, row: int, old_plan: Plan, old: int) -> bool:
+        """Whether a task is mapped in both plans, or in neither: what it was cannot else be taken over."""
+        before = old in old_plan.mapped, old_plan.maps.get(old) == "group"
+        return before == (row in self.plan.mapped, self.plan.maps.get(row) == "group")
+
+    def _carry(self, slot: int, old: int, columns: dict[str, Any]) -> None:
+        for name in KEPT:
+            getattr(self, name)[slot] = columns[name][old]
+        for name in SPARSE:
+            if old in columns[name]:
+                getattr(self, name)[slot] = columns[name][old]
+
+    def _bring_back(self, slot: int, key: tuple[str, int]) -> None:
+        attempts, generation = self.retired.pop(key, (0, 0))
+        self.attempts[slot] = attempts
         if generation:
-            self.generations[task] = generation
+            self.generations[slot] = generation

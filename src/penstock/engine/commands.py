@@ -33,6 +33,22 @@ class SetTimer:
 
 
 @dataclass(slots=True)
+class ExpandMaps:
+    """Find out how many instances these tasks have, and report MapExpanded or ExpansionFailed of each."""
+
+    tasks: Sequence[int]
+
+
+@dataclass(slots=True)
+class SetGroupTimer:
+    """Report GroupRetryDue for the group at `due`, in seconds since 1970."""
+
+    group: int
+    index: int
+    due: float
+
+
+@dataclass(slots=True)
 class CancelAttempts:
     """Ask the running attempts of these tasks to end."""
 
@@ -65,4 +81,14 @@ class SendNotices:
     notices: Sequence[Notice]
 
 
-Command: TypeAlias = DispatchTasks | WithdrawTasks | SetTimer | CancelAttempts | TasksSettled | EndRun | SendNotices
+Command: TypeAlias = (
+    DispatchTasks
+    | ExpandMaps
+    | WithdrawTasks
+    | SetTimer
+    | SetGroupTimer
+    | CancelAttempts
+    | TasksSettled
+    | EndRun
+    | SendNotices
+)

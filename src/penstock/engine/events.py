@@ -4,7 +4,8 @@ An event is a fact with a time. A run is the fold of its events over its plan: t
 that takes a run over hands them to a new engine in the same order. Events are never changed once made; they are plain
 slotted dataclasses, since frozen ones cost three times as much to make.
 
-`task` is the task's number in the plan, `attempt` counts from 1 within one generation, and `at` is seconds since 1970.
+`task` is a slot: the task's number in the plan, or beyond these the number of an instance of a mapped task, as
+MapExpanded makes them. `attempt` counts from 1 within one generation, and `at` is seconds since 1970.
 """
 
 from __future__ import annotations
@@ -54,6 +55,19 @@ class AttemptSucceeded:
     attempt: int
     at: float
     value: ValueRef | None = None
+    chosen: tuple[int, ...] | None = None
+    """Of a branch or a short circuit: which of its direct downstreams are followed, as rows of the plan; None for all
+    of them."""
+
+
+@dataclass(slots=True)
+class AttemptSkipped:
+    """A body said that there was nothing to do."""
+
+    task: int
+    attempt: int
+    at: float
+    reason: str
 
 
 @dataclass(slots=True)
@@ -65,6 +79,8 @@ class AttemptFailed:
     at: float
     error: ErrorText
     retryable: bool = True
+    delay: float | None = None
+    """Seconds till the next attempt, where the error asks for another pause than the usual one."""
 
 
 @dataclass(slots=True)
@@ -95,8 +111,38 @@ class RetryDue:
 
 
 @dataclass(slots=True)
+class MapExpanded:
+    """It is known how many instances a mapped task has, or the tasks of a mapped group: then `task` is the row that
+    expands the group. Their slots are made now, of each row together, in the order of the rows."""
+
+    task: int
+    at: float
+    width: int
+    names: tuple[str, ...] = ()
+    """What users want to call the instances."""
+
+
+@dataclass(slots=True)
+class ExpansionFailed:
+    """What a task is mapped over cannot be iterated, or could not be had."""
+
+    task: int
+    at: float
+    error: ErrorText
+
+
+@dataclass(slots=True)
+class GroupRetryDue:
+    """The pause before the next round of a group is over. `index` is -1 if the group is not mapped."""
+
+    group: int
+    index: int
+    at: float
+
+
+@dataclass(slots=True)
 class CancelRequested:
-    """Somebody wants the run to end."""
+    """Somebody wants the run to end. Teardowns still run; who asks again does not want these either."""
 
     at: float
     by: str
@@ -146,6 +192,18 @@ class TasksRerun:
 
 
 @dataclass(slots=True)
+class TasksMarked:
+    """Somebody says what these tasks are to be taken for: "success", "failed" or "skipped". It is a new generation of
+    each, without an attempt."""
+
+    at: float
+    tasks: tuple[int, ...]
+    state: str
+    by: str
+    note: str = ""
+
+
+@dataclass(slots=True)
 class PlanAdopted:
     """From here on the run follows another plan; numbers in later events are that plan's.
 
@@ -190,15 +248,20 @@ Event: TypeAlias = (
     RunStarted
     | AttemptStarted
     | AttemptSucceeded
+    | AttemptSkipped
     | AttemptFailed
     | AttemptLost
     | AttemptCancelled
     | RetryDue
+    | MapExpanded
+    | ExpansionFailed
+    | GroupRetryDue
     | CancelRequested
     | RunTimedOut
     | DriverStopped
     | RunResumed
     | TasksRerun
+    | TasksMarked
     | PlanAdopted
     | NotifiersSet
     | NoticeDelivered

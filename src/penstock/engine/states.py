@@ -22,11 +22,17 @@ class TaskState(IntEnum):
     """An attempt is under way."""
     RETRYING = 3
     """An attempt failed; the next one waits for its time."""
-    SUCCESS = 4
-    FAILED = 5
-    UPSTREAM_FAILED = 6
+    EXPANDED = 4
+    """A mapped task whose instances go on."""
+    SUCCESS = 5
+    FAILED = 6
+    SKIPPED = 7
+    """Did not run, or said itself that there was nothing to do."""
+    UPSTREAM_FAILED = 8
     """Did not run, since something it depends on failed."""
-    CANCELLED = 7
+    CANCELLED = 9
+    REMOVED = 10
+    """An instance of a map that has become narrower since."""
 
     @property
     def label(self) -> str:
@@ -37,19 +43,29 @@ class TaskState(IntEnum):
 class Cause(IntEnum):
     """Why a task moves."""
 
-    UPSTREAMS_SUCCEEDED = 0
+    ALLOWED = 0
+    """Its rule lets it run."""
     UPSTREAM_FAILED = 1
-    STARTED = 2
-    SUCCEEDED = 3
-    FAILED = 4
-    FAILED_WITH_RETRY = 5
-    RETRY_DUE = 6
-    LOST = 7
-    STOPPED = 8
+    SKIPPED = 2
+    STARTED = 3
+    SUCCEEDED = 4
+    FAILED = 5
+    FAILED_WITH_RETRY = 6
+    RETRY_DUE = 7
+    LOST = 8
+    STOPPED = 9
     """The driver ended before the attempt did."""
-    CANCELLED = 9
-    RESET = 10
+    CANCELLED = 10
+    RESET = 11
     """Somebody wants the task to run (again): by resume or rerun."""
+    EXPANDED = 12
+    """It is known how many instances a mapped task has."""
+    REMOVED = 13
+    """A map has become narrower."""
+    MARKED_SUCCESS = 14
+    """Somebody says what is to be taken for the outcome."""
+    MARKED_FAILED = 15
+    MARKED_SKIPPED = 16
 
 
 class RunState(StrEnum):
@@ -65,14 +81,20 @@ class RunState(StrEnum):
 _S, _C = TaskState, Cause
 
 TRANSITIONS: dict[tuple[TaskState, Cause], TaskState] = {
-    (_S.PENDING, _C.UPSTREAMS_SUCCEEDED): _S.READY,
+    (_S.PENDING, _C.ALLOWED): _S.READY,
     (_S.PENDING, _C.UPSTREAM_FAILED): _S.UPSTREAM_FAILED,
+    (_S.PENDING, _C.SKIPPED): _S.SKIPPED,
     (_S.PENDING, _C.CANCELLED): _S.CANCELLED,
+    (_S.PENDING, _C.EXPANDED): _S.EXPANDED,
     (_S.READY, _C.STARTED): _S.RUNNING,
+    (_S.READY, _C.EXPANDED): _S.EXPANDED,
+    (_S.READY, _C.SKIPPED): _S.SKIPPED,
+    (_S.READY, _C.FAILED): _S.FAILED,
     (_S.READY, _C.CANCELLED): _S.CANCELLED,
     (_S.READY, _C.RESET): _S.PENDING,
     (_S.RUNNING, _C.SUCCEEDED): _S.SUCCESS,
     (_S.RUNNING, _C.FAILED): _S.FAILED,
+    (_S.RUNNING, _C.SKIPPED): _S.SKIPPED,
     (_S.RUNNING, _C.FAILED_WITH_RETRY): _S.RETRYING,
     (_S.RUNNING, _C.LOST): _S.READY,
     (_S.RUNNING, _C.STOPPED): _S.READY,
@@ -80,14 +102,32 @@ TRANSITIONS: dict[tuple[TaskState, Cause], TaskState] = {
     (_S.RETRYING, _C.RETRY_DUE): _S.READY,
     (_S.RETRYING, _C.CANCELLED): _S.CANCELLED,
     (_S.RETRYING, _C.RESET): _S.PENDING,
-    (_S.SUCCESS, _C.RESET): _S.PENDING,
-    (_S.FAILED, _C.RESET): _S.PENDING,
-    (_S.UPSTREAM_FAILED, _C.RESET): _S.PENDING,
-    (_S.CANCELLED, _C.RESET): _S.PENDING,
+    (_S.EXPANDED, _C.SUCCEEDED): _S.SUCCESS,
+    (_S.EXPANDED, _C.FAILED): _S.FAILED,
+    (_S.EXPANDED, _C.SKIPPED): _S.SKIPPED,
+    (_S.EXPANDED, _C.UPSTREAM_FAILED): _S.UPSTREAM_FAILED,
+    (_S.EXPANDED, _C.CANCELLED): _S.CANCELLED,
+    (_S.EXPANDED, _C.RESET): _S.PENDING,
+    **{
+        (state, cause): moved
+        for state in (_S.PENDING, _S.READY, _S.RETRYING)
+        for cause, moved in (
+            (_C.MARKED_SUCCESS, _S.SUCCESS),
+            (_C.MARKED_FAILED, _S.FAILED),
+            (_C.MARKED_SKIPPED, _S.SKIPPED),
+            (_C.REMOVED, _S.REMOVED),
+        )
+    },
+    **{
+        (state, cause): moved
+        for state in (_S.SUCCESS, _S.FAILED, _S.SKIPPED, _S.UPSTREAM_FAILED, _S.CANCELLED)
+        for cause, moved in ((_C.RESET, _S.PENDING), (_C.REMOVED, _S.REMOVED))
+    },
+    (_S.REMOVED, _C.RESET): _S.PENDING,
 }
 
-ENDED = frozenset({TaskState.SUCCESS, TaskState.FAILED, TaskState.UPSTREAM_FAILED, TaskState.CANCELLED})
-"""States that nothing but a reset leaves."""
+ENDED = frozenset(state for state in TaskState if state >= TaskState.SUCCESS)
+"""States that nothing but a reset leaves, or a map that becomes narrower."""
 
 # The same table for the engine's inner loop: NEXT_STATE[state][cause], -1 where there is no row.
 NEXT_STATE = tuple(tuple(int(TRANSITIONS.get((state, cause), -1)) for cause in Cause) for state in TaskState)

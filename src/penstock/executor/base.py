@@ -12,7 +12,7 @@ from enum import Enum
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptLost, AttemptSucceeded
+from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptLost, AttemptSkipped, AttemptSucceeded
 
 if TYPE_CHECKING:
     from penstock.executor.capture import AttemptOutput
@@ -30,7 +30,7 @@ class StoreFailed:
     message: str
 
 
-Outcome: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptCancelled | StoreFailed
+Outcome: TypeAlias = AttemptSucceeded | AttemptSkipped | AttemptFailed | AttemptLost | AttemptCancelled | StoreFailed
 
 
 class Ending(Enum):
@@ -115,6 +115,9 @@ class AttemptSource(Protocol):
 
     def settle(self, attempt: Attempt, outcome: Outcome) -> Attempt | None:
         """Report how an attempt ended, and take the next one."""
+
+    def fill(self) -> None:
+        """A worker has gone that was not needed, or was given up: see that somebody comes for what is ready."""
 
 
 class Executor(Protocol):

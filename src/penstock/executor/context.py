@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.clock import SYSTEM, Clock
+from penstock.definition.options import options_of
 from penstock.definition.task import Task
-from penstock.executor.values import parameter
+from penstock.executor.arguments import Arguments
+from penstock.executor.handling import PLAIN, Handling
 from penstock.logs.base import Stream
+from penstock.plan.choices import choices
 from penstock.plan.plan import Plan
-from penstock.plan.wiring import fill_in
 
 if TYPE_CHECKING:
     from penstock.engine.events import ValueRef
+    from penstock.engine.run import RunEngine
     from penstock.executor.base import Attempt
     from penstock.executor.values import RunValues
     from penstock.results.base import ResultStore
@@ -58,8 +61,8 @@ class AttemptContext(Protocol):
     def keep(self, task: int, value: Any) -> ValueRef | None:
         """Store what the body returned."""
 
-    def retry_on(self, task: int) -> Any:
-        """The exceptions after which the task is tried again."""
+    def handling(self, task: int) -> Handling:
+        """How it is taken what the body does."""
 
     def commit_start(self, attempt: Attempt) -> None:
         """Return when the start of this attempt is safe: on disk, where the store has one. StoreError if it cannot be
@@ -71,6 +74,7 @@ class RunContext:
     """A run, as its attempts see it in the process that drives it."""
 
     run_id: str
+    engine: RunEngine
     plan: Plan
     tasks: tuple[Task, ...]
     """The task behind each row of the plan."""
@@ -83,6 +87,12 @@ class RunContext:
     commit: Callable[[Attempt], None] = lambda attempt: None
     """Makes the start of an attempt safe, for the driver that knows how."""
     clock: Clock = SYSTEM
+    handlings: dict[int, Handling] = field(default_factory=dict)
+    """By row, as they are first asked for."""
+    filling: Arguments = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.filling = Arguments(self.plan, self.tasks, self.engine, self.values, self.params)
 
     @property
     def workflow(self) -> str:
@@ -90,50 +100,34 @@ class RunContext:
         return self.plan.workflow
 
     def name(self, task: int) -> str:
-        """The task's name."""
-        return self.plan.names[task]
+        """The task's name, and its index if it has one."""
+        return self.engine.name(task)
 
     def function(self, task: int) -> Callable[..., Any]:
         """The task's body."""
-        return self.tasks[task].func
+        return self.tasks[self.engine.row(task)].func
 
     def arguments(self, task: int) -> tuple[Any, Any]:
         """Positional and keyword arguments, with values in the place of outputs and parameters."""
-
-        def load(upstream: str) -> Any:
-            return self.values.take(self.plan.numbers[upstream])
-
-        made = self.tasks[task]
-        return fill_arguments(made.args, made.kwargs, load, self.params)
+        return self.filling.of(task)
 
     def keep(self, task: int, value: Any) -> ValueRef | None:
         """Store what a task returned."""
         return self.values.keep(task, value)
 
-    def retry_on(self, task: int) -> Any:
-        """The exceptions after which a task is tried again."""
-        return self.tasks[task].options.get("retry_on", self.defaults.get("retry_on", Exception))
+    def handling(self, task: int) -> Handling:
+        """How it is taken what a task's body does. Tasks that are handled alike have the very same object."""
+        row = self.engine.row(task)
+        options = options_of(self.tasks[row], self.defaults)
+        if not options:
+            return PLAIN
+        if row not in self.handlings:
+            decides = self.plan.policies[row].decides
+            names = choices(self.plan, row) if decides == "branch" else None
+            made = Handling.of(options, decides, names)
+            self.handlings[row] = PLAIN if made == PLAIN else made
+        return self.handlings[row]
 
     def commit_start(self, attempt: Attempt) -> None:
         """Return when the start of this attempt is safe."""
         self.commit(attempt)
-
-
-def fill_arguments(
-    args: Any, kwargs: Any, load: Callable[[str], Any], params: Mapping[str, Any]
-) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """A task's arguments with values in the place of what stands for them; `load` gets a task's value by its name."""
-    if not args and not kwargs:
-        return (), {}
-    loaded: dict[str, Any] = {}  # a value that occurs twice among the arguments is one object
-
-    def task_value(upstream: Task) -> Any:
-        if upstream.name not in loaded:
-            loaded[upstream.name] = load(upstream.name)
-        return loaded[upstream.name]
-
-    def parameter_value(name: str) -> Any:
-        return parameter(params, name)
-
-    filled = tuple(fill_in(argument, task_value, parameter_value) for argument in args)
-    return filled, {name: fill_in(item, task_value, parameter_value) for name, item in (kwargs or {}).items()}

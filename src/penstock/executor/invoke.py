@@ -8,17 +8,11 @@ from inspect import iscoroutine
 from threading import get_ident
 from typing import Any, TypeVar
 
-from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptSucceeded, ErrorText
-from penstock.errors import (
-    CannotTravel,
-    PenstockError,
-    StoreError,
-    TaskCancelled,
-    TaskTimeout,
-    ValueUnavailable,
-)
+from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptSkipped, AttemptSucceeded, ErrorText
+from penstock.errors import PenstockError, Skip, StoreError, TaskCancelled, TaskTimeout
 from penstock.executor.base import Attempt, Ending, Outcome, StoreFailed
-from penstock.executor.current import running
+from penstock.executor.current import Current, running
+from penstock.executor.handling import PLAIN
 from penstock.store.base import RETRY_FOR
 
 T = TypeVar("T")
@@ -34,14 +28,17 @@ def invoke(attempt: Attempt) -> Outcome:
     try:
         if attempt.ending is not None:
             raise TaskCancelled("asked to end before it began")
-        args, kwargs = _insist(attempt, attempt.context.arguments, attempt.task)
+        context = attempt.context
+        args, kwargs = _insist(attempt, context.arguments, attempt.task)
+        handling = context.handling(attempt.task)
+        if handling is not PLAIN:
+            handling.check(Current(attempt))
         value = _call(attempt, args, kwargs)
         if attempt.ending is not None and (attempt.ending is Ending.TIMEOUT or attempt.heeded):
             raise TaskCancelled("the body returned after it was asked to end")
-        if value is not None:
-            ref = _insist(attempt, attempt.context.keep, attempt.task, value)
-            return AttemptSucceeded(attempt.task, attempt.number, attempt.context.clock.time(), ref)
-        return AttemptSucceeded(attempt.task, attempt.number, attempt.context.clock.time())
+        chosen = handling.chosen(value) if handling is not PLAIN else None
+        ref = _insist(attempt, context.keep, attempt.task, value) if value is not None else None
+        return AttemptSucceeded(attempt.task, attempt.number, context.clock.time(), ref, chosen)
     except _GivenUp as error:
         return StoreFailed(attempt.task, attempt.number, attempt.context.clock.time(), str(error))
     except BaseException as error:  # a worker outlives whatever a body raises, SystemExit included
@@ -158,9 +155,11 @@ def outcome_of(attempt: Attempt, error: BaseException) -> Outcome:
     if attempt.ending is Ending.TIMEOUT and not isinstance(error, TaskTimeout):
         late = TaskTimeout(f"ran longer than its timeout of {attempt.timeout:g} s")
         error = late.with_traceback(error.__traceback__)  # it shows where the body was
-    hopeless = isinstance(error, (ValueUnavailable, CannotTravel))
-    retryable = not hopeless and isinstance(error, attempt.context.retry_on(attempt.task))
-    return AttemptFailed(attempt.task, attempt.number, attempt.context.clock.time(), error_text(error), retryable)
+    at = attempt.context.clock.time()
+    if isinstance(error, Skip):
+        return AttemptSkipped(attempt.task, attempt.number, at, _message(error))
+    retryable, delay = attempt.context.handling(attempt.task).after(error)
+    return AttemptFailed(attempt.task, attempt.number, at, error_text(error), retryable, delay)
 
 
 def error_text(error: BaseException) -> ErrorText:
@@ -176,12 +175,16 @@ def error_text(error: BaseException) -> ErrorText:
     )
     if isinstance(error, PenstockError):
         name = kind.__name__
-    try:
-        message = str(error)
-    except BaseException as broken:  # the text of an error is the user's code too
-        message = f"(its message cannot be read: {type(broken).__name__})"
+    message = _message(error)
     try:
         text = "".join(traceback.format_exception(kind, error, frames))
     except BaseException:
         text = f"{name}: {message}\n"
     return ErrorText(name, message, text)
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except BaseException as broken:  # the text of an error is the user's code too
+        return f"(its message cannot be read: {type(broken).__name__})"

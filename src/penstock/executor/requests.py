@@ -8,11 +8,13 @@ from threading import Lock
 from typing import Any
 
 from penstock.code.travel import dumps
-from penstock.engine.events import ValueRef
 from penstock.errors import CannotTravel
 from penstock.executor.base import Attempt
 from penstock.executor.context import RunContext
+from penstock.executor.sent import SentValue
+from penstock.executor.values import GAP
 from penstock.plan.naming import LOADED_FROM
+from penstock.plan.wiring import Wiring
 
 ADVICE = "make it inside the function, or use executor='threads'"
 
@@ -62,34 +64,37 @@ class Requests:
             attempt.name,
             function,
             None if function in known else pickled,
-            self._arguments(attempt),
-            {context.name(upstream): _plain(context.values.ref(upstream)) for upstream in context.plan.inputs[task]},
-            context.plan.consumers[task] > 0,
+            *self._arguments(attempt),
+            context.plan.consumers[context.engine.row(task)] > 0,
         )
 
     def _function(self, attempt: Attempt) -> tuple[int, bytes, bytes]:
-        """A number for the attempt's function, the function, and the exceptions after which it is tried again."""
-        func, retry_on = self._context.function(attempt.task), self._context.retry_on(attempt.task)
+        """A number for the attempt's function, the function, and how it is handled."""
+        func, handling = self._context.function(attempt.task), self._context.handling(attempt.task)
         with self._lock:
-            found = self._functions.get((id(func), id(retry_on)))
+            found = self._functions.get((id(func), id(handling)))
             if found is None:
                 try:
-                    found = len(self._functions), dumps(func), dumps(retry_on)
+                    found = len(self._functions), dumps(func), dumps(handling)
                 except CannotTravel as error:
                     raise CannotTravel(
                         f"the function of task '{attempt.name}' cannot be sent to a worker process: {error}; {ADVICE}"
                     ) from error
-                self._functions[id(func), id(retry_on)] = found
+                self._functions[id(func), id(handling)] = found
             return found
 
-    def _arguments(self, attempt: Attempt) -> bytes | None:
-        """The arguments as they were given, with placeholders for values."""
-        task = self._context.tasks[attempt.task]
-        if not task.args and not task.kwargs:
-            return None
-        args, kwargs = tuple(task.args), dict(task.kwargs or {})
+    def _arguments(self, attempt: Attempt) -> tuple[bytes | None, dict[str, Any]]:
+        """The arguments as they were given, with placeholders for values, and where the values are."""
+        context = self._context
+        args, kwargs = context.filling.written(attempt.task)
+        if not args and not kwargs:
+            return None, {}
+        wiring = Wiring()
+        wiring.text(args, kwargs)
+        plan = context.plan
+        refs = {task.name: _plain(context.values.refs(plan.numbers[task.name], attempt.task)) for task in wiring.tasks}
         try:
-            return dumps((args, kwargs))
+            return dumps((args, kwargs)), refs
         except CannotTravel as error:
             named = {str(place): value for place, value in enumerate(args, 1)} | kwargs
             name, cause = _culprit(named) or ("", error)
@@ -107,5 +112,10 @@ def _culprit(named: Mapping[str, Any]) -> tuple[str, CannotTravel] | None:
     return None
 
 
-def _plain(ref: ValueRef | None) -> tuple[Any, ...] | None:
+def _plain(ref: Any) -> SentValue:
+    """References as plain tuples, which pass between processes without their classes."""
+    if ref is GAP:
+        return ()
+    if type(ref) is list:
+        return [None if one is None else tuple(one) for one in ref]
     return None if ref is None else tuple(ref)

@@ -9,13 +9,18 @@ from penstock.clock import SYSTEM, Clock
 from penstock.code.travel import loads
 from penstock.engine.events import ValueRef
 from penstock.errors import CannotTravel, StoreError, ValueUnavailable
+from penstock.executor.arguments import fill_arguments
 from penstock.executor.base import Attempt
 from penstock.executor.channel import Sender
-from penstock.executor.context import WriteLog, fill_arguments
+from penstock.executor.context import WriteLog
 from penstock.executor.driver_link import DriverLink
 from penstock.executor.driver_results import DriverResults
+from penstock.executor.handling import PLAIN, Handling
+from penstock.executor.values import GAP
 from penstock.results.base import ResultStore
 from penstock.results.values import VOLATILE, load_value, store_value
+
+SentValue = tuple[Any, ...] | list[tuple[Any, ...] | None] | None
 
 
 class SentTask:
@@ -27,17 +32,17 @@ class SentTask:
         function: int,
         pickled_function: tuple[bytes, bytes] | None,
         pickled_arguments: bytes | None,
-        values: dict[str, tuple[Any, ...] | None],
+        values: dict[str, SentValue],
         wanted: bool,
     ) -> None:
         self.name = name
         self.function = function
         """Which of the functions that were sent it calls."""
         self.pickled_function = pickled_function
-        """That function and the exceptions it is tried again after, if they were not sent before."""
+        """That function and how it is handled, if they were not sent before."""
         self.pickled_arguments = pickled_arguments
         self.values = values
-        """References to the values among the arguments, by task."""
+        """References to the values among the arguments, by task: a list for a map, () where there is no value."""
         self.wanted = wanted
         """Whether another task takes what this one returns."""
 
@@ -66,7 +71,7 @@ class SentRun:
         self._link = link
         self._names: dict[int, str] = {}
         self._pickled: dict[int, tuple[bytes, bytes]] = {}
-        self._functions: dict[int, tuple[Callable[..., Any], Any]] = {}
+        self._functions: dict[int, tuple[Callable[..., Any], Handling]] = {}
         self._failure: CannotTravel | None = None
         try:
             self.params = loads(params)
@@ -95,12 +100,12 @@ class SentRun:
         """The task's body."""
         return self._function()[0]
 
-    def retry_on(self, task: int) -> Any:
-        """The exceptions after which the task is tried again; none if they could not be read."""
+    def handling(self, task: int) -> Handling:
+        """How it is taken what the body does."""
         try:
             return self._function()[1]
         except CannotTravel:
-            return ()
+            return PLAIN
 
     def arguments(self, task: int) -> tuple[Any, Any]:
         """The arguments of the body."""
@@ -110,7 +115,14 @@ class SentRun:
         if self.task.pickled_arguments is None:
             return (), {}
         args, kwargs = self._read(self.task.pickled_arguments, "arguments")
-        return fill_arguments(args, kwargs, self._load, self.params)
+        taken: dict[str, Any] = {}  # a value that occurs twice among the arguments is one object
+
+        def load(name: str) -> Any:
+            if name not in taken:
+                taken[name] = self._load(name)
+            return taken[name]
+
+        return fill_arguments(self.function(task), args, kwargs, load, self.params)
 
     def keep(self, task: int, value: Any) -> ValueRef | None:
         """Store what the body returned."""
@@ -128,11 +140,11 @@ class SentRun:
         if failure is not None:
             raise StoreError(failure)
 
-    def _function(self) -> tuple[Callable[..., Any], Any]:
+    def _function(self) -> tuple[Callable[..., Any], Handling]:
         number = self.task.function
         if number not in self._functions:
-            func, retry_on = self._pickled[number]
-            self._functions[number] = self._read(func, "function"), self._read(retry_on, "retry_on")
+            func, handling = self._pickled[number]
+            self._functions[number] = self._read(func, "function"), self._read(handling, "options")
             del self._pickled[number]
         return self._functions[number]
 
@@ -144,9 +156,16 @@ class SentRun:
                 f"the {what} of task '{self.task.name}' cannot be made in a worker process: {error}"
             ) from error.__cause__
 
+    def _value(self, ref: tuple[Any, ...] | None) -> Any:
+        return load_value(None if ref is None else ValueRef(*ref), self.results)
+
     def _load(self, upstream: str) -> Any:
         ref = self.task.values[upstream]
+        if ref == ():
+            return GAP
         try:
-            return load_value(None if ref is None else ValueRef(*ref), self.results)
+            if isinstance(ref, list):
+                return [self._value(one) for one in ref]
+            return self._value(ref)
         except ValueUnavailable as error:
             raise ValueUnavailable(f"the value of task '{upstream}': {error}") from error

@@ -11,7 +11,15 @@ from threading import Thread
 from time import time
 from typing import Any
 
-from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptLost, AttemptSucceeded, ErrorText, ValueRef
+from penstock.engine.events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptLost,
+    AttemptSkipped,
+    AttemptSucceeded,
+    ErrorText,
+    ValueRef,
+)
 from penstock.errors import CannotTravel, PenstockError, TaskCancelled, WorkerLost
 from penstock.executor.base import Attempt, AttemptSource, Ending, Outcome, StoreFailed
 from penstock.executor.capture import Router, output_of
@@ -70,6 +78,7 @@ class Supervisor(Thread):
             attempt = self._source.settle(attempt, outcome)
         self._retire()
         self._leave(self)
+        self._source.fill()  # what became ready while this one still counted as a worker
 
     def _prepare_early(self) -> None:
         """Have a process before there is an attempt for it, which would wait for it at the expense of its timeout."""
@@ -170,16 +179,19 @@ class _NotBegun(Exception):
     """The process has died before it read what was asked of it."""
 
 
-def _succeeded(task: int, number: int, at: float, value: tuple[Any, ...] | None) -> Outcome:
-    return AttemptSucceeded(task, number, at, None if value is None else ValueRef(*value))
+def _succeeded(
+    task: int, number: int, at: float, value: tuple[Any, ...] | None, chosen: tuple[int, ...] | None
+) -> Outcome:
+    return AttemptSucceeded(task, number, at, None if value is None else ValueRef(*value), chosen)
 
 
-def _failed(task: int, number: int, at: float, error: tuple[str, ...], retryable: bool) -> Outcome:
-    return AttemptFailed(task, number, at, ErrorText(*error), retryable)
+def _failed(task: int, number: int, at: float, error: tuple[str, ...], retryable: bool, delay: float | None) -> Outcome:
+    return AttemptFailed(task, number, at, ErrorText(*error), retryable, delay)
 
 
 _OUTCOMES: dict[str, Callable[..., Outcome]] = {
     "succeeded": _succeeded,
+    "skipped": AttemptSkipped,
     "failed": _failed,
     "cancelled": AttemptCancelled,
     "store failed": StoreFailed,

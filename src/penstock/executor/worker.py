@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
 from typing import Any
 
-from penstock.engine.events import AttemptFailed, AttemptSucceeded
+from penstock.engine.events import AttemptFailed, AttemptSkipped, AttemptSucceeded
 from penstock.executor.base import Attempt, Ending, StoreFailed
 from penstock.executor.capture import AttemptOutput, Capture
 from penstock.executor.channel import Receiver, Sender
@@ -88,10 +88,13 @@ class Worker:
         self._running = None
         self._asked.clear()
         if isinstance(outcome, AttemptSucceeded):
-            self.messages.send("succeeded", sequence, outcome.at, outcome.value and tuple(outcome.value))
+            value = outcome.value and tuple(outcome.value)
+            self.messages.send("succeeded", sequence, outcome.at, value, outcome.chosen)
+        elif isinstance(outcome, AttemptSkipped):
+            self.messages.send("skipped", sequence, outcome.at, _exact(outcome.reason))
         elif isinstance(outcome, AttemptFailed):
             error = tuple(map(_exact, outcome.error))
-            self.messages.send("failed", sequence, outcome.at, error, outcome.retryable)
+            self.messages.send("failed", sequence, outcome.at, error, outcome.retryable, outcome.delay)
         elif isinstance(outcome, StoreFailed):
             self.messages.send("store failed", sequence, outcome.at, outcome.message)
         else:

@@ -18,6 +18,19 @@ DEFAULT_CAP = 10_000_000
 """Bytes kept of one attempt."""
 
 
+_ROW_BITS = 32
+
+
+def place(task: int, index: int) -> int:
+    """The number that a task, or an instance of a mapped one, has in the logs: `index` is -1 for what is not mapped."""
+    return task | (index + 1) << _ROW_BITS
+
+
+def task_at(place: int) -> tuple[int, int]:
+    """The task and the index behind such a number."""
+    return place & (1 << _ROW_BITS) - 1, (place >> _ROW_BITS) - 1
+
+
 class Position(NamedTuple):
     """A place in the logs of one run, to go on reading from."""
 
@@ -30,6 +43,7 @@ class LogChunk(NamedTuple):
     """Text that one attempt wrote to one stream: usually one line."""
 
     task: int
+    """As `place` makes it of the task's number and its map index."""
     generation: int
     attempt: int
     stream: Stream

@@ -4,7 +4,8 @@ A run has a folder, and in it a segment for each of its drivers, and more where 
 
 - `0001.log`: the text, UTF-8, as it was written: all attempts in one stream, so that it can be read with any tool.
 - `0001.idx`: a header (a magic text and the fingerprint of the plan whose numbers the entries use), then an entry for
-  each chunk of text: offset in `0001.log`, time, task, generation, attempt, length in bytes, stream. Little-endian.
+  each chunk of text: offset in `0001.log`, time, task, generation, attempt, length in bytes, and in the last four bytes
+  the stream (one byte) and the map index plus one (three bytes, 0 for a task that is not mapped). Little-endian.
 
 Both only grow, the index after the text. So a reader at any moment, also after kill -9, sees whole entries whose text
 is there, and perhaps a part of one at the end, which it leaves alone.
@@ -22,9 +23,9 @@ HEADER = struct.Struct("<16s64s")
 """Magic, fingerprint of the plan."""
 
 OFFSET = struct.Struct("<Q")
-DETAILS = struct.Struct("<dIIIIB3x")
-"""Time, task, generation, attempt, length, number of the stream."""
-ENTRY = struct.Struct("<QdIIIIB3x")
+DETAILS = struct.Struct("<dIIIII")
+"""Time, task, generation, attempt, length, stream and map index."""
+ENTRY = struct.Struct("<QdIIIII")
 """An offset and the details."""
 
 LONGEST_CHUNK = 1 << 20

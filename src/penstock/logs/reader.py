@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from penstock.logs.base import STREAMS, LogChunk, Position
+from penstock.logs.base import STREAMS, LogChunk, Position, place
 from penstock.logs.format import ENTRY, HEADER, LONGEST_CHUNK, MAGIC, index_path, segments, text_path
 
 LATEST = 253_000_000_000.0
@@ -108,6 +108,9 @@ def _entries(index: BinaryIO, start: int) -> Iterator[tuple[int, _Entry]]:
         for fields in ENTRY.iter_unpack(block[: len(block) - len(block) % ENTRY.size]):
             count += 1
             entry = _Entry._make(fields)
+            if entry.stream > 0xFF:
+                task = place(entry.task, (entry.stream >> 8) - 1)
+                entry = entry._replace(task=task, stream=entry.stream & 0xFF)
             if entry.sound:
                 yield count, entry
         if len(block) < ENTRY.size * _BLOCK:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
 
-from penstock.logs.base import DEFAULT_CAP, STREAMS, Stream
+from penstock.logs.base import DEFAULT_CAP, STREAMS, Stream, task_at
 from penstock.logs.cap import Cap
 from penstock.logs.format import DETAILS, ENTRY, HEADER, LONGEST_CHUNK, MAGIC, OFFSET, index_path, segments, text_path
 
@@ -63,7 +63,8 @@ class SegmentWriter:
             return
         with self._lock:
             for data in _pieces(self._cap.admit((task, generation, attempt), text)):
-                details = DETAILS.pack(at, task, generation, attempt, len(data), _NUMBERS[stream])
+                row, index = task_at(task)
+                details = DETAILS.pack(at, row, generation, attempt, len(data), _NUMBERS[stream] | index + 1 << 8)
                 self._waiting.append((details, data))
             if self._waiting and monotonic() >= self._held_until:
                 self._flush()

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from penstock.engine.events import ErrorText
 from penstock.engine.states import TaskState
-from penstock.observe.words import attempt_of
+from penstock.observe.words import attempt_of, instance
 from penstock.plan.plan import Plan
 
 
@@ -25,22 +25,30 @@ class Console:
         self._plan = plan
         self._names = plan.names
 
-    def attempt_started(self, task: int, attempt: int) -> None:
+    def attempt_started(self, task: int, index: int, attempt: int) -> None:
         again = f" (attempt {attempt})" if attempt > 1 else ""
-        _write(self._out, f"Running task: {self._names[task]}{again}\n")
+        _write(self._out, f"Running task: {instance(self._names[task], index)}{again}\n")
 
-    def attempt_ended(self, task: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float) -> None:
+    def attempt_ended(
+        self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
+    ) -> None:
         if state is TaskState.SUCCESS or error is None:
             return
-        name = self._names[task]
+        name = instance(self._names[task], index)
         if state is TaskState.RETRYING:
             retries = self._plan.policies[task].retries if self._plan else 0
             message = f"Task {name} failed, {attempt_of(attempt, retries)}, will be tried again"
         elif state is TaskState.READY:
             message = f"Task {name} was lost with its worker, will be tried again"
+        elif state is TaskState.SKIPPED:
+            _write(self._out, f"Task {name} skipped{f': {error.message}' if error.message else ''}\n")
+            return
         else:
             message = f"Task {name} {state.label}"
         _write(self._err, f"{message}: {summary(error)}\n")
+
+    def map_expanded(self, task: int, width: int) -> None:
+        """Told by its instances."""
 
     def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
         """Told in sum, when the run has ended."""

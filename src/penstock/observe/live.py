@@ -26,7 +26,7 @@ from penstock.engine.states import ENDED, TaskState
 from penstock.observe.console import summary
 from penstock.observe.drawing.palette import LOOKS
 from penstock.observe.terminal import Lines
-from penstock.observe.words import attempt_of, duration, opening
+from penstock.observe.words import attempt_of, duration, instance, opening
 from penstock.plan.plan import Plan
 
 REFRESH = 0.125
@@ -40,6 +40,17 @@ _NARROWEST_NAME = 16
 _BESIDE_NAME = 32
 """Columns that are kept for other things than names."""
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
+
+
+_WORST_FIRST = (
+    TaskState.FAILED,
+    TaskState.UPSTREAM_FAILED,
+    TaskState.CANCELLED,
+    TaskState.SUCCESS,
+    TaskState.SKIPPED,
+    TaskState.REMOVED,
+)
+"""What became of instances of a map, in the order in which it counts for the whole."""
 
 
 class LiveView:
@@ -58,6 +69,8 @@ class LiveView:
         self._whole = False
         self._above: deque[str | Text] = deque()
         """What is to be shown above the table."""
+        self._maps: dict[int, list[int]] = {}
+        """Of each expanded map: how many instances have ended, of how many, and the worst that became of one."""
         self._lines = {"stdout": Lines(), "stderr": Lines()}
         self._closing = Event()
         self._closed = False
@@ -84,21 +97,46 @@ class LiveView:
         self._thread = Thread(target=self._draw_on, name="penstock-live", daemon=True)
         self._thread.start()
 
-    def attempt_started(self, task: int, attempt: int) -> None:
-        self._running[task] = attempt, monotonic()
-        self._states[task] = TaskState.RUNNING
+    def attempt_started(self, task: int, index: int, attempt: int) -> None:
+        if index < 0:
+            self._running[task] = attempt, monotonic()
+            self._states[task] = TaskState.RUNNING
 
-    def attempt_ended(self, task: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float) -> None:
-        if self._running.get(task, (attempt,))[0] == attempt:  # else the next one has begun already
-            self._running.pop(task, None)
-            self._states[task] = state
-        if self._whole:
-            self._seconds[task] = seconds
-        if error is not None and state is not TaskState.SUCCESS and self._plan is not None:
+    def attempt_ended(
+        self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
+    ) -> None:
+        if index >= 0:
+            self._note_instance(task, state)
+        else:
+            if self._running.get(task, (attempt,))[0] == attempt:  # else the next one has begun already
+                self._running.pop(task, None)
+                self._states[task] = state
+            if self._whole:
+                self._seconds[task] = seconds
+        if error is not None and state not in (TaskState.SUCCESS, TaskState.SKIPPED) and self._plan is not None:
             verdict = state.label
             if state is TaskState.RETRYING:
                 verdict = f"failed, {attempt_of(attempt, self._plan.policies[task].retries)}, will be tried again"
-            self._say(f"Task {self._plan.names[task]} {verdict}: {summary(error)}", state)
+            self._say(f"Task {instance(self._plan.names[task], index)} {verdict}: {summary(error)}", state)
+
+    def map_expanded(self, task: int, width: int) -> None:
+        if self._plan is None:
+            return
+        rows = self._plan.expanded_by.get(task, (task,))
+        self._states[task] = TaskState.SUCCESS if task not in rows else TaskState.EXPANDED
+        for row in rows:
+            self._maps[row] = [0, width, TaskState.SKIPPED]
+            self._states[row] = TaskState.EXPANDED if width else TaskState.SKIPPED
+
+    def _note_instance(self, task: int, state: TaskState) -> None:
+        """Count an instance of a map that has ended; the map shows the worst of them."""
+        if state not in ENDED or task not in self._maps:
+            return
+        counts = self._maps[task]
+        counts[0] += 1
+        counts[2] = state if _WORST_FIRST.index(state) < _WORST_FIRST.index(TaskState(counts[2])) else counts[2]
+        if counts[0] >= counts[1]:
+            self._states[task] = counts[2]
 
     def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
         for task in tasks:
@@ -201,7 +239,10 @@ class LiveView:
             return Text.assemble((mark, "cyan"), name, (f"{elapsed:>8} ", "cyan"), (attempt, "bright_black"))
         seconds = self._seconds.get(task)
         elapsed = duration(seconds) if seconds is not None else ""
-        note = "" if state in (TaskState.SUCCESS, TaskState.PENDING) else state.label
+        note = "" if state in (TaskState.SUCCESS, TaskState.PENDING, TaskState.EXPANDED) else state.label
+        if task in self._maps:
+            ended, among, _ = self._maps[task]
+            note = f"{ended:,} of {among:,} {note}".rstrip()
         dim = "bright_black" if state is TaskState.PENDING else ""
         return Text.assemble(
             (look.mark, look.terminal), (name, dim), (f"{elapsed:>8} ", "bright_black"), (note, look.terminal)

@@ -42,6 +42,11 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def instance(task: str, index: int) -> str:
+    """What an instance of a task is called: "load", or "load[3]" in a map."""
+    return f"{task}[{index}]" if index >= 0 else task
+
+
 def attempt_of(attempt: int, retries: int) -> str:
     """Which attempt of how many: after a resume the budget of retries is fresh, and the attempts are counted on."""
     return f"attempt {attempt} of {retries + 1}" if attempt <= retries + 1 else f"attempt {attempt}"

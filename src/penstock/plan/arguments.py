@@ -1,24 +1,28 @@
-"""Whether a function can be called as it will be, without calling it."""
+"""What a function takes: whether it can be called as it will be, without calling it, and what it does without."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from inspect import Parameter, Signature
 
 
-def misfit(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None) -> str | None:
-    """Why the arguments do not fit; None if they do, or if the function does not tell what it takes."""
-    if type(func) is FunctionType and not kwargs and _surely_fits(func, len(args)):
+def misfit(
+    func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any] | None, *, partly: bool = False
+) -> str | None:
+    """Why the arguments do not fit; None if they do, or if the function does not tell what it takes. `partly`: these
+    are not all of them."""
+    if type(func) is FunctionType and not kwargs and not partly and _surely_fits(func, len(args)):
         return None
-    from inspect import signature
-
-    try:
-        wanted = signature(func)
-    except (ValueError, TypeError):
+    wanted = _signature(func)
+    if wanted is None:
         return None
+    bind = wanted.bind_partial if partly else wanted.bind
     try:
-        wanted.bind(*args, **(kwargs or {}))
+        bind(*args, **(kwargs or {}))
     except TypeError as error:
         return f"{getattr(func, '__name__', 'the function')}{wanted}: {error}"
     return None
@@ -30,6 +34,83 @@ def is_async(func: Callable[..., Any]) -> bool:
 
     func = getattr(func, "__wrapped__", func)
     return iscoroutinefunction(func) or iscoroutinefunction(getattr(func, "__call__", None))  # noqa: B004
+
+
+def indispensable(func: Callable[..., Any], places: Iterable[int | str]) -> list[str]:
+    """Those of the parameters at these places (a position, or a name) that the function cannot do without: they have no
+    default. `*args` and `**kwargs` are like a list and a dict, in which None stands for what is missing."""
+    wanted = _signature(func)
+    if wanted is None:
+        return []
+    found = [_parameter_at(wanted, place) for place in places]
+    return [
+        parameter.name
+        for parameter in found
+        if parameter is not None
+        and parameter.default is parameter.empty
+        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+    ]
+
+
+def fill_gaps(
+    func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], is_gap: Callable[[Any], bool]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments with the parameters' defaults in the place of gaps; None where there is no default."""
+    if not any(map(is_gap, args)) and not any(map(is_gap, kwargs.values())):
+        return tuple(args), dict(kwargs)
+    wanted = _signature(func)
+
+    def filled(place: int | str, value: Any) -> Any:
+        if not is_gap(value):
+            return value
+        parameter = None if wanted is None else _parameter_at(wanted, place)
+        return None if parameter is None or parameter.default is parameter.empty else parameter.default
+
+    return (
+        tuple(filled(place, value) for place, value in enumerate(args)),
+        {name: filled(name, value) for name, value in kwargs.items()},
+    )
+
+
+def parameter_names(func: Callable[..., Any]) -> list[str] | None:
+    """The parameters that can be given by name; None if it takes any, or does not tell."""
+    wanted = _signature(func)
+    if wanted is None or any(parameter.kind is parameter.VAR_KEYWORD for parameter in wanted.parameters.values()):
+        return None
+    kinds = ("POSITIONAL_OR_KEYWORD", "KEYWORD_ONLY")
+    return [parameter.name for parameter in wanted.parameters.values() if parameter.kind.name in kinds]
+
+
+def by_name(func: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments by the names of their parameters, defaults included, as far as the function tells."""
+    wanted = _signature(func)
+    if wanted is None:
+        return dict(kwargs)
+    bound = wanted.bind_partial(*args, **kwargs)
+    bound.apply_defaults()
+    return {**bound.arguments, **kwargs}
+
+
+def _signature(func: Callable[..., Any]) -> Signature | None:
+    from inspect import signature
+
+    try:
+        return signature(func)
+    except (ValueError, TypeError):
+        return None
+
+
+def _parameter_at(wanted: Signature, place: int | str) -> Parameter | None:
+    parameters = list(wanted.parameters.values())
+    if isinstance(place, str):
+        named = wanted.parameters.get(place)
+        if named is not None and named.kind is not named.POSITIONAL_ONLY:
+            return named
+        return next((parameter for parameter in parameters if parameter.kind is parameter.VAR_KEYWORD), None)
+    positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    if place < len(positional):
+        return positional[place]
+    return next((parameter for parameter in parameters if parameter.kind is parameter.VAR_POSITIONAL), None)
 
 
 def _surely_fits(func: FunctionType, given: int) -> bool:

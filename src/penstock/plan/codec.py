@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
 from penstock.errors import StoreCorrupt
 from penstock.plan.graph import topological_order
-from penstock.plan.plan import Plan
-from penstock.policy import TaskPolicy
+from penstock.plan.plan import Group, Plan, Some
+from penstock.policy import TaskPolicy, TriggerRule
 
-_FORMAT = 2
+_FORMAT = 3
 """It grows with every field that an older Penstock would not understand; what an older one wrote is still read."""
+
+_SPARSE = ("deciders", "guards", "waits", "setups")
 
 
 def encode(plan: Plan) -> bytes:
@@ -22,11 +24,14 @@ def encode(plan: Plan) -> bytes:
     policies: dict[TaskPolicy, int] = {}
     rows = [policies.setdefault(policy, len(policies)) for policy in plan.policies]
     columns = {field.name: getattr(plan, field.name) for field in fields(Plan)}
+    columns |= {name: sorted(getattr(plan, name).items()) for name in _SPARSE}
     columns |= {
         "format": _FORMAT,
         "policies": rows,
         "policy": [asdict(policy) for policy in policies],
         "numbered": sorted(plan.numbered),
+        "maps": sorted(plan.maps.items()),
+        "groups": [asdict(group) for group in plan.groups],
     }
     return zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), 1)
 
@@ -45,6 +50,9 @@ def decode(data: bytes) -> Plan:
         for name in ("names", "functions", "digests", "wiring", "places", "tags"):
             columns[name] = tuple(columns[name])
         columns["notices"] = tuple(columns.get("notices", ()))
+        columns |= {name: _some(columns.get(name, ())) for name in _SPARSE}
+        columns["maps"] = dict(map(tuple, columns.get("maps", ())))
+        columns["groups"] = tuple(_group(**group) for group in columns.get("groups", ()))
         plan = Plan(**columns)
         _check(plan)
         return plan
@@ -52,8 +60,16 @@ def decode(data: bytes) -> Plan:
         raise StoreCorrupt(f"a stored plan cannot be read: {error}") from error
 
 
-def _policy(notices: Sequence[str] = (), **options: Any) -> TaskPolicy:
-    return TaskPolicy(**options, notices=tuple(notices))
+def _policy(notices: Sequence[str] = (), trigger_rule: str = "all_success", **options: Any) -> TaskPolicy:
+    return TaskPolicy(**options, notices=tuple(notices), trigger_rule=TriggerRule(trigger_rule))
+
+
+def _group(rows: Sequence[int], policy: dict[str, Any] | None, **fields: Any) -> Group:
+    return Group(**fields, rows=tuple(rows), policy=None if policy is None else _policy(**policy))
+
+
+def _some(pairs: Iterable[tuple[int, Sequence[int]]]) -> Some:
+    return {task: tuple(others) for task, others in pairs}
 
 
 def _check(plan: Plan) -> None:
@@ -65,12 +81,14 @@ def _check(plan: Plan) -> None:
     if len(plan.numbers) != size:
         raise ValueError("two tasks have one name")
     numbers = range(size)
-    if not all(
-        type(task) is int and task in numbers
-        for column in (plan.upstreams, plan.inputs)
-        for row in column
-        for task in row
-    ):
+    sparse = [getattr(plan, name) for name in _SPARSE]
+    dense = [*plan.upstreams, *plan.inputs, *(row for column in sparse for row in column.values())]
+    others = [*plan.maps, *(task for column in sparse for task in column)]
+    others += [task for group in plan.groups for task in group.rows]
+    others += [group.expansion for group in plan.groups if group.expansion != -1]
+    if not all(type(task) is int and task in numbers for row in (*dense, others) for task in row):
         raise ValueError("a task depends on one that is not there")
-    if len(topological_order(plan.upstreams)) != size:
+    if len(topological_order(plan.all_upstreams)) != size:
         raise ValueError("its tasks depend on each other in a circle")
+    if any(group.parent not in range(-1, number) for number, group in enumerate(plan.groups)):
+        raise ValueError("a group is in one that is not before it")

@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType, NoneType
 from typing import Any, NamedTuple
 
-from penstock.definition.placeholder import Output, Placeholder, task_of
+from penstock.definition.group import GroupExpansion, group_of
+from penstock.definition.options import options_of
+from penstock.definition.placeholder import Placeholder
 from penstock.definition.task import Task, TaskOptions
 from penstock.definition.workflow import Workflow
 from penstock.errors import (
     ArgumentsError,
     CycleError,
     DefinitionError,
-    DuplicateTaskError,
     InvalidWorkflowError,
-    MissingDependencyError,
     NotCallableError,
     OptionError,
     ParameterError,
 )
 from penstock.plan.arguments import misfit
+from penstock.plan.fulfilment import check
+from penstock.plan.gates import Facts, find_gates, find_setups
 from penstock.plan.graph import cycles, topological_order
+from penstock.plan.groups import Groups
+from penstock.plan.lookup import Lookup, shown
+from penstock.plan.maps import Maps
 from penstock.plan.options import TASK_CALLBACKS, Options
-from penstock.plan.plan import Plan
+from penstock.plan.plan import MapKind, Plan
 from penstock.plan.wiring import Wiring
 from penstock.policy import Callback, TaskPolicy
 
@@ -38,17 +42,20 @@ class Compiled(NamedTuple):
     plan: Plan
     tasks: tuple[Task, ...]
     defaults: TaskOptions
-    """The workflow's options for tasks that do not set them."""
+    """The workflow's options for tasks that do not set them, nor the groups around them."""
     callbacks: Mapping[str, Callback] = MappingProxyType({})
     """Who is told of the end of a run, by what Plan.notices calls it."""
+
+    def options(self, task: int) -> Mapping[str, Any]:
+        """All options of a task, those by default included."""
+        return options_of(self.tasks[task], self.defaults)
 
     def callback(self, task: int | None, kind: str) -> Callback | None:
         """Who is to be told a notice of this kind about a task or, for None, about the run; None if nobody is."""
         name = kind.rpartition("_")[2]
         if task is None:
             return self.callbacks.get(name)
-        options: Mapping[str, Any] = {**self.defaults, **self.tasks[task].options}
-        callback: Callback | None = options.get(TASK_CALLBACKS[name])
+        callback: Callback | None = self.options(task).get(TASK_CALLBACKS[name])
         return callback
 
 
@@ -62,25 +69,36 @@ class _Compiler:
         self.workflow = workflow
         self.identify = identify
         self.problems: list[DefinitionError] = []
-        self.tasks: list[Task] = []
-        self.numbers: dict[str, int] = {}
-        self.typos = 0
+        self._check_workflow()
+        self.lookup = Lookup(workflow, self.problems)
+        self.tasks = self.lookup.tasks
         self.options = Options(workflow, self._problem)
+        self.groups = Groups(workflow, self.lookup, self.problems)
+        self.maps = Maps(workflow, self.problems)
+        self.waiting: dict[int, list[int]] = {}
+        """Tasks -> the groups that they wait for."""
+        self.widths: dict[int, tuple[int, ...]] = {}
+        """Rows that are mapped -> the tasks that they take their width from."""
+        self.sources: dict[int, Wiring] = {}
+        """Mapped groups, by identity -> what they are mapped over."""
 
     def compile(self) -> Compiled:
-        self._check_workflow()
-        self._number_tasks()
         timeout, callbacks = self.options.timeout(), self.options.callbacks()
-        rows = [self._row(task) for task in self.tasks]
-        upstreams = tuple(row.upstreams for row in rows)
-        self._find_cycles(upstreams)
+        fail_fast, run_state = self.options.fail_fast(), self.options.run_state()
+        rows = [self._row(number, task) for number, task in enumerate(self.tasks)]
+        groups = self.groups.columns(self.options.group_policy)
+        facts = self._facts(rows)
+        if not facts.plain:
+            self._check_teardowns(facts)
+        self._find_cycles(facts.above())
         self._raise_problems()
+        gates = find_gates(facts)
         plan = Plan(
             workflow=self.workflow.name,
-            names=tuple(self.numbers),
-            upstreams=upstreams,
-            inputs=tuple(row.inputs for row in rows),
-            policies=tuple(row.policy for row in rows),
+            names=tuple(self.lookup.numbers),
+            upstreams=tuple(facts.upstreams),
+            inputs=tuple(facts.inputs),
+            policies=tuple(facts.policies),
             functions=tuple(row.function for row in rows),
             digests=tuple(row.digest for row in rows),
             wiring=tuple(row.wiring for row in rows),
@@ -90,7 +108,17 @@ class _Compiler:
             tags=self.workflow.tags,
             build=Wiring().text((), self.workflow.build_values),
             notices=tuple(callbacks),
+            deciders=gates.deciders,
+            guards=gates.guards,
+            waits=gates.waits,
+            setups=gates.setups,
+            groups=groups,
+            maps={row: self._map_kind(row) for row in self.widths},
+            fail_fast=fail_fast,
+            run_state=run_state,
         )
+        self.problems += check(plan, self.tasks)
+        self._raise_problems()
         return Compiled(plan, tuple(self.tasks), self.options.defaults, callbacks)
 
     def _check_workflow(self) -> None:
@@ -101,29 +129,16 @@ class _Compiler:
         if not all(isinstance(tag, str) for tag in flow.tags):
             self._problem(OptionError, f"tags={flow.tags!r} are not texts", where)
 
-    def _number_tasks(self) -> None:
-        first: dict[str, Task] = {}
-        for task in self.workflow.tasks:
-            if not isinstance(task, Task):
-                self._problem(
-                    NotCallableError, f"{task!r} was added as a task: add Task(name, function)", self.workflow.where
-                )
-            elif not isinstance(task.name, str) or not task.name or not task.name.isprintable():
-                self._problem(OptionError, f"a task's name is a printable text, not {task.name!r}", task.where)
-            elif task.name in first:
-                message = (
-                    f"task '{task.name}' is defined twice, first at {first[task.name].where}; give one another name"
-                )
-                self._problem(DuplicateTaskError, message, task.where)
-            else:
-                first[task.name] = task
-                self.numbers[task.name] = len(self.tasks)
-                self.tasks.append(task)
+    # --- Tasks
 
-    def _row(self, task: Task) -> _Row:
+    def _row(self, number: int, task: Task) -> _Row:
+        if task.expand is not None and isinstance(task, GroupExpansion):
+            over, text = self._expansion(number, task)
+            inputs = self.lookup.rows(task, over.tasks)
+            return _Row(inputs, inputs, TaskPolicy(), "", "", f"(){text}")
         wiring, text = None, "()"
         if not isinstance(task.args, (tuple, list)) or not isinstance(task.kwargs, (dict, Mapping, NoneType)):
-            message = f"task '{task.name}': args are {_shown(task.args)} and kwargs {_shown(task.kwargs)}; "
+            message = f"task '{task.name}': args are {shown(task.args)} and kwargs {shown(task.kwargs)}; "
             self._problem(ArgumentsError, f"{message}give a list of values and a dict of names to values", task.where)
         elif task.args or task.kwargs:
             wiring = Wiring()
@@ -131,84 +146,118 @@ class _Compiler:
                 text = wiring.text(task.args, task.kwargs)
             except RecursionError:
                 self._problem(ArgumentsError, f"the arguments of task '{task.name}' contain themselves", task.where)
-            for name in wiring.parameters:
-                if name not in self.workflow.parameters:
-                    message = f"task '{task.name}' takes parameter '{name}', which its workflow does not have"
-                    self._problem(ParameterError, message, task.where)
-            for place in wiring.stray:
-                message = f"task '{task.name}' takes a value from within {place}, where none is filled in"
-                self._problem(ArgumentsError, f"{message}; pass it in a list, a tuple or as a dict's value", task.where)
+            if not wiring.plain:
+                self._check_wiring(task, wiring)
+        inputs = self.lookup.rows(task, wiring.tasks) if wiring is not None else ()
+        policy = self.options.policy(task)
+        if task.expand is not None:
+            over, more = self._expansion(number, task)
+            self.maps.check_kind(task, policy, options_of(task, self.options.defaults).get("map_name"))
+            inputs = tuple(sorted({*inputs, *self.lookup.rows(task, over.tasks)}))
+            text += more
         function, digest = self._function(task)
-        inputs = self._upstreams(task, wiring.tasks) if wiring is not None else ()
         upstreams = inputs
         if task.dependencies:
-            upstreams = self._upstreams(task, self._dependencies(task))
+            upstreams = self.lookup.rows(task, self.lookup.dependencies(task))
+            if self.lookup.groups_found:
+                self.waiting[number] = self.lookup.groups_found
             if inputs:
                 upstreams = tuple(sorted({*inputs, *upstreams}))
-        return _Row(upstreams, inputs, self.options.policy(task), function, digest, text)
+        return _Row(upstreams, inputs, policy, function, digest, text)
+
+    def _expansion(self, number: int, task: Task) -> tuple[Wiring, str]:
+        """What a task or group is mapped over."""
+        wiring, text = Wiring(), ""
+        assert task.expand is not None
+        self.widths[number] = ()
+        if self.maps.check(task, task.expand):
+            try:
+                text = wiring.expansion(task.expand)
+            except RecursionError:
+                self._problem(ArgumentsError, f"the arguments of task '{task.name}' contain themselves", task.where)
+            self._check_wiring(task, wiring)
+            self.widths[number] = self.lookup.known(wiring.widths)
+            if isinstance(task, GroupExpansion):
+                self.sources[id(task.expands)] = wiring
+        return wiring, text
+
+    def _check_wiring(self, task: Task, wiring: Wiring) -> None:
+        for argument in wiring.arguments:
+            group = group_of(argument)
+            if id(group) not in self.lookup.group_numbers:
+                self.lookup.rows(task, [group])  # which tells of it
+            source = self.sources.get(id(group), Wiring())
+            wiring.tasks += [self.tasks[row] for row in self.lookup.known(source.tasks)]  # it is told of others already
+            if any(argument is other for other in wiring.mapped_over):
+                wiring.widths += source.widths
+        for name in wiring.parameters:
+            if name not in self.workflow.parameters:
+                message = f"task '{task.name}' takes parameter '{name}', which its workflow does not have"
+                self._problem(ParameterError, message, task.where)
+        for place in wiring.stray:
+            message = f"task '{task.name}' takes a value from within {place}, where none is filled in"
+            self._problem(ArgumentsError, f"{message}; pass it in a list, a tuple or as a dict's value", task.where)
+        for name in wiring.misplaced:
+            message = f"task '{task.name}' takes {name} as a value, and it can only be mapped over"
+            self._problem(ArgumentsError, f"{message}: f.expand(x=...), or make a list of it in a task", task.where)
 
     def _function(self, task: Task) -> tuple[str, str]:
         if isinstance(task.func, Placeholder) or not callable(task.func):
-            message = f"task '{task.name}' was given {_shown(task.func)}, which cannot be called; give it a function"
+            message = f"task '{task.name}' was given {shown(task.func)}, which cannot be called; give it a function"
             if isinstance(task.func, Placeholder):
                 message = f"task '{task.name}' was given the output of a task as its function; pass the function itself"
             self._problem(NotCallableError, message, task.where)
             return "", ""
         if isinstance(task.args, (tuple, list)) and isinstance(task.kwargs, (dict, NoneType)):
+            if task.expand is not None:
+                self.maps.check_call(task, task.expand)
+                return self.identify(task.func)
             reason = misfit(task.func, task.args, task.kwargs)
             if reason is not None:
                 self._problem(ArgumentsError, f"the arguments of task '{task.name}' do not fit {reason}", task.where)
         return self.identify(task.func)
 
-    # --- Dependencies
+    # --- The graph
 
-    def _dependencies(self, task: Task) -> Sequence[Any]:
-        if isinstance(task.dependencies, (list, tuple, set, frozenset)):
-            return task.dependencies  # type: ignore[return-value]
-        hint = f"[{task.dependencies!r}]" if isinstance(task.dependencies, str) else "a list of names or tasks"
-        message = f"dependencies of task '{task.name}' are {_shown(task.dependencies)}; write dependencies={hint}"
-        self._problem(OptionError, message, task.where)
-        return ()
+    def _facts(self, rows: Sequence[_Row]) -> Facts:
+        """What is known of the tasks once edges to and from groups are edges between tasks."""
+        policies = [row.policy for row in rows]
+        upstreams = [row.upstreams for row in rows]
+        if self.workflow.blocks:
+            upstreams = self.groups.resolve(upstreams, self.waiting, policies)
+        return Facts(
+            upstreams=upstreams,
+            inputs=[row.inputs for row in rows],
+            policies=policies,
+            far_reaching=frozenset(self._far_reaching(policies)),
+            widths=self.widths,
+            expansions={row: tuple(self.groups.members[group]) for group, row in self.groups.expansions.items()},
+        )
 
-    def _upstreams(self, task: Task, dependencies: Sequence[Any]) -> tuple[int, ...]:
-        names = self.numbers
-        found = [
-            names[dependency] if type(dependency) is str and dependency in names else self._find(task, dependency)
-            for dependency in dependencies
-        ]
-        if len(found) == 1 and found[0] is not None:
-            return (found[0],)
-        return tuple(sorted({number for number in found if number is not None}))
+    def _far_reaching(self, policies: Sequence[TaskPolicy]) -> Iterator[int]:
+        """The short circuits that skip all that is below them."""
+        for row, policy in enumerate(policies):
+            if policy.decides == "short_circuit":
+                options = options_of(self.tasks[row], self.options.defaults)
+                if options.get("ignore_downstream_trigger_rules", True) is True:
+                    yield row
 
-    def _find(self, task: Task, dependency: Any) -> int | None:
-        if isinstance(dependency, Output):
-            dependency = task_of(dependency)
-        if isinstance(dependency, str):
-            number = self.numbers.get(dependency)
-            if number is None:
-                self.typos += 1
-                near = get_close_matches(dependency, self.numbers, 1) if self.typos <= _MOST_HINTS else []
-                hint = f"; did you mean '{near[0]}'?" if near else "; add it to the workflow, or remove the dependency"
-                message = f"task '{task.name}' depends on '{dependency}', which does not exist{hint}"
-                self._problem(MissingDependencyError, message, task.where)
-            return number
-        if not isinstance(dependency, Task):
-            message = f"task '{task.name}' depends on {_shown(dependency)}; a dependency is a task, an output or a name"
-            self._problem(MissingDependencyError, message, task.where)
-            return None
-        number = self.numbers.get(dependency.name)
-        if number is None or self.tasks[number] is not dependency:
-            message = f"task '{task.name}' depends on task '{dependency.name}' (made at {dependency.where}), "
-            message += f"which was not added to workflow '{self.workflow.name}'; add it there"
-            self._problem(MissingDependencyError, message, task.where)
-            return None
-        return number
+    def _check_teardowns(self, facts: Facts) -> None:
+        for teardown, setups in find_setups(facts.upstreams, facts.policies).items():
+            if not setups:
+                task = self.tasks[teardown]
+                message = f"teardown '{task.name}' has no setup among its direct upstreams: "
+                message += "give it one with .as_teardown(setups=...), or put a setup before it"
+                self._problem(DefinitionError, message, task.where)
 
-    def _find_cycles(self, upstreams: Sequence[tuple[int, ...]]) -> None:
-        if len(topological_order(upstreams)) == len(upstreams):
+    def _find_cycles(self, above: Sequence[Sequence[int]]) -> None:
+        if len(topological_order(above)) == len(above):
             return
-        for cycle in cycles(upstreams):
+        for cycle in cycles(above):
             self.problems.append(CycleError([self.tasks[n].name for n in cycle], where=self.tasks[cycle[0]].where))
+
+    def _map_kind(self, row: int) -> MapKind:
+        return "group" if isinstance(self.tasks[row], GroupExpansion) else "task"
 
     # --- Problems
 
@@ -229,11 +278,3 @@ class _Row(NamedTuple):
     function: str
     digest: str
     wiring: str
-
-
-_MOST_HINTS = 20  # looking for the nearest name takes milliseconds
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."

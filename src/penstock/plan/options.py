@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Hashable, Mapping
-from datetime import timedelta
-from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
-from penstock.definition.placeholder import Placeholder
+from penstock.definition.group import TaskGroup, mapped_group
+from penstock.definition.options import options_of
 from penstock.definition.task import Task, TaskOptions
 from penstock.definition.workflow import Workflow
-from penstock.errors import DefinitionError, OptionError
-from penstock.plan.arguments import is_async, misfit
-from penstock.policy import Callback, TaskPolicy
+from penstock.errors import DefinitionError
+from penstock.plan.option_values import MORE_THAN_0, OptionValues, Owner
+from penstock.policy import Callback, Decides, RunStateRule, TaskPolicy, TriggerRule
 
 TASK_CALLBACKS: Mapping[str, str] = MappingProxyType(
     {"success": "on_success", "failed": "on_failure", "retry": "on_retry"}
@@ -25,49 +23,86 @@ RUN_CALLBACKS: Mapping[str, str] = MappingProxyType(
 )
 """What a run may be told of -> the option of the workflow that says by whom."""
 
+_RULES = tuple(rule for rule in TriggerRule if rule is not TriggerRule.ALL_DONE_SETUP_SUCCESS)
+_RUN_STATES: tuple[RunStateRule, ...] = ("any", "leaves")
+_OF_ONE_TASK = ("branch", "short_circuit", "setup", "teardown")
+"""Options that say what a task is: defaults say how tasks are run."""
+_OF_SOME_TASKS = frozenset(
+    {"trigger_rule", "on_failure_fail_run", "ignore_downstream_trigger_rules", "max_active_instances", "map_name"}
+)
+"""Options that only tasks of some kind may have. A default is for those, and refused for none."""
 
-class Options:
-    """Reads the options of one workflow and of its tasks. What is wrong goes to `problem`, and reads as a default."""
+
+class Options(OptionValues):
+    """Reads the options of one workflow, its groups and its tasks."""
 
     def __init__(self, workflow: Workflow, problem: Callable[[type[DefinitionError], str, str], None]) -> None:
+        super().__init__(problem)
         self.workflow = workflow
-        self.defaults = workflow.defaults
-        self._problem = problem
+        self._owner = Owner(f"workflow '{workflow.name}'", workflow.where)
+        self.defaults = self._check_defaults(workflow.defaults, self._owner)
+        for group in workflow.groups:
+            self._check_defaults(group.defaults, _owner_of(group))
         self._policies: dict[Hashable, TaskPolicy] = {}
-        self._problems = 0
-        if not isinstance(workflow.defaults, dict):
-            self._wrong(f"defaults={workflow.defaults!r} are not a dict of options", workflow.where)
-            self.defaults = {}
+        self._plain = not _OF_SOME_TASKS.intersection(self.defaults)
+        """Whether no default is for some tasks only."""
 
-    # --- Of the workflow
+    # --- Of the workflow and its groups
 
     def timeout(self) -> float | None:
         """How long a run may take, in seconds."""
-        return self._duration(self.workflow.timeout, "timeout", self._owner, self.workflow.where, least=_MORE_THAN_0)
+        return self._duration(self.workflow.timeout, "timeout", self._owner, least=MORE_THAN_0)
+
+    def fail_fast(self) -> bool:
+        """Whether the first failure ends a run."""
+        return self._flag(self.workflow.fail_fast, "fail_fast", self._owner)
+
+    def run_state(self) -> RunStateRule:
+        """Which failures fail a run."""
+        return self._choice(self.workflow.run_state, _RUN_STATES, "run_state", self._owner)
 
     def callbacks(self) -> dict[str, Callback]:
         """Who is told of the ends of runs."""
         found: dict[str, Callback] = {}
         for name, option in RUN_CALLBACKS.items():
             callback = getattr(self.workflow, option)
-            if self._is_callback(callback, option, self._owner, self.workflow.where):
+            if self._is_callback(callback, option, self._owner):
                 found[name] = callback
         return found
 
-    @property
-    def _owner(self) -> str:
-        return f"workflow '{self.workflow.name}'"
+    def group_policy(self, group: TaskGroup) -> TaskPolicy | None:
+        """How a group is tried again as a unit; None if it is not."""
+        owner = _owner_of(group)
+        policy = TaskPolicy(
+            retries=self._count(group.retries, "retries", owner),
+            retry_delay=self._duration(group.retry_delay, "retry_delay", owner) or 0.0,
+            retry_backoff=self._number(group.retry_backoff, "retry_backoff", owner),
+            max_retry_delay=self._duration(group.max_retry_delay, "max_retry_delay", owner),
+        )
+        if group.tooltip is not None and not isinstance(group.tooltip, str):
+            self._wrong(owner, f"tooltip={group.tooltip!r} is not a text")
+        return policy if policy.retries else None
+
+    def _check_defaults(self, defaults: Any, owner: Owner) -> TaskOptions:
+        if not isinstance(defaults, dict):
+            self._wrong(owner, f"defaults={defaults!r} are not a dict of options")
+            return {}
+        for name in _OF_ONE_TASK:
+            if name in defaults:
+                self._wrong(owner, f"{name} is no default: say it of the tasks that it is true of")
+        return cast(TaskOptions, {name: value for name, value in defaults.items() if name not in _OF_ONE_TASK})
 
     # --- Of tasks
 
     def policy(self, task: Task) -> TaskPolicy:
         """What the options of a task come to."""
-        options: TaskOptions = task.options
-        if self.defaults:
-            options = {**self.defaults, **options}
+        options: Mapping[str, Any] = task.options
+        if self.defaults or task.group is not None:
+            options = self._with_defaults(task)
         if not options:
             return _DEFAULT_POLICY
-        key = tuple((name, type(value), value) for name, value in options.items())  # since 1 == True == 1.0
+        # Types too, since 1 == True == 1.0.
+        key = (_kind(task), *((name, type(value), value) for name, value in options.items()))
         try:
             policy = self._policies.get(key)
         except TypeError:  # an unhashable value: a callable object, or one that is wrong and told of below
@@ -79,96 +114,139 @@ class Options:
                 self._policies[key] = policy
         return policy
 
-    def _read(self, task: Task, options: TaskOptions) -> TaskPolicy:
-        owner, where = f"task '{task.name}'", task.where
-        self._check_names(options, owner, where)
-        self._check_retry_on(options.get("retry_on", Exception), owner, where)
-        retries, at_most_once = self._retries(options, owner, where)
+    def _with_defaults(self, task: Task) -> Mapping[str, Any]:
+        options = options_of(task, self.defaults)
+        if self._plain and (task.group is None or not _OF_SOME_TASKS.intersection(task.group.all_defaults)):
+            return options
+        apt = {"trigger_rule"} if options.get("teardown") is not True else {"on_failure_fail_run"}
+        if options.get("short_circuit") is True:
+            apt.add("ignore_downstream_trigger_rules")
+        if task.expand is not None:
+            apt |= {"max_active_instances", "map_name"}
+        elif _kind(task) == "group":
+            apt.add("max_active_instances")
+        unfit = _OF_SOME_TASKS - apt
+        return {name: value for name, value in options.items() if name not in unfit or name in task.options}
+
+    def _read(self, task: Task, options: Mapping[str, Any]) -> TaskPolicy:
+        owner = _owner_of(task)
+        self._check_names(options, TaskOptions.__annotations__, owner)
+        self._check_exceptions(options.get("retry_on", Exception), "retry_on", owner)
+        self._check_retry_policy(options.get("retry_policy", ()), owner)
+        self._check_condition(options.get("run_if"), "run_if", owner)
+        self._check_condition(options.get("skip_if"), "skip_if", owner)
+        self._check_map_name(options, task, owner)
+        retries, at_most_once = self._retries(options, owner)
+        setup, teardown, on_failure_fail_run = self._setup_or_teardown(options, owner)
         return TaskPolicy(
             retries=retries,
-            retry_delay=self._duration(options.get("retry_delay", 0), "retry_delay", owner, where) or 0.0,
-            retry_backoff=self._number(options.get("retry_backoff", 1.0), "retry_backoff", owner, where),
-            max_retry_delay=self._duration(options.get("max_retry_delay"), "max_retry_delay", owner, where),
-            retry_jitter=self._number(options.get("retry_jitter", 0.0), "retry_jitter", owner, where),
-            timeout=self._duration(options.get("timeout"), "timeout", owner, where, least=_MORE_THAN_0),
-            share=self._flag(options, "share", owner, where),
+            retry_delay=self._duration(options.get("retry_delay", 0), "retry_delay", owner) or 0.0,
+            retry_backoff=self._number(options.get("retry_backoff", 1.0), "retry_backoff", owner),
+            max_retry_delay=self._duration(options.get("max_retry_delay"), "max_retry_delay", owner),
+            retry_jitter=self._number(options.get("retry_jitter", 0.0), "retry_jitter", owner),
+            timeout=self._duration(options.get("timeout"), "timeout", owner, least=MORE_THAN_0),
+            share=self._flag(options.get("share", False), "share", owner),
             at_most_once=at_most_once,
-            commit_first=self._flag(options, "commit_first", owner, where),
+            commit_first=self._flag(options.get("commit_first", False), "commit_first", owner),
             notices=tuple(
-                name
-                for name, option in TASK_CALLBACKS.items()
-                if self._is_callback(options.get(option), option, owner, where)
+                name for name, option in TASK_CALLBACKS.items() if self._is_callback(options.get(option), option, owner)
             ),
+            trigger_rule=self._rule(options, teardown, owner),
+            allow_failure=self._flag(options.get("allow_failure", False), "allow_failure", owner),
+            setup=setup,
+            teardown=teardown,
+            on_failure_fail_run=on_failure_fail_run,
+            decides=self._decides(options, owner),
+            max_active_instances=self._max_active_instances(options, task, owner),
         )
 
-    def _check_names(self, options: TaskOptions, owner: str, where: str) -> None:
-        known = TaskOptions.__annotations__
-        for name in options:
-            if name not in known:
-                near = get_close_matches(name, known, 1)
-                hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(known)}"
-                self._wrong(f"{owner}: there is no option '{name}'; {hint}", where)
+    def _check_map_name(self, options: Mapping[str, Any], task: Task, owner: Owner) -> None:
+        text = options.get("map_name")
+        if text is not None and not isinstance(text, str):
+            self._wrong(owner, f"map_name={text!r} is not a text")
+        elif text is not None and _kind(task) != "itself":
+            self._wrong(owner, f"map_name={text!r} is for mapped tasks: map it with .expand(...), or leave it out")
 
-    def _check_retry_on(self, value: Any, owner: str, where: str) -> None:
-        kinds = value if isinstance(value, tuple) else (value,)
-        if not all(isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds):
-            self._wrong(f"{owner}: retry_on={value!r} is not an exception class, or a tuple of them", where)
-
-    def _retries(self, options: TaskOptions, owner: str, where: str) -> tuple[int, bool]:
+    def _retries(self, options: Mapping[str, Any], owner: Owner) -> tuple[int, bool]:
         """How many retries there are, and whether there must not be any."""
-        retries = options.get("retries", 0)
-        at_most_once = self._flag(options, "at_most_once", owner, where)
-        if not isinstance(retries, int) or isinstance(retries, bool) or retries < 0:
-            self._wrong(f"{owner}: retries={retries!r} is not a whole number from 0 up", where)
-            return 0, at_most_once
+        retries = self._count(options.get("retries", 0), "retries", owner)
+        at_most_once = self._flag(options.get("at_most_once", False), "at_most_once", owner)
         if at_most_once and retries:
             self._wrong(
-                f"{owner}: at_most_once=True forbids a second attempt, and retries={retries} asks for one; "
+                owner,
+                f"at_most_once=True forbids a second attempt, and retries={retries} asks for one; "
                 "set retries=0 on this task, or leave at_most_once out",
-                where,
             )
             return 0, at_most_once
         return retries, at_most_once
 
-    # --- Values
+    def _setup_or_teardown(self, options: Mapping[str, Any], owner: Owner) -> tuple[bool, bool, bool]:
+        """Whether it is a setup, is a teardown, and fails the run as a teardown."""
+        setup = self._flag(options.get("setup", False), "setup", owner)
+        teardown = self._flag(options.get("teardown", False), "teardown", owner)
+        fails_run = self._flag(options.get("on_failure_fail_run", False), "on_failure_fail_run", owner)
+        if setup and teardown:
+            self._wrong(owner, "it is both a setup and a teardown; make two tasks of it")
+            return False, True, fails_run
+        if fails_run and not teardown:
+            self._wrong(owner, "on_failure_fail_run=True is for teardowns: the failure of any other task fails the run")
+            return setup, teardown, False
+        return setup, teardown, fails_run
 
-    def _flag(self, options: TaskOptions, name: str, owner: str, where: str) -> bool:
-        value = options.get(name, False)
-        if not isinstance(value, bool):
-            self._wrong(f"{owner}: {name}={value!r} is not True or False", where)
-            return False
-        return value
+    def _rule(self, options: Mapping[str, Any], teardown: bool, owner: Owner) -> TriggerRule:
+        if teardown:
+            if "trigger_rule" in options:
+                self._wrong(
+                    owner,
+                    f"trigger_rule={_text(options['trigger_rule'])} on a teardown: it runs if one of its setups has "
+                    "succeeded, whatever became of the tasks in between; leave the rule out",
+                )
+            return TriggerRule.ALL_DONE_SETUP_SUCCESS
+        rule = options.get("trigger_rule", TriggerRule.ALL_SUCCESS)
+        if rule == TriggerRule.ALL_DONE_SETUP_SUCCESS:
+            self._wrong(
+                owner,
+                "trigger_rule='all_done_setup_success' is the rule of teardowns; make it one with @teardown or "
+                ".as_teardown(setups=...)",
+            )
+            return TriggerRule.ALL_SUCCESS
+        return self._choice(rule, _RULES, "trigger_rule", owner)
 
-    def _is_callback(self, value: Any, name: str, owner: str, where: str) -> bool:
-        if value is None:
-            return False
-        if isinstance(value, Placeholder) or not callable(value):
-            self._wrong(f"{owner}: {name}={value!r} cannot be called; give it a function that takes a Notice", where)
-            return False
-        if is_async(value):
-            self._wrong(f"{owner}: {name} is async, and nobody awaits it; give it a plain function", where)
-        reason = misfit(value, (None,), None)
-        if reason is not None:
-            self._wrong(f"{owner}: {name} must take one argument, a Notice; this does not fit {reason}", where)
-        return True
+    def _decides(self, options: Mapping[str, Any], owner: Owner) -> Decides:
+        branch = self._flag(options.get("branch", False), "branch", owner)
+        short_circuit = self._flag(options.get("short_circuit", False), "short_circuit", owner)
+        name = "ignore_downstream_trigger_rules"
+        self._flag(options.get(name, True), name, owner)
+        if branch and short_circuit:
+            self._wrong(owner, "it is both a branch and a short circuit; make two tasks of it")
+        elif name in options and not short_circuit:
+            self._wrong(owner, f"{name} is for short circuits: use @task.short_circuit, or leave it out")
+        return "branch" if branch else "short_circuit" if short_circuit else ""
 
-    def _duration(self, value: Any, name: str, owner: str, where: str, least: float = 0.0) -> float | None:
-        if value is None:
+    def _max_active_instances(self, options: Mapping[str, Any], task: Task, owner: Owner) -> int | None:
+        name = "max_active_instances"
+        bound = options.get(name)
+        if bound is None:
             return None
-        seconds = value.total_seconds() if isinstance(value, timedelta) else value
-        return self._number(seconds, name, owner, where, least=least, unit=" seconds")
+        if not _kind(task):
+            self._wrong(owner, f"{name}={bound!r} is for mapped tasks: map it with .expand(...), or leave it out")
+            return None
+        return self._count(bound, name, owner, least=1)
 
-    def _number(self, value: Any, name: str, owner: str, where: str, *, least: float = 0.0, unit: str = "") -> float:
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and least <= value < float("inf"):
-            return float(value)
-        bound = "more than 0" if least else "0 or more"
-        self._wrong(f"{owner}: {name}={value!r} is not {bound}{unit}", where)
-        return 0.0
 
-    def _wrong(self, message: str, where: str) -> None:
-        self._problems += 1
-        self._problem(OptionError, message, where)
+def _owner_of(step: Task | TaskGroup) -> Owner:
+    return Owner(f"{'task' if isinstance(step, Task) else 'task group'} '{step.name}'", step.where)
+
+
+def _kind(task: Task) -> str:
+    """By what a task is mapped."""
+    if task.expand is not None:
+        return "itself"
+    return "" if task.group is None or mapped_group(task) is None else "group"
+
+
+def _text(rule: Any) -> str:
+    return repr(str(rule)) if isinstance(rule, TriggerRule) else repr(rule)
 
 
 _DEFAULT_POLICY = TaskPolicy()
-_MORE_THAN_0 = sys.float_info.min

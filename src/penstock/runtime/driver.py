@@ -21,7 +21,9 @@ from penstock.engine.commands import (
     Command,
     DispatchTasks,
     EndRun,
+    ExpandMaps,
     SendNotices,
+    SetGroupTimer,
     SetTimer,
     TasksSettled,
     WithdrawTasks,
@@ -29,11 +31,15 @@ from penstock.engine.commands import (
 from penstock.engine.events import (
     AttemptCancelled,
     AttemptFailed,
+    AttemptSkipped,
     AttemptStarted,
     AttemptSucceeded,
     CancelRequested,
     DriverStopped,
+    ErrorText,
     Event,
+    GroupRetryDue,
+    MapExpanded,
     NoticeDelivered,
     NoticeDropped,
     RetryDue,
@@ -45,12 +51,14 @@ from penstock.engine.states import ENDED, RunState, TaskState
 from penstock.errors import LeaseLost, StoreError
 from penstock.executor.base import Attempt, Ending, Executor, Outcome, StoreFailed
 from penstock.executor.context import RunContext
-from penstock.logs.base import LogWriter
+from penstock.logs.base import LogWriter, place
 from penstock.runtime.audience import Audience
 from penstock.runtime.ending import Endings
+from penstock.runtime.expanding import expand
 from penstock.runtime.journal import JournalWriter
 from penstock.runtime.observer import Observer
 from penstock.runtime.outbox import Deliver, Outbox
+from penstock.runtime.ready import ReadyQueue
 from penstock.runtime.signals import StopSignals
 from penstock.runtime.takeover import end_of
 from penstock.runtime.timers import Timers
@@ -98,10 +106,26 @@ class RunDriver:
         self._journal = JournalWriter(store, lease, self._lock, full=full, wake=self._listener.poke, clock=clock)
         self._timers = Timers(clock)
         self._outbox = Outbox(deliver, self._note_delivery, self._journal, clock)
-        self._ready: deque[tuple[int, int]] = deque()
-        """Tasks to be started, each with the journal position that must be written first."""
+        limits = {
+            row: policy.max_active_instances
+            for row, policy in enumerate(engine.plan.policies)
+            if policy.max_active_instances is not None
+        }
+        self._ready = ReadyQueue(engine.row, limits)
+        self._maps: deque[int] = deque()
+        """What is to be expanded."""
         self._running: dict[int, Attempt] = {}
         self._endings = Endings(executor, self._running, self._arm, self._close_attempt, grace)
+        self._obedience: dict[type, Callable[[Any], None]] = {
+            ExpandMaps: self._expand_soon,
+            SetTimer: self._set_timer,
+            SetGroupTimer: self._set_group_timer,
+            TasksSettled: self._note_settled,
+            WithdrawTasks: lambda command: self._ready.withdraw(command.tasks),
+            CancelAttempts: self._cancel_attempts,
+            SendNotices: lambda command: self._outbox.add(command.notices),
+            EndRun: self._end_run,
+        }
         self._idle: list[Any] = []
         """One held lock for each worker that waits for work."""
         self._stopping: str | None = None
@@ -208,6 +232,13 @@ class RunDriver:
             self._break(error)
             return None
 
+    def fill(self) -> None:
+        """A worker has gone: see that somebody comes for what is ready."""
+        with self._lock:
+            rest = self._someone_for_the_rest()
+        if rest is not None:
+            rest()
+
     def _next(self, attempt: Attempt | None = None, rest: Callable[[], object] | None = None) -> Attempt | None:
         """Announce an attempt that was started, or wait for one; then send for whoever takes the rest, so that tasks
         are announced in the order in which they were started."""
@@ -216,7 +247,8 @@ class RunDriver:
                 self._write(attempt)
                 self._audience.pass_on()
                 if attempt is not None:
-                    self._audience.tell("attempt_started", attempt.task, attempt.number)
+                    where = self._engine.row(attempt.task), self._engine.index(attempt.task)
+                    self._audience.tell("attempt_started", *where, attempt.number)
                     return attempt
             finally:
                 if rest is not None:
@@ -264,13 +296,13 @@ class RunDriver:
         """Begin the attempt at the head of the queue. The caller holds the lock."""
         if not self._ready or self._stopping is not None:
             return None
-        task, requires = self._ready.popleft()
+        task, requires = self._ready.take()
         engine = self._engine
         number = engine.attempts[task] + 1
         started = AttemptStarted(task, number, self._time())
         engine.handle(started)
         self._journal.add(started)
-        policy = engine.plan.policies[task]
+        policy = engine.policy(task)
         attempt = Attempt(self.context, task, engine.generation(task), number, policy.timeout, requires)
         if policy.at_most_once or policy.commit_first:
             attempt.requires, attempt.committed = self._journal.added, True
@@ -289,24 +321,36 @@ class RunDriver:
         """Record how an attempt ended. The caller holds the lock."""
         task = attempt.task
         self._running.pop(task, None)
+        self._ready.ended(task)
         if isinstance(outcome, StoreFailed):
             raise StoreError(outcome.message)  # it stays on record as running
         if attempt.ending is Ending.INTERRUPT and not isinstance(outcome, AttemptSucceeded):
             self._leave_if_stopped()  # it stays on record as running, and runs again when the run is resumed
             return
-        if attempt.ending is Ending.CANCEL and not isinstance(outcome, AttemptSucceeded):
+        if attempt.ending is Ending.CANCEL and not isinstance(outcome, (AttemptSucceeded, AttemptSkipped)):
             outcome = AttemptCancelled(task, attempt.number, outcome.at)
-        self._feed(outcome, safe=attempt.committed)  # who was promised that a start is not forgotten relies on the end
+        # Who was promised that a start is not forgotten relies on the end, and what follows from a decision on that.
+        self._feed(outcome, safe=attempt.committed or _decides(outcome))
         state = self._engine.states[task]
         if state in ENDED:
-            self.context.values.consumed(task)
+            self._let_go(task)
         if attempt.output is not None:
-            self._log.end(task, attempt.generation, attempt.number)
+            number = place(self._engine.row(task), self._engine.index(task))
+            self._log.end(number, attempt.generation, attempt.number)
         if self._audience:
-            error = outcome.error if isinstance(outcome, AttemptFailed) else self._engine.errors.get(task)
+            error = _error_of(outcome) or self._engine.errors.get(task)
             seconds = outcome.at - self._engine.started[task]
-            self._audience.note("attempt_ended", task, attempt.number, TaskState(state), error, seconds)
+            where = self._engine.row(task), self._engine.index(task)
+            self._audience.note("attempt_ended", *where, attempt.number, TaskState(state), error, seconds)
         self._leave_if_stopped()
+
+    def _let_go(self, task: int) -> None:
+        """A task has ended: what it took, and with the last of its map what the map took, may go."""
+        self.context.values.consumed(task)
+        head = self._engine.row(task)
+        if head != task and self._engine.states[head] in ENDED:
+            self.context.values.consumed(head)
+            self.context.filling.forget(head)
 
     # --- Events and commands; the caller holds the lock
 
@@ -317,28 +361,37 @@ class RunDriver:
             self._obey(command)
 
     def _obey(self, command: Command) -> None:
-        if type(command) is DispatchTasks:
-            requires = self._journal.added
-            self._ready.extend([(task, requires) for task in command.tasks])
-        elif type(command) is SetTimer:
-            longest = self._engine.retry_pause(command.task)  # the clock may have been set back since
-            self._arm(min(command.due - self._time(), longest), partial(self._retry, command.task))
-        elif type(command) is TasksSettled:
-            for task in command.tasks:
-                self.context.values.consumed(task)
-            self._audience.note("tasks_settled", command.tasks, command.state)
-        elif type(command) is WithdrawTasks:
-            withdrawn = set(command.tasks)
-            self._ready = deque(entry for entry in self._ready if entry[0] not in withdrawn)
-        elif type(command) is CancelAttempts:
-            for task in command.tasks:
-                if task in self._running:
-                    self._endings.ask(self._running[task], Ending.CANCEL)
-        elif type(command) is SendNotices:
-            self._outbox.add(command.notices)
-        elif type(command) is EndRun:
-            self._journal.change(end_of(self._engine))  # in one batch with the event that ends the run
-            self._leave()
+        if type(command) is DispatchTasks:  # what there is most of
+            self._ready.add(command.tasks, self._journal.added)
+        else:
+            self._obedience[type(command)](command)
+
+    def _expand_soon(self, command: ExpandMaps) -> None:
+        self._maps.extend(command.tasks)
+        self._listener.poke()
+
+    def _set_timer(self, command: SetTimer) -> None:
+        longest = self._engine.retry_pause(command.task)  # the clock may have been set back since
+        self._arm(min(command.due - self._time(), longest), partial(self._retry, command.task))
+
+    def _set_group_timer(self, command: SetGroupTimer) -> None:
+        unit = command.group, command.index
+        self._arm(min(command.due - self._time(), self._engine.round_pause(unit)), partial(self._retry_group, unit))
+
+    def _note_settled(self, command: TasksSettled) -> None:
+        for task in command.tasks:
+            self.context.values.consumed(task)
+        rows = [task for task in command.tasks if task < self._engine.size]
+        self._audience.note("tasks_settled", rows, command.state)
+
+    def _cancel_attempts(self, command: CancelAttempts) -> None:
+        for task in command.tasks:
+            if task in self._running:
+                self._endings.ask(self._running[task], Ending.CANCEL)
+
+    def _end_run(self, command: EndRun) -> None:
+        self._journal.change(end_of(self._engine))  # in one batch with the event that ends the run
+        self._leave()
 
     def _note_delivery(self, event: NoticeDelivered | NoticeDropped) -> None:
         with self._lock:
@@ -401,6 +454,8 @@ class RunDriver:
             actions = self._timers.due()
             for action in actions:
                 action()
+        self._expand_maps()
+        with self._lock:
             waiter = self._someone_for_the_rest()
         if waiter is not None:
             waiter()
@@ -415,6 +470,19 @@ class RunDriver:
         self._audience.pass_on()
         self._log.flush()
         return not self._over and self._listener.wait(self._pause())
+
+    def _expand_maps(self) -> None:
+        """Find out how many instances maps have. What follows from that must not be contradicted by a power cut."""
+        while self._maps and self._stopping is None and not self._over:
+            row = self._maps[0]
+            event = expand(self.context, row)
+            with self._lock:
+                self._maps.popleft()
+                self._feed(event, safe=True)
+                if isinstance(event, MapExpanded):
+                    self._audience.note("map_expanded", row, event.width)
+                else:
+                    self._audience.note("attempt_ended", row, -1, 1, TaskState.FAILED, event.error, 0.0)
 
     def _may_write(self) -> bool:
         """Whether the journal still takes what happens: values may fail to be kept where events do not."""
@@ -439,6 +507,10 @@ class RunDriver:
     def _retry(self, task: int) -> None:
         if self._engine.task_state(task) is TaskState.RETRYING:
             self._feed(RetryDue(task, self._time()))
+
+    def _retry_group(self, unit: tuple[int, int]) -> None:
+        if unit in self._engine.rounds_due:
+            self._feed(GroupRetryDue(*unit, self._time()))
 
     def _time_out_run(self) -> None:
         self._feed(RunTimedOut(self._time()))
@@ -483,6 +555,18 @@ class RunDriver:
             if not self._running:
                 self._leave()
         self._listener.poke()
+
+
+def _error_of(outcome: Outcome) -> ErrorText | None:
+    """Why an attempt ended as it did, for those who watch."""
+    if isinstance(outcome, AttemptSkipped):
+        return ErrorText("Skip", outcome.reason)
+    return outcome.error if isinstance(outcome, AttemptFailed) else None
+
+
+def _decides(outcome: Outcome) -> bool:
+    """Whether an outcome says what else runs: then nothing may follow from it that a power cut could contradict."""
+    return isinstance(outcome, AttemptSkipped) or (isinstance(outcome, AttemptSucceeded) and outcome.chosen is not None)
 
 
 def _sender(body: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from penstock.errors import StoreError
+from penstock.logs.base import task_at
 from penstock.plan.plan import Plan
 from penstock.runtime.replay import kept_plan
 
@@ -42,7 +43,7 @@ class Logbook:
         for chunk in self._reader.chunks(attempt=self._attempt, after=self._after):
             self._after = chunk.position
             name = self._name(chunk)
-            if self._task in (None, name):
+            if self._task in (None, name, name.partition("[")[0] if chunk.task != task_at(chunk.task)[0] else name):
                 self.found = True
                 yield Entry(name, chunk)
 
@@ -55,7 +56,9 @@ class Logbook:
         if chunk.plan not in self._plans:
             self._plans[chunk.plan] = self._plan(chunk.plan)
         plan = self._plans[chunk.plan]
-        return plan.names[chunk.task] if plan is not None and chunk.task < len(plan) else f"task {chunk.task}"
+        row, index = task_at(chunk.task)
+        name = plan.names[row] if plan is not None and row < len(plan) else f"task {row}"
+        return name if index < 0 else f"{name}[{index}]"
 
     def _plan(self, fingerprint: str) -> Plan | None:
         try:

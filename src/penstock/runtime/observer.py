@@ -28,14 +28,22 @@ class Observer(Protocol):
     def run_started(self, run_id: str, plan: Plan, done: int) -> None:
         """A driver took the run; `done` tasks of it have succeeded before."""
 
-    def attempt_started(self, task: int, attempt: int) -> None:
+    # `task` is the number of a task in the plan, `index` that of an instance of a map, or -1.
+
+    def attempt_started(self, task: int, index: int, attempt: int) -> None:
         """A body is about to run."""
 
-    def attempt_ended(self, task: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float) -> None:
-        """A body has run, and left its task in `state`; `error` if it failed, whether or not it is tried again."""
+    def attempt_ended(
+        self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
+    ) -> None:
+        """A body has run, and left its task in `state`; `error` if it failed, whether or not it is tried again, or why
+        it skipped itself."""
+
+    def map_expanded(self, task: int, width: int) -> None:
+        """It is known how many instances a mapped task has, or the tasks of a group that `task` expands."""
 
     def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
-        """Tasks ended without running."""
+        """Tasks ended without running. Single instances of maps are not told of."""
 
     def stopping(self, reason: str, running: int) -> None:
         """The run is asked to stop; `running` bodies are still to end."""

@@ -30,17 +30,42 @@ class TaskRun:
 
     @property
     def number(self) -> int:
-        """The task's place among the tasks of its run, from 0."""
+        """The number of the task in its run, from 0; those of instances of maps come after all others."""
         return self._number
 
     @property
     def name(self) -> str:
-        """The task's name."""
-        return self._engine.plan.names[self._number]
+        """The task's name; of an instance of a map with its index: "load[3]"."""
+        return self._engine.name(self._number)
+
+    @property
+    def task(self) -> str:
+        """The task's name, without an index."""
+        return self._engine.plan.names[self._engine.row(self._number)]
+
+    @property
+    def map_index(self) -> int:
+        """Which instance of a map it is, from 0; -1 for a task that is none."""
+        return self._engine.index(self._number)
+
+    @property
+    def map_name(self) -> str | None:
+        """What this instance of a map is called, where the task has a `map_name`."""
+        row, index = self._engine.row(self._number), self.map_index
+        names = self._engine.map_names.get(row, ())
+        return names[index] or None if 0 <= index < len(names) else None
+
+    @property
+    def instances(self) -> list[TaskRun]:
+        """The instances of a mapped task, by index; none for other tasks, or before it is known how many there are."""
+        if self._number not in self._engine.widths:
+            return []
+        return [TaskRun(self._engine, slot, self._load, self._log) for slot in self._engine.slots(self._number)]
 
     @property
     def state(self) -> str:
-        """pending, ready, running, retrying, success, failed, upstream_failed or cancelled."""
+        """pending, ready, running, retrying, success, failed, skipped, upstream_failed or cancelled; of a mapped task
+        expanded while its instances go on, then the worst of what they came to."""
         return self._engine.task_state(self._number).label
 
     @property
@@ -73,7 +98,9 @@ class TaskRun:
     def duration(self) -> float | None:
         """Seconds that the latest attempt took."""
         started, ended = self.started_at, self.ended_at
-        if started is None or ended is None or self.state not in ("success", "failed", "cancelled"):
+        if not self.attempts:
+            return None
+        if started is None or ended is None or self.state not in ("success", "failed", "skipped", "cancelled"):
             return None
         return max(0.0, (ended - started).total_seconds())
 
@@ -84,6 +111,11 @@ class TaskRun:
         return f"{error.type}: {error.message}" if error else None
 
     @property
+    def reason(self) -> str | None:
+        """Why the task skipped itself, or who marked it and why."""
+        return self._engine.marks.get(self._number) or self._engine.skips.get(self._number)
+
+    @property
     def traceback(self) -> str | None:
         """The last error with its traceback."""
         error = self._engine.errors.get(self._number)
@@ -91,12 +123,20 @@ class TaskRun:
 
     @property
     def upstreams(self) -> list[str]:
-        """Names of the tasks that had to succeed first."""
-        return [self._engine.plan.names[number] for number in self._engine.plan.upstreams[self._number]]
+        """Names of the tasks that its rule looks at."""
+        return [self._engine.plan.names[row] for row in self._engine.plan.upstreams[self._engine.row(self._number)]]
+
+    @property
+    def rule(self) -> str:
+        """What the task asks of its upstreams: its trigger rule."""
+        return str(self._engine.policy(self._number).trigger_rule)
 
     @property
     def result(self) -> Any:
-        """What the task returned, read anew from where it was stored. PenstockError if it did not succeed."""
+        """What the task returned, read anew from where it was stored; of a map, the list of what its instances did.
+        PenstockError if it did not succeed."""
+        if self._number in self._engine.widths and self.ended_at is not None:
+            return [task.result if task.state == "success" else None for task in self.instances]
         if self.state != "success":
             raise PenstockError(f"task '{self.name}' has no result: it is {self.state}")
         ref = self._engine.values.get(self._number)
@@ -168,8 +208,19 @@ class Run:
 
     @property
     def tasks(self) -> list[TaskRun]:
-        """The tasks, in the order in which they were defined."""
-        return [TaskRun(self._engine, number, self._load, self._log) for number in range(len(self._engine.plan))]
+        """The tasks, in the order in which they were defined; of a mapped task its instances, once they are known."""
+        engine = self._engine
+        return [
+            TaskRun(engine, slot, self._load, self._log)
+            for row in range(engine.size)
+            if row not in engine.plan.expanded_by or engine.task_state(row) is not TaskState.SUCCESS
+            for slot in engine.slots(row)
+        ]
+
+    @property
+    def numbers(self) -> Mapping[str, int]:
+        """The numbers of the tasks in the run's plan, by name."""
+        return self._engine.plan.numbers
 
     @property
     def undelivered(self) -> int:
@@ -187,13 +238,25 @@ class Run:
         return self._engine.counts()
 
     def task(self, name: str) -> TaskRun:
-        """The task of this name. TaskNotFound if there is none."""
+        """The task of this name, or an instance of it, "load[3]". TaskNotFound if there is none."""
         number = self._engine.plan.numbers.get(name)
+        if number is None:
+            number = self._instance(name)
         if number is None:
             near = get_close_matches(name, self._engine.plan.names, 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             raise TaskNotFound(f"run {self.id} has no task '{name}'{hint}")
         return TaskRun(self._engine, number, self._load, self._log)
+
+    def _instance(self, name: str) -> int | None:
+        task, bracket, index = name.removesuffix("]").rpartition("[")
+        row = self._engine.plan.numbers.get(task)
+        if not bracket or row is None or not index.isdecimal():
+            return None
+        try:
+            return self._engine.slot(row, int(index))
+        except LookupError:
+            return None
 
     def __repr__(self) -> str:
         counts = ", ".join(f"{count} {state}" for state, count in self.counts.items())

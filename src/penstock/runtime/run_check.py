@@ -52,7 +52,7 @@ class RunCheck:
         if self.engine is not None:
             for task, value in self.engine.values.items():
                 if value.digest is not None:
-                    yield self.engine.plan.names[task], value
+                    yield self.engine.name(task), value
 
     @property
     def is_repairable(self) -> bool:

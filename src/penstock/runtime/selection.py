@@ -1,4 +1,4 @@
-"""Which tasks of a run a user means."""
+"""Which part of a workflow a user means."""
 
 from __future__ import annotations
 
@@ -8,48 +8,12 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TypeVar
 
-from penstock.engine.run import RunEngine
-from penstock.engine.states import TaskState
 from penstock.errors import PenstockError
 from penstock.plan.compile import Compiled
 from penstock.plan.graph import reach, topological_order
-from penstock.plan.plan import Plan
+from penstock.plan.plan import Group, Plan, Some
 
 T = TypeVar("T")
-
-
-def select_again(
-    engine: RunEngine, plan: Plan, *, only: Sequence[str] = (), from_: Sequence[str] = (), failed: bool = False
-) -> tuple[int, ...]:
-    """The tasks of `plan` to run again, ascending: `only` these; these and all that follow; those that failed and what
-    they held up. The plan may be a newer one than the run has followed so far.
-
-    PenstockError for an unknown name, an empty choice, or a task that would have to run without its inputs."""
-    if not only and not from_ and not failed:
-        raise PenstockError("say what to run again: only certain tasks, from certain tasks on, or what failed")
-    chosen = set(numbers(plan, only))
-    chosen |= reach(numbers(plan, from_), plan.downstreams)
-    if failed:
-        chosen |= {task for task in range(len(plan)) if _state(engine, plan, task) in _FAILED}
-    if not chosen:
-        raise PenstockError(f"run {engine.run_id} has no failed task: there is nothing to run again")
-    for task in sorted(chosen):
-        for upstream in plan.upstreams[task]:
-            state = _state(engine, plan, upstream)
-            if upstream not in chosen and state is not TaskState.SUCCESS:
-                raise PenstockError(
-                    f"task '{plan.names[task]}' cannot run again alone: it depends on '{plan.names[upstream]}', "
-                    f"which is {state.label}; run again from there"
-                )
-    return tuple(sorted(chosen))
-
-
-def _state(engine: RunEngine, plan: Plan, task: int) -> TaskState:
-    number = engine.plan.numbers.get(plan.names[task])
-    return TaskState.PENDING if number is None else engine.task_state(number)
-
-
-_FAILED = (TaskState.FAILED, TaskState.UPSTREAM_FAILED, TaskState.CANCELLED)
 
 
 def numbers(plan: Plan, names: Sequence[str]) -> list[int]:
@@ -104,7 +68,7 @@ def select(compiled: Compiled, selection: Selection) -> Compiled:
     plan = compiled.plan
     if not selection.text:
         return compiled
-    chosen = selection.tasks(plan)
+    chosen = _with_expansions(plan, selection.tasks(plan))
     place = {task: number for number, task in enumerate(chosen)}
     _check_inputs(plan, chosen, place)
     above = _selected_upstreams(plan, place)
@@ -124,8 +88,46 @@ def select(compiled: Compiled, selection: Selection) -> Compiled:
         numbered=frozenset(place[task] for task in plan.numbered if task in place),
         places=rows(plan.places),
         selection=selection.text,
+        deciders=_renumbered(plan.deciders, place),
+        guards=_renumbered(plan.guards, place),
+        waits=_renumbered(plan.waits, place),
+        setups=_renumbered(plan.setups, place),
+        groups=_renumbered_groups(plan.groups, place),
+        maps={place[task]: kind for task, kind in plan.maps.items() if task in place},
     )
     return compiled._replace(plan=part, tasks=rows(compiled.tasks))
+
+
+def _with_expansions(plan: Plan, chosen: Sequence[int]) -> list[int]:
+    """The tasks, and whatever expands the mapped groups that they are in."""
+    found = {*chosen}
+    for task, expansion in plan.mapped.items():
+        if task in found:
+            found.add(expansion)
+    return sorted(found)
+
+
+def _renumbered(column: Some, place: Mapping[int, int]) -> Some:
+    """What is selected of a sparse column."""
+    selected = {
+        place[task]: tuple(place[other] for other in others if other in place)
+        for task, others in column.items()
+        if task in place
+    }
+    return {task: others for task, others in selected.items() if others}
+
+
+def _renumbered_groups(groups: Sequence[Group], place: Mapping[int, int]) -> tuple[Group, ...]:
+    """The groups of which something is selected."""
+    kept: dict[int, int] = {-1: -1}
+    found: list[Group] = []
+    for number, group in enumerate(groups):
+        rows = tuple(place[task] for task in group.rows if task in place)
+        if rows:
+            kept[number] = len(found)
+            expansion = place.get(group.expansion, -1)
+            found.append(replace(group, parent=kept[group.parent], rows=rows, expansion=expansion))
+    return tuple(found)
 
 
 def _check_inputs(plan: Plan, chosen: Sequence[int], place: Mapping[int, int]) -> None:

@@ -13,6 +13,7 @@ from penstock.executor.base import Executor
 from penstock.executor.capture import Capture, current_output
 from penstock.executor.context import RunContext
 from penstock.executor.values import RunValues
+from penstock.logs.base import place
 from penstock.plan.compile import Compiled
 from penstock.runtime.driver import RunDriver
 from penstock.runtime.history import History
@@ -56,6 +57,7 @@ class Session:
         log = kept.logs.writer(self.row.id, self.fingerprint)
         context = RunContext(
             run_id=self.row.id,
+            engine=self.engine,
             plan=self.compiled.plan,
             tasks=self.compiled.tasks,
             defaults=self.compiled.defaults,
@@ -63,7 +65,7 @@ class Session:
             results=kept.results,
             values=RunValues(self.compiled.plan, self.engine, kept.results),
             write_log=lambda task, generation, attempt, stream, text: log.write(
-                task, generation, attempt, stream, text, clock.time()
+                place(self.engine.row(task), self.engine.index(task)), generation, attempt, stream, text, clock.time()
             ),
             clock=clock,
         )

@@ -26,8 +26,9 @@ def encode_events(events: Iterable[Event]) -> bytes:
     """One batch as bytes."""
     rows = []
     for event in events:
-        code, fields = _WRITERS[type(event)]
-        rows.append((code, *fields(event)))
+        code, fields, late = _WRITERS[type(event)]
+        row = (code, *fields(event))
+        rows.append(row[:-1] if late and row[-1] is None else row)
     return _to_json(rows).encode("utf-8", "surrogatepass")
 
 
@@ -94,6 +95,8 @@ _FLAG = _Field((bool,))
 _VALUE = _Field((list, type(None)), _read_value)
 _ERROR = _Field((list,), _read_error)
 _NUMBERS = _Field((list,), _read_numbers)
+_NUMBERS_OR_NONE = _Field((list, type(None)), lambda raw: None if raw is None else _read_numbers(raw))
+_SECONDS = _Field((float, int, type(None)))
 _TEXTS = _Field((list,), _read_texts)
 _ATTEMPT = (_NUMBER, _NUMBER, _TIME)
 _VALUE_SHAPES = frozenset(product((str,), (int,), (str, type(None)), (str, type(None))))
@@ -101,21 +104,30 @@ _VALUE_SHAPES = frozenset(product((str,), (int,), (str, type(None)), (str, type(
 _KINDS: tuple[tuple[str, Any, tuple[_Field, ...]], ...] = (
     ("run", ev.RunStarted, (_TIME, _TEXT)),
     ("go", ev.AttemptStarted, _ATTEMPT),
-    ("ok", ev.AttemptSucceeded, (*_ATTEMPT, _VALUE)),
-    ("fail", ev.AttemptFailed, (*_ATTEMPT, _ERROR, _FLAG)),
+    ("ok", ev.AttemptSucceeded, (*_ATTEMPT, _VALUE, _NUMBERS_OR_NONE)),
+    ("skip", ev.AttemptSkipped, (*_ATTEMPT, _TEXT)),
+    ("fail", ev.AttemptFailed, (*_ATTEMPT, _ERROR, _FLAG, _SECONDS)),
     ("lost", ev.AttemptLost, (*_ATTEMPT, _ERROR)),
     ("end", ev.AttemptCancelled, _ATTEMPT),
     ("due", ev.RetryDue, (_NUMBER, _TIME)),
+    ("map", ev.MapExpanded, (_NUMBER, _TIME, _NUMBER, _TEXTS)),
+    ("nomap", ev.ExpansionFailed, (_NUMBER, _TIME, _ERROR)),
+    ("round", ev.GroupRetryDue, (_NUMBER, _NUMBER, _TIME)),
     ("cancel", ev.CancelRequested, (_TIME, _TEXT)),
     ("late", ev.RunTimedOut, (_TIME,)),
     ("stop", ev.DriverStopped, (_TIME, _TEXT)),
     ("resume", ev.RunResumed, (_TIME, _FLAG)),
     ("rerun", ev.TasksRerun, (_TIME, _NUMBERS)),
+    ("mark", ev.TasksMarked, (_TIME, _NUMBERS, _TEXT, _TEXT, _TEXT)),
     ("plan", ev.PlanAdopted, (_TIME, _TEXT)),
     ("notifiers", ev.NotifiersSet, (_TIME, _TEXTS)),
     ("told", ev.NoticeDelivered, (_TIME, _TEXT)),
     ("untold", ev.NoticeDropped, (_TIME, _TEXT, _TEXT)),
 )
+
+
+_LATE = (ev.AttemptSucceeded, ev.AttemptFailed)
+"""Their last field came later: left out where there is nothing in it, an older Penstock can read the rest."""
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -135,7 +147,7 @@ def _refuse(constant: str) -> NoReturn:
 
 
 _WRITERS = {
-    event: (code, _getter(tuple(name for name, _ in zip(event.__match_args__, fields, strict=True))))
+    event: (code, _getter(tuple(name for name, _ in zip(event.__match_args__, fields, strict=True))), event in _LATE)
     for code, event, fields in _KINDS
 }
 _READERS = {

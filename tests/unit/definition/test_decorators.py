@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Task, Workflow, WorkflowManager, task, workflow
+from penstock import Task, Workflow, WorkflowManager, task, task_group, workflow
 from penstock.definition.placeholder import Output
 from penstock.errors import DefinitionError, DuplicateTaskError, OptionError, ParameterError
 from penstock.plan.plan import Plan
@@ -181,6 +181,62 @@ def test_a_task_function_called_by_another_at_run_time_is_plain() -> None:
 def test_a_task_function_can_be_pickled() -> None:
     fetch_it = task(len)
     assert pickle.loads(pickle.dumps(fetch_it))("four") == 4
+
+
+def test_the_decorator_itself_and_group_functions_can_be_pickled() -> None:
+    assert pickle.loads(pickle.dumps(task)) is task
+    assert pickle.loads(pickle.dumps(task_group(len)))("four") == 4
+    assert repr(task) == "<the decorator @task>"
+
+
+def test_what_decides_is_a_task_function_like_any_other() -> None:
+    @task.branch
+    def choose(x: int) -> str:
+        return "a"
+
+    @task.short_circuit(name="gate", retries=2)
+    def is_even(x: int) -> bool:
+        return x % 2 == 0
+
+    over = task.branch(task(retries=3)(repr))
+    assert (choose(1), is_even(3)) == ("a", False)
+    with Workflow("flow") as flow:
+        choose(1)
+        is_even.options(retries=1)(2)
+        over("x")
+    plan = compiled(flow)
+    assert plan.names == ("choose", "gate", "repr")
+    assert [policy.decides for policy in plan.policies] == ["branch", "short_circuit", "branch"]
+    assert [policy.retries for policy in plan.policies] == [0, 1, 3]
+
+
+def test_conditions_stand_above_the_task_and_keep_what_is_below() -> None:
+    def yes() -> bool:
+        return True
+
+    @task.run_if(yes)
+    @task.skip_if(print)
+    @task(name="named", retries=2)
+    def anything() -> int:
+        return 3
+
+    assert anything() == 3
+    with Workflow("flow") as flow:
+        anything()
+    assert flow.tasks[0].name == "named"
+    assert flow.tasks[0].options == {"retries": 2, "skip_if": print, "run_if": yes}
+
+
+@pytest.mark.parametrize("option", ["run_if", "skip_if"])
+def test_a_condition_is_put_on_a_task_once(option: str) -> None:
+    decorate = getattr(task, option)
+    with pytest.raises(
+        DefinitionError, match=rf"@task.{option}\(...\) stands above @task: .* is no task yet"
+    ) as caught:
+        decorate(bool)(double.func)
+    assert line_at(caught.value.where) == "decorate(bool)(double.func)"
+    with pytest.raises(DefinitionError, match=f"has a {option} already: put both conditions into one function"):
+        decorate(bool)(decorate(bool)(double))
 
 
 def test_workflows_can_be_built_one_within_the_other() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock import Task, Workflow, WorkflowManager, task, workflow
+from penstock import Task, Workflow, WorkflowManager, task, task_group, workflow
 from penstock.errors import PenstockError, PlaceholderError
 from tests.unit.definition.places import line_at
 
@@ -109,9 +109,41 @@ def test_a_parameter_refuses(use: str) -> None:
     check(seen[0], "day", "build=[")
 
 
-def check(error: PlaceholderError, name: str, advice: str) -> None:
+@pytest.mark.parametrize("use", USES)
+def test_what_can_only_be_mapped_over_refuses(use: str) -> None:
+    with Workflow("flow"):
+        output: Any = produce()
+        for items in (output.map(str), output.zip([1]), output.concat([1])):
+            with pytest.raises(PlaceholderError) as caught:
+                USES[use](items)
+            check(caught.value, "produce.", "pass it to a task", exactly=False)
+
+
+@pytest.mark.parametrize("use", USES)
+def test_an_argument_of_a_mapped_group_refuses(use: str) -> None:
+    seen: list[PlaceholderError] = []
+
+    @task_group
+    def group(day: int) -> None:
+        with pytest.raises(PlaceholderError) as caught:
+            USES[use](day)
+        seen.append(caught.value)
+
+    with Workflow("flow"):
+        group.expand(day=[1])
+    check(seen[0], "day", "pass it to a task")
+
+
+def test_what_would_be_gone_through_can_be_mapped_over() -> None:
+    with Workflow("flow"):
+        for use in ("iteration", "length"):
+            with pytest.raises(PlaceholderError, match=r"or map a task over it with .expand\(...\)"):
+                USES[use](produce())
+
+
+def check(error: PlaceholderError, name: str, advice: str, *, exactly: bool = True) -> None:
     """The error teaches: what, why, what to do, and where."""
-    assert f"'{name}' has no value while the graph is built" in error.message
+    assert error.message.startswith(f"'{name}' has no value while the graph is built" if exactly else f"'{name}")
     assert advice in error.message
     assert error.where is not None
     assert error.where.startswith(f"{__file__}:")

@@ -55,6 +55,11 @@ def test_dependencies_are_names_tasks_or_outputs() -> None:
     assert edges(flow)["d"] == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize("kind", [list, tuple, set, frozenset])
+def test_dependencies_are_given_in_whatever_holds_them(kind: Any) -> None:
+    assert edges(flow_of(Task("a", work), Task("b", work), Task("c", work, kind(["b", "a"]))))["c"] == ["a", "b"]
+
+
 def test_a_dependency_may_be_added_later_than_what_depends_on_it() -> None:
     assert edges(flow_of(Task("load", work, ["extract"]), Task("extract", work)))["load"] == ["extract"]
 
@@ -150,6 +155,15 @@ def test_arrows_work_on_outputs_as_on_tasks() -> None:
         [a, b] >> d  # type: ignore[operator]
         e << d
     assert edges(flow) == {"a": [], "b": ["a"], "c": ["a", "b"], "d": ["a", "b"], "e": ["d"]}
+
+
+def test_an_arrow_after_one_dependency_was_given_without_a_list_adds_to_it() -> None:
+    a, b = Task("a", work), Task("b", work)
+    wrong: Any
+    for wrong in ("a", a, a.output):
+        c = Task("c", work, dependencies=wrong)
+        b >> c
+        assert edges(flow_of(a, b, c))["c"] == ["a", "b"]
 
 
 def test_an_arrow_after_the_dependencies_were_given_as_a_tuple_adds_to_them() -> None:

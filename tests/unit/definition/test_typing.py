@@ -12,10 +12,12 @@ ROOT = Path(__file__).parents[3]
 HEADER = """\
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
+from typing import Literal
 
-from penstock import Notice, Run, Task, Workflow, WorkflowManager, chain, task, workflow
+from penstock import Notice, RetryRule, Run, Skip, Task, TaskGroup, TriggerRule, Workflow, WorkflowManager
+from penstock import chain, setup, task, task_group, teardown, workflow
 
 
 @task(retries=3, retry_delay=30)
@@ -35,6 +37,11 @@ def load(rows: list[int]) -> int:
 
 @task(timeout=5)
 async def notify(count: int) -> None: ...
+
+
+@task.branch
+def choose(path: Path) -> Literal["left", "right"]:
+    return "left"
 
 
 """
@@ -69,6 +76,63 @@ def paying() -> None:
 def by_month(months: int = 12) -> None:
     for month in range(months):
         extract.options(after="a")(date(2013, month + 1, 1))
+
+
+@task.branch(retries=2, name="later")
+async def choose_later() -> list[str] | None:
+    return None
+
+
+@task.short_circuit(ignore_downstream_trigger_rules=False, trigger_rule="none_failed")
+def is_open(day: date) -> bool:
+    return True
+
+
+@task.run_if(lambda: True)
+@task.skip_if(lambda current: False)
+@task(retry_policy=[RetryRule(ValueError, retry=False), RetryRule((OSError, KeyError), delay=timedelta(seconds=1))])
+def careful(rows: list[int]) -> int:
+    raise Skip("nothing to do")
+
+
+@setup
+def make_cluster(size: int) -> str:
+    return "name"
+
+
+@teardown(on_failure_fail_run=True)
+def delete_cluster(name: str) -> None: ...
+
+
+@task_group
+def etl(path: Path, scale: int = 1) -> int:
+    return load(transform(path))
+
+
+@task_group(name="all", retries=2, retry_delay=timedelta(minutes=1), defaults={"trigger_rule": "all_done"})
+def everything() -> None:
+    etl(Path("x"), scale=2)
+
+
+@workflow(fail_fast=True, run_state="leaves")
+def controlled(day: date = date(2013, 1, 1)) -> None:
+    path = extract(day)
+    chain(choose(path), [is_open(day), "left"])
+    count: int = careful(transform(path))
+    name = make_cluster(3)
+    with delete_cluster(name):
+        transform.options(trigger_rule=TriggerRule.ONE_SUCCESS, allow_failure=True, after="x")(path)
+    with delete_cluster.named("d")(name).as_teardown(setups=[name]):
+        total: int = etl.named("other")(path, scale=3)
+    with TaskGroup("outer", prefix=False, defaults={"retries": 1}, tooltip="words") as outer:
+        load.partial(x=1).expand(rows=[[1], [2]])
+        load.options(max_active_instances=3, map_name="{rows}").expand(rows=transform(path))
+        load.expand_kwargs([{"rows": [1]}])
+        sums: int = etl.partial(scale=1).expand(path=load.expand(rows=[[1]]).map(str))
+    load.options(after=outer)([count, total, sums])
+    everything()
+    Task("a", print, expand={"x": [1]}) >> outer >> Task("b", print, [outer], trigger_rule="always", setup=True)
+    Task("c", print, expand_kwargs=[{}]).as_teardown(setups=Task("d", print).as_setup())
 
 
 def main() -> int:
@@ -106,6 +170,47 @@ def takes_two(notice: Notice, more: int) -> None:
 
 
 Task("a", print, on_success=takes_two)  # E: arg-type
+Task("a", print, trigger_rule="one_sucess")  # E: arg-type
+Task("a", print, expand=[1])  # E: arg-type
+Task("a", print, retry_policy=[ValueError])  # E: list-item
+Task("a", print, run_if=True)  # E: arg-type
+Workflow("b", run_state="leafs")  # E: arg-type
+TaskGroup("g", retires=1)  # E: call-arg
+load.options(trigger_rule="all_don")  # E: arg-type
+
+
+@task.branch  # E: type-var
+def to_a_number(path: Path) -> int:
+    return 3
+
+
+@setup(trigger_rule=3)  # E: call-overload untyped-decorator
+def wrong_rule() -> None: ...
+
+
+@task_group(retires=3)  # E: call-overload untyped-decorator
+def wrong_option() -> None: ...
+
+
+@task_group
+def group(path: Path) -> int:
+    text: str = load(transform(path))  # E: assignment
+    return 1
+
+
+@workflow
+def wrong_flow() -> None:
+    group("x")  # E: arg-type
+    group()  # E: call-arg
+    group.named(3)  # E: arg-type
+    load(group(Path("x")))  # E: arg-type
+    choose()  # E: call-arg
+
+
+@workflow(run_state="all")  # E: call-overload untyped-decorator
+def wrong_state() -> None: ...
+
+
 Task("b", print, at_most_once="yes")  # E: arg-type
 Workflow("c", on_cancel="mail")  # E: arg-type
 """

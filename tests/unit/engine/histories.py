@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from penstock.engine.audit import Audit
 from penstock.engine.events import (
     AttemptFailed,
     AttemptLost,
+    AttemptSkipped,
     AttemptStarted,
     AttemptSucceeded,
     ErrorText,
@@ -37,6 +39,14 @@ def failed(task: int, attempt: int = 1, *, retryable: bool = True) -> tuple[Even
     return start(task, attempt), AttemptFailed(task, attempt, 3.0, ERROR, retryable)
 
 
+def chose(task: int, *rows: int, attempt: int = 1) -> tuple[Event, Event]:
+    return start(task, attempt), AttemptSucceeded(task, attempt, 3.0, chosen=rows)
+
+
+def skipped(task: int, attempt: int = 1) -> tuple[Event, Event]:
+    return start(task, attempt), AttemptSkipped(task, attempt, 3.0, "nothing to do")
+
+
 def lost(task: int, attempt: int = 1) -> tuple[Event, Event]:
     return start(task, attempt), AttemptLost(task, attempt, 3.0, ERROR)
 
@@ -48,6 +58,12 @@ def found(plan: Plan, history: Sequence[Event]) -> list[str]:
     for event in history[:-1]:
         assert audit.see(event) == []
     return audit.see(history[-1])
+
+
+def blame(plan: Plan, history: Sequence[Event], message: str) -> None:
+    """Assert that an audit says so of the last event of a history, and nothing before."""
+    sentences = found(plan, history)
+    assert any(re.match(message, sentence) for sentence in sentences), sentences
 
 
 def plan_of(graph: Graph, retries: int = 0, *, once: bool = False, timeout: float | None = None) -> Plan:

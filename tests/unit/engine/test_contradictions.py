@@ -12,7 +12,7 @@ from penstock.policy import TaskPolicy
 from tests.simulation.plans import make_plan
 from tests.unit.engine.histories import BEGIN, done, failed, start
 
-DENSE = ("states", "missing", "attempts", "started", "ended")
+DENSE = ("states", "missing", "masks", "attempts", "started", "ended")
 SPARSE: dict[str, object] = {
     "generations": 1,
     "failures": 1,
@@ -20,6 +20,9 @@ SPARSE: dict[str, object] = {
     "errors": ErrorText("ValueError", "no"),
     "values": None,
     "retries_due": 9.0,
+    "delays": 9.0,
+    "chosen": (),
+    "skips": "nothing to do",
 }
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from penstock.engine.columns import UNMAPPED
 from penstock.engine.events import (
     AttemptFailed,
     AttemptStarted,
@@ -30,9 +31,10 @@ ERROR = ErrorText("ValueError", "no")
 
 
 def midway() -> RunEngine:
-    """A run in which one task has succeeded, one runs, one waits for its retry, one is ready and one is held up."""
-    graph: list[list[int]] = [[], [0], [], [], [], [4]]
-    engine = RunEngine(make_plan(graph, policies=[TaskPolicy(retries=1)] * 6), run_id="run")
+    """A run in which one task has succeeded, one runs, one waits for its retry, one is ready, one has failed, one is
+    held up by that, and one waits for the one that runs."""
+    graph: list[list[int]] = [[], [0], [], [], [], [4], [1]]
+    engine = RunEngine(make_plan(graph, policies=[TaskPolicy(retries=1)] * 7), run_id="run")
     for event in (
         RunStarted(1.0),
         AttemptStarted(0, 1, 2.0),
@@ -76,11 +78,27 @@ def set_run(name: str, value: object) -> Callable[[RunEngine], None]:
 
 
 TAMPERING: dict[str, tuple[Callable[[RunEngine], None], str]] = {
-    "missing too many": (set_entry("missing", 1, 1), "0 upstreams have not succeeded, 1 are counted"),
-    "missing too few": (set_entry("missing", 5, 0), "1 upstreams have not succeeded, 0 are counted"),
-    "running too early": (set_state(5, TaskState.RUNNING), "'t5' is running.* before its upstreams have succeeded"),
-    "never made ready": (set_state(3, TaskState.PENDING), "nobody made it ready"),
-    "waiting for nothing": (set_state(5, TaskState.PENDING), "will not succeed any more: failed"),
+    "missing too many": (
+        set_entry("missing", 1, 1),
+        r"'t1'.*upstreams missing.* are \(0, 1, None\), kept is \(1, 1, None\)",
+    ),
+    "missing too few": (
+        set_entry("missing", 6, 0),
+        r"'t6'.*upstreams missing.* are \(1, 0, None\), kept is \(0, 0, None\)",
+    ),
+    "an outcome too many": (
+        set_entry("masks", 6, 1),
+        r"'t6'.*outcomes seen.* are \(1, 0, None\), kept is \(1, 1, None\)",
+    ),
+    "an outcome too few": (
+        set_entry("masks", 1, 0),
+        r"'t1'.*outcomes seen.* are \(0, 1, None\), kept is \(0, 0, None\)",
+    ),
+    "running too early": (set_state(6, TaskState.RUNNING), "'t6' is running.*: it is running, and the law says WAIT"),
+    "ready too early": (set_state(6, TaskState.READY), "'t6' is ready.*: it is ready, and the law says WAIT"),
+    "running for nothing": (set_state(5, TaskState.RUNNING), "'t5'.*it is running, and the law says UPSTREAM_FAILED"),
+    "never made ready": (set_state(3, TaskState.PENDING), "'t3' is pending.*: it waits, and the law says RUN"),
+    "waiting for nothing": (set_state(5, TaskState.PENDING), "'t5'.*it waits, and the law says UPSTREAM_FAILED"),
     "no attempt": (set_entry("attempts", 1, 0), "it had no attempt"),
     "no start": (set_entry("started", 1, 0.0), "no time at which it started"),
     "no end": (set_entry("ended", 4, 0.0), "no time at which it ended"),
@@ -89,13 +107,13 @@ TAMPERING: dict[str, tuple[Callable[[RunEngine], None], str]] = {
     "time without retry": (set_entry("retries_due", 3, 9.0), "its retry is due"),
     "success with error": (set_entry("errors", 0, ERROR), "it has an error"),
     "failure without error": (drop("errors", 4), "it has no error"),
-    "unfinished": (set_run("unfinished", 5), "3 tasks are unfinished, 5 are counted"),
+    "unfinished": (set_run("unfinished", 5), "4 tasks are unfinished, 5 are counted"),
     "end of a running run": (set_run("ended_at", 9.0), "the run is running and has ended at 9.0"),
     "ended run without end": (set_run("state", RunState.FAILED), "no time at which it ended"),
     "run without start": (set_run("started_at", None), "no time at which it started"),
     "queued": (set_run("state", RunState.QUEUED), "has not begun"),
     "unknown task": (set_entry("lost", 9, 1), "column lost speaks of tasks"),
-    "length": (lambda engine: engine.attempts.append(1), "column attempts has 7 entries for 6 tasks"),
+    "length": (lambda engine: engine.attempts.append(1), "column attempts has 8 entries for 7 tasks"),
 }
 
 
@@ -125,12 +143,12 @@ def test_a_run_in_which_nothing_can_happen_any_more_hangs() -> None:
         check(engine)
 
 
-def test_a_success_with_a_task_that_is_none_is_one() -> None:
+def test_a_success_with_a_task_that_failed_is_one() -> None:
     engine = RunEngine(make_plan([[]]), run_id="run")
     for event in (RunStarted(1.0), AttemptStarted(0, 1, 2.0), AttemptFailed(0, 1, 3.0, ERROR)):
         engine.handle(event)
     engine.state = RunState.SUCCESS
-    with pytest.raises(ContradictionError, match="the run is success, and not every task is"):
+    with pytest.raises(ContradictionError, match="the run is success, and a task failed"):
         check(engine)
 
 
@@ -155,10 +173,11 @@ def test_a_spent_task_that_could_begin_again_is_one(state: TaskState) -> None:
 
 def test_a_retired_task_that_the_plan_has_is_one() -> None:
     engine = midway()
-    engine.retired["gone"] = (1, 0)
+    engine.retired["gone", UNMAPPED] = (1, 0)
+    engine.retired["t1", 0] = (1, 0)  # it was mapped, and is no more
     check(engine)
-    engine.retired["t1"] = (1, 0)
-    with pytest.raises(ContradictionError, match=r"tasks \['t1'\] are retired, and the plan has them"):
+    engine.retired["t1", UNMAPPED] = (1, 0)
+    with pytest.raises(ContradictionError, match=r"tasks \[\('t1', -1\)\] are retired, and the plan has them"):
         check(engine)
 
 
@@ -219,7 +238,7 @@ WRONG_NOTICES: dict[str, tuple[Callable[[RunEngine], None], str]] = {
 def test_notices_of_what_has_been_are_no_contradiction() -> None:
     engine = with_notices()
     assert list(engine.notices) == [FAILED_TASK, SUCCEEDED_TASK, FIRST_END, LAST_END]
-    assert engine.retired == {"t0": (1, 0)}
+    assert engine.retired == {("t0", UNMAPPED): (1, 0)}
     check(engine)
     engine.handle(NoticeDropped(8.0, FIRST_END, "why"))
     check(engine)

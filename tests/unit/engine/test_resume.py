@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from penstock.engine.commands import DispatchTasks, EndRun, SetTimer
+from penstock.engine.ends import Commands
 from penstock.engine.events import (
     AttemptFailed,
     AttemptStarted,
@@ -21,7 +22,7 @@ from penstock.engine.events import (
     ValueRef,
 )
 from penstock.engine.invariants import check
-from penstock.engine.run import Commands, InvalidEvent, RunEngine
+from penstock.engine.run import InvalidEvent, RunEngine
 from penstock.engine.states import RunState
 from penstock.plan.plan import Plan
 from penstock.policy import TaskPolicy

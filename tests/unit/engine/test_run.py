@@ -12,6 +12,7 @@ from penstock.engine.commands import (
     TasksSettled,
     WithdrawTasks,
 )
+from penstock.engine.ends import Commands
 from penstock.engine.events import (
     AttemptCancelled,
     AttemptFailed,
@@ -30,7 +31,7 @@ from penstock.engine.events import (
     ValueRef,
 )
 from penstock.engine.invariants import check
-from penstock.engine.run import Commands, InvalidEvent, RunEngine
+from penstock.engine.run import InvalidEvent, RunEngine
 from penstock.engine.states import RunState, TaskState
 from penstock.policy import MAX_LOST_ATTEMPTS, TaskPolicy
 from tests.simulation.plans import Graph, make_plan

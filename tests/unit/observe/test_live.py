@@ -42,9 +42,9 @@ def test_the_last_state_of_each_task_stays(screen: Screen):
     view = LiveView(screen, done={"before", "gone"})
     view.run_started("abc", plan, 1)
     for task in (0, 1):
-        view.attempt_started(task, 1)
-    view.attempt_ended(0, 1, TaskState.SUCCESS, None, 1.5)
-    view.attempt_ended(1, 1, TaskState.FAILED, ErrorText("ValueError", "no\nmore"), 0.25)
+        view.attempt_started(task, -1, 1)
+    view.attempt_ended(0, -1, 1, TaskState.SUCCESS, None, 1.5)
+    view.attempt_ended(1, -1, 1, TaskState.FAILED, ErrorText("ValueError", "no\nmore"), 0.25)
     view.tasks_settled([3], TaskState.UPSTREAM_FAILED)
     view.run_ended("failed", None, {}, 2.0)
     view.close()
@@ -62,11 +62,11 @@ def test_the_last_state_of_each_task_stays(screen: Screen):
 def test_news_of_an_older_attempt_does_not_hide_the_newer(screen: Screen):
     with LiveView(screen) as view:
         view.run_started("abc", plan_of([()]), 0)
-        view.attempt_started(0, 1)
-        view.attempt_started(0, 2)
-        view.attempt_ended(0, 1, TaskState.RETRYING, ErrorText("OSError", "down"), 0.1)
+        view.attempt_started(0, -1, 1)
+        view.attempt_started(0, -1, 2)
+        view.attempt_ended(0, -1, 1, TaskState.RETRYING, ErrorText("OSError", "down"), 0.1)
         assert view._counts().plain.strip() == "1 running"
-        view.attempt_ended(0, 2, TaskState.SUCCESS, None, 0.1)
+        view.attempt_ended(0, -1, 2, TaskState.SUCCESS, None, 0.1)
         assert view._counts().plain.strip() == "1 success"
 
 
@@ -106,8 +106,8 @@ def test_a_terminal_that_went_away_does_not_matter(screen: Screen):
     with LiveView(screen) as view:
         view.run_started("abc", plan_of([()]), 0)
         screen.close()
-        view.attempt_started(0, 1)
-        view.attempt_ended(0, 1, TaskState.SUCCESS, None, 0.1)
+        view.attempt_started(0, -1, 1)
+        view.attempt_ended(0, -1, 1, TaskState.SUCCESS, None, 0.1)
 
 
 def test_large_plans_show_what_runs(screen: Screen):
@@ -115,7 +115,7 @@ def test_large_plans_show_what_runs(screen: Screen):
     with LiveView(screen) as view:
         view.run_started("abc", plan, 0)
         for task in range(20):
-            view.attempt_started(task, 1)
+            view.attempt_started(task, -1, 1)
         view._draw()
         drawn = screen.getvalue()
     assert "task_9 " in drawn

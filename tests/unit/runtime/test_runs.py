@@ -354,12 +354,17 @@ class Watcher:
     def run_started(self, run_id: str, plan: Any, done: int) -> None:
         self.told.append(("run_started", done))
 
-    def attempt_started(self, task: int, attempt: int) -> None:
+    def attempt_started(self, task: int, index: int, attempt: int) -> None:
+        assert index == -1
         self.told.append(("attempt_started", task, attempt))
 
-    def attempt_ended(self, task: int, attempt: int, state: Any, error: Any, seconds: float) -> None:
+    def attempt_ended(self, task: int, index: int, attempt: int, state: Any, error: Any, seconds: float) -> None:
+        assert index == -1
         assert seconds >= 0
         self.told.append(("attempt_ended", task, attempt, state.label, error and error.message))
+
+    def map_expanded(self, task: int, width: int) -> None:
+        raise AssertionError(f"task {task} is no map")
 
     def tasks_settled(self, tasks: Any, state: Any) -> None:
         self.told.append(("tasks_settled", list(tasks), state.label))

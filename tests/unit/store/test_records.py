@@ -14,7 +14,9 @@ from penstock.engine.events import (
     AttemptSucceeded,
     ErrorText,
     Event,
+    MapExpanded,
     RunStarted,
+    TasksMarked,
     ValueRef,
 )
 from penstock.errors import StoreCorrupt
@@ -28,9 +30,11 @@ fields = {
     "float": st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
     "str": texts,
     "bool": st.booleans(),
+    "float | None": st.none() | st.floats(allow_nan=False, allow_infinity=False) | st.integers(),
     "ErrorText": st.builds(ErrorText, texts, texts, texts),
     "ValueRef | None": st.none() | st.builds(ValueRef, texts, st.integers(0), st.none() | texts, st.none() | texts),
     "tuple[int, ...]": st.lists(st.integers(0)).map(tuple),
+    "tuple[int, ...] | None": st.none() | st.lists(st.integers(0)).map(tuple),
     "tuple[str, ...]": st.lists(texts).map(tuple),
 }
 events = st.one_of(
@@ -63,17 +67,25 @@ def test_the_format_on_disk():
         '["ok", 0, 1, 3.25, null]',
         '["ok", 1, 1, 3.25, ["json", 4, null, "null"]]',
         f'["ok", 2, 7, 3.25, ["pickle", 1099511627776, "{"ab" * 32}", null]]',
+        '["ok", 6, 1, 3.25, null, [7, 8]]',
+        '["skip", 6, 1, 3.25, "nothing to do"]',
         '["fail", 3, 1, 4.0, ["builtins.ValueError", "no \\ud800 \\u0000 \'quotes\' \\u2028", '
         '"Traceback\\n  ..."], true]',
         '["fail", 3, 2, 4.0, ["E", "", ""], false]',
+        '["fail", 3, 3, 4.0, ["E", "", ""], true, 2.5]',
         '["lost", 4, 1, 5.0, ["WorkerLost", "signal 9", ""]]',
         '["end", 5, 1, 6.0]',
         '["due", 3, 7.0]',
+        '["map", 4, 7.0, 3, []]',
+        '["map", 4, 7.0, 2, ["north", "south"]]',
+        '["nomap", 4, 7.0, ["TypeError", "no list", ""]]',
+        '["round", 0, -1, 7.0]',
         '["cancel", 8.0, "somebody"]',
         '["late", 9.0]',
         '["stop", 10.0, "SIGTERM"]',
         '["resume", 11.0, true]',
         '["rerun", 12.0, [1, 2, 3]]',
+        '["mark", 12.0, [1, 2], "skipped", "ann", "why"]',
         f'["plan", 13.0, "{"f" * 64}"]',
         '["notifiers", 14.0, ["slack", ""]]',
         '["told", 15.0, "run/task/0/1/failed"]',
@@ -82,10 +94,13 @@ def test_the_format_on_disk():
 
 
 def test_a_field_that_came_later_takes_its_default():
-    assert decode_events(b'[["ok",1,2,3.5],["fail",1,1,4.5,["E","",""]]]') == [
-        AttemptSucceeded(1, 2, 3.5, None),
-        AttemptFailed(1, 1, 4.5, ErrorText("E", ""), True),
-    ]
+    for later in (b"", b",null", b",null,null"):
+        assert decode_events(b'[["ok",1,2,3.5%s]]' % later) == [AttemptSucceeded(1, 2, 3.5, None, None)]
+    for later in (b"", b",true", b",true,null"):
+        failed = AttemptFailed(1, 1, 4.5, ErrorText("E", ""), True, None)
+        assert decode_events(b'[["fail",1,1,4.5,["E","",""]%s]]' % later) == [failed]
+    assert decode_events(b'[["map",1,3.5,2]]') == [MapExpanded(1, 3.5, 2, ())]
+    assert decode_events(b'[["mark",3.5,[2],"failed","ann"]]') == [TasksMarked(3.5, (2,), "failed", "ann", "")]
 
 
 def test_an_empty_batch():
@@ -121,6 +136,16 @@ def test_an_empty_batch():
         b'[["fail", 1, 1, 1.0, ["E", "", null], true]]',
         b'[["fail", 1, 1, 1.0, ["E", "", ""], 1]]',
         b'[["rerun", 1.0, [1, "2"]]]',
+        b'[["ok", 1, 1, 1.0, null, 2]]',
+        b'[["ok", 1, 1, 1.0, null, ["2"]]]',
+        b'[["ok", 1, 1, 1.0, null, null, null]]',
+        b'[["fail", 1, 1, 1.0, ["E", "", ""], true, "soon"]]',
+        b'[["map", 1, 1.0, 2.5]]',
+        b'[["map", 1, 1.0, 2, null]]',
+        b'[["map", 1, 1.0, 2, [3]]]',
+        b'[["nomap", 1, 1.0, null]]',
+        b'[["round", 1, null, 1.0]]',
+        b'[["mark", 1.0, [1], null, "ann"]]',
         b'[["run", 1.0]',
         b'[["run", 1.0]] []',
         b"[" * 100_000,
@@ -133,7 +158,7 @@ def test_what_is_no_batch_is_refused(body: bytes):
 
 @given(
     st.lists(
-        st.tuples(st.sampled_from(["run", "go", "ok", "fail", "rerun", "x"])).flatmap(
+        st.tuples(st.sampled_from(["run", "go", "ok", "fail", "map", "rerun", "mark", "x"])).flatmap(
             lambda code: st.lists(json_values).map(lambda rest: [*code, *rest])
         )
     )

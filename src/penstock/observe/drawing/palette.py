@@ -25,8 +25,11 @@ LOOKS: dict[TaskState, Look] = {
     TaskState.READY: Look("·", "bright_black", "#f6f8fa", "#57606a", "#21262d", "#8b949e"),
     TaskState.RUNNING: Look("▸", "cyan", "#ddf4ff", "#0969da", "#0c2d6b", "#58a6ff"),
     TaskState.RETRYING: Look("↻", "yellow", "#fff8c5", "#9a6700", "#4b2900", "#d29922"),
+    TaskState.EXPANDED: Look("▸", "cyan", "#ddf4ff", "#0969da", "#0c2d6b", "#58a6ff"),
     TaskState.SUCCESS: Look("✓", "green", "#dafbe1", "#1a7f37", "#033a16", "#3fb950"),
     TaskState.FAILED: Look("✗", "red", "#ffebe9", "#cf222e", "#67060c", "#ff7b72"),
+    TaskState.SKIPPED: Look("↷", "bright_black", "#f6f8fa", "#6e7781", "#21262d", "#8b949e"),
     TaskState.UPSTREAM_FAILED: Look("⊘", "yellow", "#fff1e5", "#bc4c00", "#5a1e02", "#f0883e"),
     TaskState.CANCELLED: Look("■", "magenta", "#fbefff", "#8250df", "#3c1e70", "#bc8cff"),
+    TaskState.REMOVED: Look("-", "bright_black", "#f6f8fa", "#8c959f", "#21262d", "#6e7681"),
 }

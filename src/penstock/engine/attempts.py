@@ -1,0 +1,248 @@
+"""What becomes of attempts: how the outcome of a task's body moves the task, and with it the run.
+
+An event about an attempt that is no longer the task's current one is stale: it changes nothing and is no error, since
+workers may speak late.
+"""
+
+from __future__ import annotations
+
+from penstock.engine.columns import (
+    PENDING,
+    READY,
+    RETRYING,
+    RUNNING,
+)
+from penstock.engine.columns import InvalidEvent as InvalidEvent  # noqa: PLC0414  (it comes out of this door)
+from penstock.engine.commands import (
+    DispatchTasks,
+    SetTimer,
+)
+from penstock.engine.ends import NOTHING, Commands, Ends
+from penstock.engine.events import (
+    AttemptCancelled,
+    AttemptFailed,
+    AttemptLost,
+    AttemptSkipped,
+    AttemptStarted,
+    AttemptSucceeded,
+    ErrorText,
+    ExpansionFailed,
+    GroupRetryDue,
+    MapExpanded,
+    RetryDue,
+)
+from penstock.engine.law import WHEN_ENDED, WHILE_OPEN, Outcomes, Verdict
+from penstock.engine.readiness import Wave
+from penstock.engine.retries import pause
+from penstock.engine.states import NEXT_STATE, Cause
+from penstock.plan.plan import Plan
+from penstock.policy import MAX_LOST_ATTEMPTS
+
+_STARTED, _SUCCEEDED = int(Cause.STARTED), int(Cause.SUCCEEDED)
+_SUCCESS_SEEN, _WAIT, _RUN = int(Outcomes.SUCCESS), int(Verdict.WAIT), int(Verdict.RUN)
+
+
+class Attempts(Ends):
+    """The tasks of one run, as their attempts move them."""
+
+    def _lay_out(self, plan: Plan) -> None:
+        super()._lay_out(plan)
+        self._is_plain = not plan.held and not plan.maps and not plan.setups and not plan.groups
+
+    # --- Outcomes
+
+    def _attempt_started(self, event: AttemptStarted) -> Commands:
+        task = event.task
+        state = NEXT_STATE[self.states[task]][_STARTED]
+        if state < 0 or event.attempt != self.attempts[task] + 1 or task in self.plan.maps:
+            raise self._invalid(event, task)
+        self.states[task] = state
+        self.attempts[task] = event.attempt
+        self.started[task] = event.at
+        return NOTHING
+
+    def _attempt_succeeded(self, event: AttemptSucceeded) -> Commands:
+        task = event.task
+        if self._is_stale(event):
+            return NOTHING
+        states = self.states
+        states[task] = NEXT_STATE[states[task]][_SUCCEEDED]
+        if event.value is not None:
+            self.values[task] = event.value
+        if self.errors:
+            self.errors.pop(task, None)
+        if event.chosen is not None:
+            self.chosen[task] = event.chosen
+        if not self._is_plain:
+            return self._close([task], event.at)
+        # What follows is what _close does, as fast as it can be where nothing but rules counts.
+        self.ended[task] = event.at
+        self.unfinished -= 1
+        ready, wave, queue = [], None, list[int]()
+        missing, masks, rules = self.missing, self.masks, self.plan.rules
+        for down in self.plan.downstreams[task]:
+            missing[down] -= 1
+            masks[down] |= _SUCCESS_SEEN
+            if states[down] == PENDING:
+                verdict = (WHILE_OPEN if missing[down] else WHEN_ENDED)[rules[down]][masks[down]]
+                if verdict == _RUN:
+                    states[down] = READY
+                    ready.append(down)
+                elif verdict != _WAIT:
+                    wave = wave or Wave()
+                    self._decide(down, event.at, wave, queue)
+        if wave is not None:
+            wave.ready = ready
+            return self._after(self._spread(queue, event.at, wave), event.at)
+        if ready:
+            return (DispatchTasks(ready),)
+        return NOTHING if self.unfinished else self._end(event.at)
+
+    def _attempt_succeeded_and_told(self, event: AttemptSucceeded) -> Commands:
+        if self._is_stale(event):
+            return NOTHING
+        self.errors.pop(event.task, None)
+        told = self._tell("success", [event.task], event.at)  # first, since the run may end with it
+        return (*told, *self._attempt_succeeded(event))
+
+    def _attempt_skipped(self, event: AttemptSkipped) -> Commands:
+        task = event.task
+        if self._is_stale(event):
+            return NOTHING
+        self._move(task, Cause.SKIPPED)
+        self.skips[task] = event.reason
+        self.errors.pop(task, None)
+        return self._close([task], event.at)
+
+    def _attempt_failed(self, event: AttemptFailed) -> Commands:
+        task = event.task
+        if self._is_stale(event):
+            return NOTHING
+        self.errors[task] = event.error
+        failures = self.failures[task] = self.failures.get(task, 0) + 1
+        policy = self.policy(task)
+        if not event.retryable:
+            self.final.add(task)
+        if not event.retryable or failures > policy.retries:
+            return self._fail([task], event.at)
+        if self._is_to_end(task):  # it might yet have succeeded
+            return self._cancel([task], event.at)
+        self.delays.pop(task, None)
+        if event.delay is not None:
+            self.delays[task] = event.delay
+        due = self.retries_due[task] = event.at + self.retry_pause(task)
+        self._move(task, Cause.FAILED_WITH_RETRY)
+        return (*self._tell("retry", [task], event.at), SetTimer(task, due))
+
+    def retry_pause(self, task: int) -> float:
+        """Seconds between a task's latest attempt, which failed, and the next."""
+        if task in self.delays:
+            return self.delays[task]
+        seed = f"{self.run_id}/{self.name(task)}/{self.generation(task)}/{self.attempts[task]}"
+        return pause(self.policy(task), self.failures[task], seed)
+
+    def _attempt_lost(self, event: AttemptLost) -> Commands:
+        task = event.task
+        if self._is_stale(event):
+            return NOTHING
+        self.errors[task] = event.error
+        if self._is_to_end(task) and not self.is_spent(task):
+            return self._cancel([task], event.at)
+        if self._count_lost(task):
+            self.final.add(task)
+            return self._fail([task], event.at)
+        self._move(task, Cause.LOST)
+        return (DispatchTasks([task]),)
+
+    def _attempt_cancelled(self, event: AttemptCancelled) -> Commands:
+        if self._is_stale(event):
+            return NOTHING
+        if self._cause is None:
+            raise self._invalid(event, event.task)
+        return self._cancel([event.task], event.at)
+
+    def _retry_due(self, event: RetryDue) -> Commands:
+        task = event.task
+        if self.states[task] != RETRYING:
+            return NOTHING
+        self._move(task, Cause.RETRY_DUE)
+        del self.retries_due[task]
+        return (DispatchTasks([task]),)
+
+    def _is_stale(
+        self, event: AttemptSucceeded | AttemptSkipped | AttemptFailed | AttemptLost | AttemptCancelled
+    ) -> bool:
+        if self.states[event.task] == RUNNING and self.attempts[event.task] == event.attempt:
+            return False
+        if event.attempt > self.attempts[event.task]:
+            raise self._invalid(event, event.task)
+        return True
+
+    def _count_lost(self, task: int) -> bool:
+        """Count a lost attempt; whether it was one too many."""
+        lost = self.lost[task] = self.lost.get(task, 0) + 1
+        if self.is_spent(task):
+            story = "the worker or driver died while this task ran, and at_most_once forbids another attempt"
+        elif lost >= MAX_LOST_ATTEMPTS:
+            story = f"the worker or driver died {lost} times while this task ran; it is not tried again by itself"
+        else:
+            return False
+        last = self.errors.get(task)
+        self.errors[task] = ErrorText("WorkerLost", f"{story}. Last: {last.message}" if last else story)
+        return True
+
+    # --- Maps and groups
+
+    def _map_expanded(self, event: MapExpanded) -> Commands:
+        row, at = event.task, event.at
+        if row not in self.plan.maps or event.width < 0:
+            raise self._invalid(event, row)
+        if self.states[row] != READY:
+            return NOTHING
+        self.errors.pop(row, None)
+        wave = Wave()
+        self.map_names[row] = event.names
+        if not event.width:
+            self._drop_instances(row, at)
+            self._move(row, Cause.SKIPPED)
+            return self._close([row], at)
+        if self.plan.maps[row] == "task":
+            self._widen(row, event.width, at)
+            ended = self._expand(row, at)
+            self._pass_on_to(self._show_kept(row), at, wave, ended)
+            self._release_instances(row, at, wave)
+        else:
+            inside = self.plan.expanded_by[row]
+            for head in inside:
+                self._widen(head, event.width, at)
+            self._begin_units(inside, event.width)
+            ended = [task for head in inside for task in self._expand(head, at)]
+            for task in inside:
+                for slot in self.slots(task):
+                    self._count(slot)
+            self._move(row, Cause.EXPANDED)
+            self._move(row, Cause.SUCCEEDED)
+            self._mark_ended(row, at)
+            for head in inside:
+                self._pass_on_to(self._show_kept(head), at, wave, ended)
+            ended.append(row)
+        self._spread(ended, at, wave)
+        return self._after(wave, at)
+
+    def _expansion_failed(self, event: ExpansionFailed) -> Commands:
+        row = event.task
+        if row not in self.plan.maps:
+            raise self._invalid(event, row)
+        if self.states[row] != READY:
+            return NOTHING
+        self.errors[row] = event.error
+        self._drop_instances(row, event.at)
+        return self._fail([row], event.at)
+
+    def _group_retry_due(self, event: GroupRetryDue) -> Commands:
+        unit = event.group, event.index
+        if unit not in self.rounds_due:
+            return NOTHING
+        wave = Wave()
+        self._begin_round(unit, event.at, wave)
+        return self._after(wave, event.at)

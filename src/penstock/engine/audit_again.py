@@ -1,0 +1,203 @@
+"""What another driver finds of a run, and sets going again: read independently of the engine."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from copy import copy
+
+from penstock.engine.audit_law import AuditLaw
+from penstock.engine.audit_states import (
+    CANCELLED,
+    EXPANDED,
+    FAILED,
+    OPEN,
+    PENDING,
+    RETRYING,
+    RUNNING,
+    SKIPPED,
+    SUCCESS,
+    UPSTREAM_FAILED,
+    AuditStates,
+)
+from penstock.engine.law import Verdict, may_run
+from penstock.plan.plan import Plan
+
+
+class AuditAgain(AuditLaw):
+    """The states of the tasks, when a run is resumed, tasks are run again, or another plan is followed."""
+
+    # --- What a resumption by hand tries again
+
+    def to_try_again(self) -> list[int]:
+        """What failed or was cancelled, what was held up by a failure that there is no more, what was decided below
+        these because of them, and the setups and teardowns around all these where a teardown has done its work."""
+        kept = self._kept()
+        again = [slot for slot in self._unsuccessful() if slot not in kept]
+        again += [slot for slot in self.those(UPSTREAM_FAILED) if not self.is_still_held_up(slot)]
+        again += self.decided_below(again, kept)
+        return sorted({*again, *self._around(again)})
+
+    def decided_below(self, slots: Iterable[int], kept: Collection[int] = ()) -> list[int]:
+        """What lies below tasks and has ended by the law, as far as only such lies between."""
+        frontier = [*slots]
+        known = {*frontier, *kept}
+        count = len(frontier)
+        for slot in frontier:
+            for below in self._targets(slot):
+                if below not in known and self._is_decided(below):
+                    known.add(below)
+                    frontier.append(below)
+        return frontier[count:]
+
+    def _targets(self, slot: int) -> Iterator[int]:
+        """What waits for a task, the instances of maps in the place of their heads."""
+        for below in self.below(slot):
+            if not self.is_whole(below):
+                yield below
+            elif self.is_mapped_itself(below):
+                yield from self.slots(below)
+
+    def _unsuccessful(self) -> list[int]:
+        return [slot for slot in self.those(FAILED, CANCELLED) if not self.is_whole(slot)]
+
+    def _kept(self) -> set[int]:
+        """What stays as it ended: what may not start again, and what cannot run while that stays so."""
+        kept = {slot for slot in self._unsuccessful() if self.is_spent(slot)}
+        if kept:
+            place = {row: number for number, row in enumerate(self.plan.order)}
+            for slot in sorted(self._unsuccessful(), key=lambda slot: place[self.rows[slot]]):
+                if self._is_kept_by(slot, kept):
+                    kept.add(slot)
+        return kept
+
+    def _is_kept_by(self, slot: int, kept: set[int]) -> bool:
+        row, seen = self.rows[slot], 0
+        above = [self.beside(slot, other) for other in self.plan.upstreams[row]]
+        for other in kept.intersection(above):
+            seen |= self.came_to(other, slot)
+        guards = [self.beside(slot, guard) for guard in self.plan.guards.get(row, ())]
+        return not kept.isdisjoint(guards) or not may_run(self.plan.policies[row].trigger_rule, seen)
+
+    def _is_decided(self, slot: int) -> bool:
+        """Whether a task has ended by the law, and not by itself."""
+        return slot not in self.idle and self.states[slot] in (UPSTREAM_FAILED, SKIPPED, CANCELLED)
+
+    def _around(self, slots: Iterable[int]) -> Iterator[int]:
+        """The teardowns that have run, of what is tried again, and their setups."""
+        tried = {*slots}
+        for teardown, setups in self.plan.setups.items():
+            scope = (*self.plan.upstreams[teardown], *self.plan.waits.get(teardown, ()))
+            for slot in self.slots(teardown):
+                if not self.last[slot] or not self.has_ended(slot):
+                    continue
+                if any(one in tried for row in scope for one in self._seen_by(slot, row)):
+                    yield slot
+                    yield from (one for setup in setups for one in self._all_of(slot, setup))
+
+    def _seen_by(self, slot: int, row: int) -> Iterable[int]:
+        beside = self.beside(slot, row)
+        return (beside,) if beside != row else (row, *self.slots(row))
+
+    def set_going(self, slots: Iterable[int]) -> None:
+        """These are tried again with a fresh budget; what had succeeded or may start only once, as other work."""
+        for slot in slots:
+            if self.states[slot] == SUCCESS or self.is_spent(slot):
+                self.begin_generation([slot])
+                self.volatile.discard(slot)
+            self.clear(slot)
+
+    # --- What follows for all else
+
+    def begin_again(self, *, values_are_gone: bool = True) -> None:
+        """Bring all else in line. Values that lived in the process of the driver before are gone: they are made again
+        for whoever still needs them, and what waits for those that make them waits."""
+        self._line_up()
+        if not values_are_gone:
+            return
+        wanting = self.those(*OPEN)
+        for slot in wanting:
+            for above in self._inputs(slot):
+                if above in self.volatile and self.states[above] == SUCCESS and not self.is_spent(above):
+                    self.clear(above)
+                    wanting.append(above)
+        self._line_up()
+
+    def _line_up(self) -> None:
+        """A map goes on, or waits to be expanded again, if anything in it does. A retry of what depends on tasks that
+        run again is not waited for any more."""
+        for row in self.plan.order:
+            if row in self.plan.expanded_by:
+                if self.states[row] == SUCCESS and not self._holds(row, self.plan.expanded_by[row]):
+                    self.put(row, PENDING)
+            elif row in self.widths:
+                self._line_up_map(row)
+            elif self.expansion_of(row) >= 0 and self.states[self.expansion_of(row)] == PENDING:
+                self.put(row, PENDING)
+        self.look_for_settled(range(len(self.plan.groups)))
+        for slot in self.those(RETRYING):
+            if self.is_on_hold(slot) or self.weigh(slot) is not Verdict.RUN:
+                self.put(slot, PENDING)
+        self.settle_all()
+
+    def _line_up_map(self, head: int) -> None:
+        around, works = self.expansion_of(head), self.has_work(head)
+        if around >= 0:
+            waits = self.states[around] != SUCCESS
+        else:
+            waits = self.states[head] == PENDING or not self._holds(head, [head])
+        self.put(head, PENDING if waits else EXPANDED if works else self.worst(head))
+
+    def _holds(self, map_: int, rows: Sequence[int]) -> bool:
+        """Whether a map needs not be expanded again: nothing in it is to be done, or something is under way, or it
+        would be expanded today as it was."""
+        if not any(self.has_work(row) for row in rows) or self.weigh(map_) is Verdict.RUN:
+            return True
+        return any(self.states[slot] == RUNNING for row in rows for slot in self.slots(row))
+
+    def _inputs(self, slot: int) -> Iterator[int]:
+        """The tasks whose values a task takes. In a mapped group each instance speaks for itself, also before its map
+        is expanded again."""
+        own = self.rows[slot]
+        for row in self.plan.inputs[own]:
+            if self.places[slot] >= 0 or not self.are_together(own, row):
+                yield from self._seen_by(slot, row)
+
+    # --- Another plan
+
+    def adopt(self, plan: Plan) -> None:
+        """Follow another plan. By its name and index, what has succeeded, failed or skipped itself stays so, and what
+        may start once and has does not start again; all else begins anew, also what is mapped only now, or no more."""
+        before = copy(self)
+        slots = {before.key(slot): slot for slot in range(len(before.states))}
+        self.retired |= {key: (before.last[slot], before.generations[slot]) for key, slot in slots.items()}
+        self.lay_out(plan)
+        for row, name in enumerate(plan.names):
+            old = before.plan.numbers.get(name, -1)
+            if old in before.widths and (self.is_mapped_itself(row) or self.expansion_of(row) >= 0):
+                self.widen(row, before.widths[old])
+        for slot in range(len(self.states)):
+            key = self.key(slot)
+            self.last[slot], self.generations[slot] = self.retired.get(key, (0, 0))
+            was = slots.get(key)
+            if was is not None and before.kind(was) == self.kind(slot):
+                self._take_over(slot, before, was)
+            if self.is_spent(slot) and not self.has_ended(slot):
+                self.put(slot, CANCELLED)
+        for row, inside in plan.expanded_by.items():
+            if len({self.widths.get(one) for one in inside}) > 1 or inside[0] not in self.widths:
+                self.put(row, PENDING)
+
+    def _take_over(self, slot: int, before: AuditStates, was: int) -> None:
+        """Keep of a task what it has done under the plan before."""
+        state = before.states[was]
+        if state in (SUCCESS, FAILED, EXPANDED) or was in before.idle or self.is_spent(slot):
+            self.put(slot, state)
+        if was in before.idle:
+            self.idle.add(slot)
+        if was in before.volatile:
+            self.volatile.add(slot)
+        if was in before.chosen and state == SUCCESS:
+            names = {before.plan.names[row] for row in before.chosen[was]}
+            self.chosen[slot] = tuple(row for row, name in enumerate(self.plan.names) if name in names)
+        if state == FAILED:  # whose story stays
+            self.failures[slot], self.lost[slot] = before.failures.get(was, 0), before.lost.get(was, 0)

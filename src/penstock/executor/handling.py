@@ -1,0 +1,77 @@
+"""How it is taken what a body does: what it returns, skips, or raises. It travels to wherever the body runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from penstock.errors import CannotTravel, Fail, Skip, ValueUnavailable
+from penstock.plan.arguments import misfit
+from penstock.plan.choices import ChoiceError, Choices
+from penstock.policy import Decides, RetryRule
+
+if TYPE_CHECKING:
+    from penstock.executor.current import Current
+
+_HOPELESS = (ValueUnavailable, CannotTravel, Fail, ChoiceError)
+"""After these no other attempt would end better."""
+
+
+@dataclass(frozen=True, slots=True)
+class Handling:
+    """How one task's body is handled."""
+
+    retry_on: Any = Exception
+    retry_policy: tuple[RetryRule, ...] = ()
+    run_if: Callable[..., Any] | None = None
+    skip_if: Callable[..., Any] | None = None
+    decides: Decides = ""
+    choices: Choices | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], decides: Decides, choices: Choices | None) -> Handling:
+        """By the options of a task."""
+        return cls(
+            options.get("retry_on", Exception),
+            tuple(options.get("retry_policy", ())),
+            options.get("run_if"),
+            options.get("skip_if"),
+            decides,
+            choices,
+        )
+
+    def check(self, attempt: Current) -> None:
+        """Skip, if the body is not to run."""
+        if self.run_if is not None and not _ask(self.run_if, attempt):
+            raise Skip("run_if says no")
+        if self.skip_if is not None and _ask(self.skip_if, attempt):
+            raise Skip("skip_if says so")
+
+    def chosen(self, value: Any) -> tuple[int, ...] | None:
+        """The rows that are followed after the body has returned this; None for all. ChoiceError for what a branch
+        cannot have meant."""
+        if self.decides == "branch" and self.choices is not None:
+            return self.choices.follow(value)
+        if self.decides == "short_circuit" and not value:
+            return ()
+        return None
+
+    def after(self, error: BaseException) -> tuple[bool, float | None]:
+        """Whether an error lets another attempt follow, and after how many seconds, if it has a pause of its own."""
+        if isinstance(error, _HOPELESS):
+            return False, None
+        for rule in self.retry_policy:
+            if isinstance(error, rule.exception):
+                delay = rule.delay
+                return rule.retry, delay.total_seconds() if isinstance(delay, timedelta) else delay
+        return isinstance(error, self.retry_on), None
+
+
+PLAIN = Handling()
+
+
+def _ask(condition: Callable[..., Any], attempt: Current) -> Any:
+    """Call a condition, with the attempt if it takes something."""
+    return condition() if misfit(condition, (), None) is None else condition(attempt)
