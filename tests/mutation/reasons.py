@@ -9,34 +9,15 @@ _SET = "the same: what is made of it is a set. Sorted, since nothing here depend
 
 REASONS: dict[str, str] = {
     # --- engine/audit.py, engine/audit_states.py
-    "engine/audit.py:Audit.__init__: `[]` -> `None`": _NEVER_READ,
     "engine/audit.py:Audit.__init__: `False` -> `None`": _FALSY,
-    "engine/audit.py:Audit.__init__: `False` -> `None` #2": _FALSY,
-    "engine/audit.py:Audit.__init__: `False` -> `None` #3": _FALSY,
-    "engine/audit.py:Audit.__init__: `False` -> `None` #4": _FALSY,
     "engine/audit.py:Audit._driver_stopped: `False` -> `None`": _FALSY,
     "engine/audit.py:Audit._end_run: `False` -> `None`": _FALSY,
-    "engine/audit.py:Audit._is_unknown: `return False` -> `return None`": _FALSY,
     # --- engine/columns.py
-    "engine/columns.py:Columns._dead_inputs: `return []` -> `return None`": _FALSY,
-    "engine/columns.py:(module): `('generations', 'failures', 'lost', 'errors', 'values', 'retries_due')` "
-    "without `'retries_due'`": "the same: what waits for its retry begins anew in another plan, and waits no more",
     "engine/columns.py:Columns._move: `raise InvalidEvent(f'a {self.task_state(task).label} task cannot move by "
     "{cause.name}', self.stor...` -> `pass`": "a guard that nothing reaches: each move that is made is in the table",
     # --- engine/run.py
     "engine/run.py:RunEngine.__init__: `{RunStarted: self._run_started, AttemptStarted: self._attempt_started, "
     "AttemptSucceeded: self._at...` without `AttemptSucceeded`": "the same: each plan that is laid out sets it",
-    "engine/run.py:RunEngine._attempt_started: `state < 0` -> `state <= 0`": (
-        "the same: 0 is `pending`, and no task becomes so by starting"
-    ),
-    "engine/run.py:RunEngine._attempt_started: `0` -> `1`": (
-        "the same: 0 is `pending`, and no task becomes so by starting"
-    ),
-    "engine/run.py:RunEngine._is_stale: `return False` -> `return None`": _FALSY,
-    "engine/run.py:RunEngine._count_lost: `return False` -> `return None`": _FALSY,
-    "engine/run.py:RunEngine._run_resumed: `self.retries_due.clear()` -> `pass`": (
-        "never needed so far: where a run is to end, nothing waits for its retry"
-    ),
     # --- engine/states.py
     "engine/states.py:(module): `1` -> `2`": "the same: any number below 0 says that there is no such move",
     # --- plan
@@ -49,5 +30,4 @@ REASONS: dict[str, str] = {
     ),
     "plan/wiring.py:(module): `(type(None), bool, int, float, complex, str, bytes, date, time, timedelta, Decimal, "
     "PurePath, UUI...` without `bool`": "the same: a truth value is an int as well",
-    "plan/options.py:Options.__init__: `{}` -> `None` #2": "the same: no options either way",
 }

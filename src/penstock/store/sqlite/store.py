@@ -237,6 +237,7 @@ class SQLiteStore:
                 db.execute(self._sql["delete_plan"], plan)
 
         with self._leases.nobody(run_id, number):
+            self._number(run_id)  # RunNotFound, if another process has forgotten it in between
             self._writer.commit(write)
             self._pipe(number).unlink(missing_ok=True)
 
