@@ -19,7 +19,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types layers unit torture mutation coverage docs bench build clean
+.PHONY: help setup demo test lint format types layers unit torture law mutation coverage docs bench build clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ unit: setup  ## Run the tests alone
 
 torture: setup  ## Break the promise of durability in every way known, many times over (hours): what is found, as a table
 	$(BIN)/python -m tests.faults.torture $(TORTURE)
+
+law: setup  ## Random workflows through the compiler and the engine, judged by a model of the law (LAW="--count 100000")
+	$(BIN)/python -m tests.law $(LAW)
 
 mutation: setup  ## Change the engine and the plan in small ways, and see that the tests notice (an hour)
 	$(BIN)/python -m tests.mutation --workers $(WORKERS)

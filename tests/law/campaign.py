@@ -109,5 +109,8 @@ class Campaign:
 
 
 def _kind(line: str) -> str:
-    """What sort of complaint a line is: an error of the same class, or a state that is wrong."""
-    return line.partition(":")[0] if "Error" in line.partition(":")[0] or "Trouble" in line else "state"
+    """What sort of complaint a line is: an error of the same class, a plan that is wrong, or a state that is."""
+    first = line.partition(":")[0]
+    if "no plan" in first or "the plan's" in first:
+        return line[:45]
+    return first if "Error" in first or "Trouble" in line else "state"

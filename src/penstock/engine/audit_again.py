@@ -125,6 +125,7 @@ class AuditAgain(AuditLaw):
     def _line_up(self) -> None:
         """A map goes on, or waits to be expanded again, if anything in it does. A retry of what depends on tasks that
         run again is not waited for any more."""
+        self.look_for_settled(range(len(self.plan.groups)))  # which heads of maps go by; and those around maps by them
         for row in self.plan.order:
             if row in self.plan.expanded_by:
                 if self.states[row] == SUCCESS and not self._holds(row, self.plan.expanded_by[row]):

@@ -193,6 +193,8 @@ class AuditRounds(AuditStates):
 
     def look_for_settled(self, groups: Iterable[int]) -> None:
         """See anew which units of these groups are settled: all that are over and wait for no other round."""
+        self._passed.clear()
+        self._seen.clear()
         for group in sorted(groups, reverse=True):  # the innermost first
             if self.plan.groups[group].policy is None:
                 continue
