@@ -118,14 +118,9 @@ class Readiness(Columns):
     def slot_beside(self, slot: int, row: int) -> int:
         """The slot of another row as it concerns this one: the instance of the same index, if both are in one mapped
         group; else the row's own, which stands for all its instances."""
-        if slot < self.size or not self.are_together(self.rows[slot - self.size], row):
+        if slot < self.size or not self.plan.are_together(self.rows[slot - self.size], row):
             return row
         return self.instances[row][self.indexes[slot - self.size]]
-
-    def are_together(self, row: int, other: int) -> bool:
-        """Whether two rows are in one mapped group."""
-        expansion = self.plan.mapped.get(row, UNMAPPED)
-        return expansion == self.plan.mapped.get(other) and expansion not in (row, other)
 
     def _outcomes(self, slot: int) -> int:
         """What a task came to as far as it has ended, as a set of Outcomes: of a map, what its instances came to."""
@@ -202,7 +197,7 @@ class Readiness(Columns):
         if not self.widths:
             yield down, True
             return
-        together = self.are_together(row, down)
+        together = self.plan.are_together(row, down)
         if slot >= self.size and together:
             yield self.instances[down][self.indexes[slot - self.size]], True
         elif not together or row not in self.widths:
@@ -296,7 +291,7 @@ class Readiness(Columns):
     def _show_kept(self, row: int) -> Iterator[int]:
         """What the instances came to that had ended before the map was expanded again, is seen below it now."""
         for down in self.plan.downstreams[row]:
-            if self.seen[row] and self._shows_instances(row, down) and not self.are_together(row, down):
+            if self.seen[row] and self._shows_instances(row, down) and not self.plan.are_together(row, down):
                 for target, _ in self._targets(row, row, down):
                     self.masks[target] |= self.seen[row]
                     yield target

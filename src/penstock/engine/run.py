@@ -274,8 +274,8 @@ class RunEngine(Attempts):
         self._realign(event.at)
         commands = self._go_on(event.at)
         if was_running:  # whatever was ready is given anew, and timers tick on
-            commands = [WithdrawTasks(ready), *(command for command in commands if type(command) is not SetTimer)]
-        return self._with_undelivered(commands) if not was_running else commands
+            return [WithdrawTasks(ready), *(command for command in commands if type(command) is not SetTimer)]
+        return self._with_undelivered(commands)
 
     def _mark(self, task: int, cause: Cause, event: TasksMarked) -> None:
         self._move(task, cause)

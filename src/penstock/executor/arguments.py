@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from threading import Lock
+from threading import RLock
 from typing import Any
 
 from penstock.definition.group import GroupArgument, group_of, mapped_group
@@ -32,7 +32,7 @@ class Arguments:
         self._values = values
         self._params = params
         self._maps: dict[int, Expanded] = {}
-        self._making = Lock()
+        self._making = RLock()  # what a map is over may be the argument of another
 
     def of(self, slot: int) -> Filled:
         """Positional and keyword arguments for one attempt."""
@@ -68,11 +68,12 @@ class Arguments:
         """What a row is mapped over, by what is there now. ExpansionError if it cannot be mapped over that."""
         with self._making:
             made = self._maps[row] = Expanded(self._tasks[row], self._values_of(row))
-        return made
+            return made
 
     def expanded(self, row: int) -> Expanded:
         """The same as it was when the map was expanded."""
-        return self._maps.get(row) or self.expand(row)
+        with self._making:
+            return self._maps.get(row) or self.expand(row)
 
     def names(self, row: int, text: str) -> tuple[str, ...]:
         """What the instances of a mapped task are called, by its `map_name`."""
@@ -89,11 +90,7 @@ class Arguments:
             return None if found is GAP else found
 
         def column(argument: GroupArgument) -> Any:
-            place = self._plan.numbers[group_of(argument).name]
-            known = self._maps.get(place)
-            if known is None:
-                known = self._maps[place] = Expanded(self._tasks[place], self._values_of(place))
-            return known.column(argument)
+            return self.expanded(self._plan.numbers[group_of(argument).name]).column(argument)
 
         return Values(value, partial(parameter, self._params), column)
 

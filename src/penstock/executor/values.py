@@ -137,7 +137,7 @@ class RunValues:
         for upstream in self._plan.inputs[row]:
             task = engine.slot_beside(consumer, upstream)
             if consumer == row:
-                if not (consumer in engine.widths and engine.are_together(row, upstream)):
+                if not (consumer in engine.widths and engine.plan.are_together(row, upstream)):
                     yield from engine.slots(upstream)
             elif task != upstream:
                 yield task

@@ -143,6 +143,11 @@ class Plan:
                 mapped |= dict.fromkeys(group.rows, group.expansion)
         return {row: expansion for row, expansion in mapped.items() if self.maps.get(row) != "group"}
 
+    def are_together(self, task: int, other: int) -> bool:
+        """Whether two tasks are in one mapped group, so that each instance of one has one of the other beside it."""
+        expansion = self.mapped.get(task)
+        return expansion is not None and expansion == self.mapped.get(other) and expansion not in (task, other)
+
     @cached_property
     def units(self) -> Mapping[int, tuple[tuple[int, bool], ...]]:
         """The groups around each task that are tried again as a unit, the innermost first, and of each whether every

@@ -146,10 +146,9 @@ class _Tasks:
         """These, and all that follows."""
         frontier = [*places]
         found = {*frontier}
-        for row, index in frontier:
-            for down in (*self._plan.downstreams[row], *self._plan.followers.get(row, ())):
-                together = index != WHOLE and self._are_together(row, down)
-                for place in [(down, index)] if together else self._all_of(down):
+        for above in frontier:
+            for down in (*self._plan.downstreams[above[0]], *self._plan.followers.get(above[0], ())):
+                for place in self._seen_from(above, down):
                     if place not in found:
                         found.add(place)
                         frontier.append(place)
@@ -164,9 +163,9 @@ class _Tasks:
             for teardown, setups in plan.setups.items():
                 scope = {*plan.upstreams[teardown], *plan.waits.get(teardown, ())}
                 for row, index in [place for place in found if place[0] in scope]:
-                    together = index != WHOLE and self._are_together(row, teardown)
+                    together = index != WHOLE and plan.are_together(row, teardown)
                     for task in (teardown, *setups):
-                        beside = together and self._are_together(row, task)
+                        beside = together and plan.are_together(row, task)
                         found.update([(task, index)] if beside else self._all_of(task))
         return found
 
@@ -177,8 +176,7 @@ class _Tasks:
             if plan.policies[row].trigger_rule is not TriggerRule.ALL_SUCCESS or self.stands_for_others((row, index)):
                 continue
             for upstream in plan.upstreams[row]:
-                together = index != WHOLE and self._are_together(row, upstream)
-                for place in [(upstream, index)] if together else self._all_of(upstream):
+                for place in self._seen_from((row, index), upstream):
                     state = self.state(place)
                     if place not in chosen and state is not TaskState.SUCCESS and not self.stands_for_others(place):
                         raise PenstockError(
@@ -186,6 +184,7 @@ class _Tasks:
                             f"'{plan.names[upstream]}', which is {state.label}; run again from there"
                         )
 
-    def _are_together(self, row: int, other: int) -> bool:
-        expansion = self._plan.mapped.get(row, WHOLE)
-        return expansion == self._plan.mapped.get(other) and expansion not in (row, other)
+    def _seen_from(self, place: Place, row: int) -> list[Place]:
+        """What a row is to a task: the instance beside it, if both are in one mapped group, else all of it."""
+        task, index = place
+        return [(row, index)] if index != WHOLE and self._plan.are_together(task, row) else self._all_of(row)

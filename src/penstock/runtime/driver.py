@@ -67,6 +67,7 @@ from penstock.store.base import RETRY_FOR, Lease, RunChange, Store
 LOOK_PAUSE = 0.2
 """Seconds between two looks at a store that could not be read."""
 SHORTEST_PAUSE = 0.001
+"""Seconds that a driver sleeps at least after it could not wait, so that it does not go round and round."""
 LOG_PAUSE = 0.2
 """Seconds that text which was held back may wait to be readable by others."""
 
