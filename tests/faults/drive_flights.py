@@ -1,6 +1,6 @@
 """Drives the flights example for test_flights_kills.py: `python drive_flights.py FOLDER`, once more after each kill.
 
-Each line of FOLDER/bodies says that a task's body is about to run ("+ name"), or that its outcome is on record
+Each line of FOLDER/bodies says that a task's body is about to run ("+ name"), or that its success is on record
 ("- name").
 """
 
@@ -41,7 +41,8 @@ class Bodies:
     def attempt_ended(
         self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
     ) -> None:
-        self._write("-", task)
+        if state is TaskState.SUCCESS:
+            self._write("-", task)
 
     def map_expanded(self, task: int, width: int) -> None:
         pass

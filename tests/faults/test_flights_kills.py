@@ -71,7 +71,7 @@ def test_killed_ten_times_and_resumed_the_flights_are_as_undisturbed(tmp_path: P
 
 
 def assert_only_those_in_flight_ran_twice(written: list[str], names: set[str]) -> None:
-    """A task whose outcome was on record never starts again, and no kill catches more tasks than there are workers."""
+    """A task whose success was on record never starts again, and no kill catches more than the workers have in hand."""
     recorded: set[str] = set()
     in_flight: set[str] = set()
     for line in written:
@@ -83,7 +83,7 @@ def assert_only_those_in_flight_ran_twice(written: list[str], names: set[str]) -
             in_flight.discard(name)
             recorded.add(name)
         else:
-            # A task that was recorded in the instant of the kill, before its line was written, is in flight here too.
-            assert len(in_flight) <= WORKERS
+            # Each worker may have begun a task while the end of the one before was still being written.
+            assert len(in_flight) <= 2 * WORKERS
             in_flight.clear()
     assert recorded <= names

@@ -102,9 +102,9 @@ class RunDriver:
         self._clock = clock
         self._time = clock.time
         self._lock = clock.lock()
-        self._audience = Audience(observers, self._lock, clock)
         self._listener = store.listen(lease.run_id)
         self._journal = JournalWriter(store, lease, self._lock, full=full, wake=self._listener.poke, clock=clock)
+        self._audience = Audience(observers, self._lock, self._journal, clock)
         self._timers = Timers(clock)
         self._outbox = Outbox(deliver, self._note_delivery, self._journal, clock)
         limits = {
@@ -292,6 +292,7 @@ class RunDriver:
             self._break(error)  # first, so that what the body makes of the error is not taken for its own failure
             raise
         attempt.committed = True
+        self._audience.pass_on()
 
     def _start_next(self) -> Attempt | None:
         """Begin the attempt at the head of the queue. The caller holds the lock."""
@@ -342,7 +343,9 @@ class RunDriver:
             error = _error_of(outcome) or self._engine.errors.get(task)
             seconds = outcome.at - self._engine.started[task]
             where = self._engine.row(task), self._engine.index(task)
-            self._audience.note("attempt_ended", *where, attempt.number, TaskState(state), error, seconds)
+            told = *where, attempt.number, TaskState(state), error, seconds
+            # Who sees that a task is done relies on it; of a failure they hear before the attempt that follows it.
+            self._audience.note("attempt_ended", *told, written=state == TaskState.SUCCESS)
         self._leave_if_stopped()
 
     def _let_go(self, task: int) -> None:
@@ -400,6 +403,7 @@ class RunDriver:
             if self._engine.state is not RunState.RUNNING:
                 self._journal.change(RunChange(undelivered=len(self._engine.notices)))
         self._journal.offer()
+        self._audience.pass_on()
 
     def _arm(self, seconds: float, action: Callable[[], None]) -> None:
         if self._timers.after(seconds, action):

@@ -37,7 +37,7 @@ class Observer(Protocol):
         self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
     ) -> None:
         """A body has run, and left its task in `state`; `error` if it failed, whether or not it is tried again, or why
-        it skipped itself."""
+        it skipped itself. Of a success not before it is written, so that its task does not run again by itself."""
 
     def map_expanded(self, task: int, width: int) -> None:
         """It is known how many instances a mapped task has, or the tasks of a group that `task` expands."""
