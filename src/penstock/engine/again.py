@@ -6,10 +6,12 @@ from collections.abc import Collection, Iterable
 
 from penstock.engine.columns import (
     CANCELLED,
+    EXPANDED,
     FAILED,
     PENDING,
     READY,
     RETRYING,
+    RUNNING,
     SKIPPED,
     SUCCESS,
     UPSTREAM_FAILED,
@@ -99,28 +101,31 @@ class Again(Rounds):
         return {slot for slot in found if slot not in self.widths}  # a map is as its instances are
 
     def _waiting_for(self, slot: int) -> Iterable[int]:
-        """The slots below a task, and the head of its map."""
+        """The slots below a task, of maps those of their instances, whether or not they are to be expanded again."""
         row, plan = self.row(slot), self.plan
-        if row != slot:
-            yield row
         for down in (*plan.downstreams[row], *plan.followers.get(row, ())):
-            for target, _ in self._targets(slot, row, down):
-                yield target
+            if slot >= self.size and plan.are_together(row, down):
+                yield self.instances[down][self.index(slot)]
+            else:
+                yield from self.slots(down)
 
     def _around(self, slots: Iterable[int]) -> set[int]:
         """The setups and teardowns of what will run again, where a teardown has done its work already."""
-        plan = self.plan
-        rows = {self.row(slot) for slot in slots}
+        plan, again = self.plan, {*slots}
         found: set[int] = set()
         for teardown, setups in plan.setups.items():
             scope = {*plan.upstreams[teardown], *plan.waits.get(teardown, ())}
-            if scope.isdisjoint(rows):
-                continue
             for slot in self.slots(teardown):
-                if self.attempts[slot] and self.states[slot] >= SUCCESS:
+                has_run = self.attempts[slot] and self.states[slot] >= SUCCESS
+                if has_run and any(not again.isdisjoint(self._all_beside(slot, row)) for row in scope):
                     found.add(slot)
-                    found.update(self.slot_beside(slot, setup) for setup in setups)
+                    found.update(*(self._all_beside(slot, setup) for setup in setups))
         return found
+
+    def _all_beside(self, slot: int, row: int) -> Iterable[int]:
+        """The slots of another row that concern a task: of a map as a whole its instances."""
+        beside = self.slot_beside(slot, row)
+        return self.slots(row) if beside == row else (beside,)
 
     # --- Doing it
 
@@ -155,10 +160,11 @@ class Again(Rounds):
 
     def _recount(self, at: float) -> None:
         """Count anew what everything waits for, from the states of the tasks alone."""
-        if self.plan.units:
-            self._recount_rounds()
+        self._recount_rounds()
+        if self.plan.maps:
+            self._realign_maps(at)
+        self._forget_rounds_that_go_on()
         for row in self.plan.order:
-            self._recount_map(row, at)
             slots = [row] if row not in self.widths else [row, *self.slots(row)]
             for slot in slots:
                 self._count(slot)
@@ -171,32 +177,50 @@ class Again(Rounds):
         """Whether a task that could run still can."""
         return self._weigh(slot) is Verdict.RUN and not (self.plan.maps and self.is_on_hold(slot))
 
-    def _recount_map(self, row: int, at: float) -> None:
-        """See whether a map, as it was expanded, still holds: whether something in it is to be done, or it must be
-        expanded again first."""
-        plan = self.plan
-        if plan.maps.get(row) == "group":
-            works = self.states[row] == SUCCESS and any(self._has_work(task) for task in plan.expanded_by[row])
-            if works and self.weigh_anew(row)[0] is not Verdict.RUN:
-                self._move(row, Cause.RESET)
-        elif row in self.widths and plan.mapped[row] != row:
-            self._realign_head(row, at, holds=self.states[plan.mapped[row]] == SUCCESS)
-        elif row in self.widths and self.states[row] not in (PENDING, READY):  # else it is to be expanded anyway
-            self._realign_head(row, at, holds=not self._has_work(row) or self.weigh_anew(row)[0] is Verdict.RUN)
+    def _realign_maps(self, at: float) -> None:
+        """Put the head of each map where its instances say; then let those wait that must be expanded again first.
+        If one waits, groups around it are not over, and maps after those wait too."""
+        for head in self.widths:
+            self._realign_head(head, at)
+        maps = [row for row in self.plan.order if row in self.plan.maps]
+        self._recount_rounds()
+        while any([self._hold_map(row) for row in maps]):  # noqa: C419  (each of them, in this order)
+            self._recount_rounds()
 
-    def _realign_head(self, head: int, at: float, *, holds: bool) -> None:
-        """Put the head of a map where its instances say: it waits, goes on, or has ended as the worst of them."""
+    def _realign_head(self, head: int, at: float) -> None:
+        """Put the head of a map where its instances say: it goes on, or has ended as the worst of them; but in a group
+        that is not expanded it waits for that."""
+        self._tally(head)
         before, ended_at = self.states[head], self.ended[head]
+        expansion = self.plan.mapped[head]
+        if expansion == head and before in (PENDING, READY):
+            return
         if before != PENDING:
             self._move(head, Cause.RESET)
-        if not holds:
+        if expansion != head and self.states[expansion] != SUCCESS:
             return
         self._move(head, Cause.EXPANDED)
-        self._tally(head)
         if not self.open[head]:
             self._close_map(head, at)
             if self.states[head] == before:
                 self.ended[head] = ended_at
+
+    def _hold_map(self, row: int) -> bool:
+        """Let a map wait in which something is to be done, and which would not be expanded today as it was; and with it
+        all that it expands. Whether it had gone on till now."""
+        inside = self.plan.expanded_by.get(row, (row,))
+        goes_on = self.states[row] == (EXPANDED if row in inside else SUCCESS) and any(map(self._has_work, inside))
+        waiting = []
+        if goes_on and not self._is_under_way(inside) and self.weigh_anew(row)[0] is not Verdict.RUN:
+            waiting = [row]
+            self._move(row, Cause.RESET)
+        if self.states[row] in (PENDING, READY):
+            waiting += [head for head in inside if head != row and self.states[head] != PENDING]
+            self._reset(waiting)
+        return bool(waiting)
+
+    def _is_under_way(self, rows: Iterable[int]) -> bool:
+        return any(self.states[slot] == RUNNING for row in rows for slot in self.slots(row))
 
     def _has_work(self, row: int) -> bool:
         """Whether an instance of a map has not ended."""
@@ -213,23 +237,32 @@ class Again(Rounds):
     # --- Values that are gone
 
     def _dead_inputs(self) -> list[int]:
-        """Succeeded tasks whose value died with its process and is wanted by a task that will run."""
+        """Succeeded tasks whose value died with its process, and is wanted by a task that will run, or that may run in
+        another round of its group."""
         volatile = {slot for slot, value in self.values.items() if value.codec == "volatile"}
         if not volatile:
             return []
         dead = []
-        will_run = {slot for slot, state in enumerate(self.states) if state < SUCCESS}
+        will_run = {slot for slot, state in enumerate(self.states) if state < SUCCESS and state != EXPANDED}
         for row in reversed(self.plan.order):
             for slot in self.slots(row):
                 # For what is spent, the consumer will say that its value is gone.
                 if slot not in volatile or self.states[slot] != SUCCESS or self.is_spent(slot):
                     continue
-                if any(unit in self.rounds_due for unit in self._units(slot)):
+                if not self._units_around(slot).isdisjoint(self.rounds_due):
                     continue  # it is made again anyway
-                if any(target in will_run for target in self._consumers(slot, row)):
+                if any(
+                    target in will_run or self._may_run_in_another_round(target, slot)
+                    for target in self._consumers(slot, row)
+                ):
                     dead.append(slot)
                     will_run.add(slot)
         return dead
+
+    def _may_run_in_another_round(self, slot: int, without: int) -> bool:
+        """Whether a task may be done anew, with its group, where another is not."""
+        units = self._units_around(slot) - self._units_around(without) - self.settled
+        return any(map(self._has_rounds_left, units))
 
     def _consumers(self, slot: int, row: int) -> Iterable[int]:
         """The slots that take the value of a task, those of maps over it included."""

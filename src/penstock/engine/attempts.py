@@ -13,10 +13,7 @@ from penstock.engine.columns import (
     RUNNING,
 )
 from penstock.engine.columns import InvalidEvent as InvalidEvent  # noqa: PLC0414  (it comes out of this door)
-from penstock.engine.commands import (
-    DispatchTasks,
-    SetTimer,
-)
+from penstock.engine.commands import Command, DispatchTasks, ExpandMaps, SetTimer
 from penstock.engine.ends import NOTHING, Commands, Ends
 from penstock.engine.events import (
     AttemptCancelled,
@@ -34,7 +31,7 @@ from penstock.engine.events import (
 from penstock.engine.law import WHEN_ENDED, WHILE_OPEN, Outcomes, Verdict
 from penstock.engine.readiness import Wave
 from penstock.engine.retries import pause
-from penstock.engine.states import NEXT_STATE, Cause
+from penstock.engine.states import NEXT_STATE, Cause, RunState
 from penstock.plan.plan import Plan
 from penstock.policy import MAX_LOST_ATTEMPTS
 
@@ -149,7 +146,6 @@ class Attempts(Ends):
         if self._is_to_end(task) and not self.is_spent(task):
             return self._cancel([task], event.at)
         if self._count_lost(task):
-            self.final.add(task)
             return self._fail([task], event.at)
         self._move(task, Cause.LOST)
         return (DispatchTasks([task]),)
@@ -187,9 +183,29 @@ class Attempts(Ends):
             story = f"the worker or driver died {lost} times while this task ran; it is not tried again by itself"
         else:
             return False
+        self.final.add(task)
         last = self.errors.get(task)
         self.errors[task] = ErrorText("WorkerLost", f"{story}. Last: {last.message}" if last else story)
         return True
+
+    # --- Going on
+
+    def _go_on(self, at: float) -> Commands:
+        """The run is under way (again): whatever waits for nothing is ready."""
+        self.state = RunState.RUNNING
+        self.ended_at = None
+        self.error = None
+        self._weigh_all(at)
+        if self._is_over():
+            return self._end(at)
+        ready = self._those(READY)
+        maps = [task for task in ready if task in self.plan.maps]
+        commands: list[Command] = [ExpandMaps(maps)] if maps else []
+        if len(maps) < len(ready):
+            commands.append(DispatchTasks([task for task in ready if task not in self.plan.maps]))
+        for task, due in self.retries_due.items():
+            self.retries_due[task] = min(due, at + self.retry_pause(task))  # the clock may have been set back since
+        return (*commands, *(SetTimer(task, due) for task, due in self.retries_due.items()), *self._timers(at))
 
     # --- Maps and groups
 

@@ -187,12 +187,11 @@ class Audit(AuditMaps):
     def _run_resumed(self, event: RunResumed) -> None:
         again = self._tasks.to_try_again() if event.by_hand else []
         # Even if nothing can go on, it ends once more where another plan makes another end of it.
-        goes_on = (
-            bool(self._tasks.open or self._tasks.due or again) or ending(self._tasks, self._cause) != self._ended_as
-        )
+        left = self._going or bool(self._tasks.open or self._tasks.due or again)
+        goes_on = left or ending(self._tasks, self._cause) != self._ended_as
         if goes_on:
             self._take_over(by_hand=event.by_hand)
-        self._tasks.set_going(again)
+        self._tasks.set_going(task for task in again if self._tasks.states[task] != REMOVED)
         self._begin_again(goes_on=goes_on)
 
     def _take_over(self, *, by_hand: bool) -> None:
@@ -259,6 +258,7 @@ class Audit(AuditMaps):
         if not is_open:
             self._forget_cause()
         below = [task for task in tasks.decided_below(event.tasks) if not (is_open and self._is_to_end(task))]
+        settled = {*tasks.settled}
         tasks.begin_generation(event.tasks)
         for task in (*event.tasks, *below):
             tasks.clear(task)
@@ -267,9 +267,14 @@ class Audit(AuditMaps):
             tasks.put(task, _MARKS[event.state])
             if event.state == "skipped":
                 tasks.idle.add(task)
+            if event.state == "failed":
+                tasks.final.add(task)
         self._driven = self._driven or not is_open
-        tasks.begin_again(values_are_gone=not is_open)
+        tasks.go_on_after_marks(settled)
         self._going = True
+        if self._is_open() and event.state == "failed":
+            tasks.newly_failed += event.tasks
+            self._look_at_failures()
 
     def _is_removed(self, task: int) -> bool:
         if self._tasks.states[task] != REMOVED:
@@ -280,12 +285,16 @@ class Audit(AuditMaps):
     def _cannot_be_marked(self, event: TasksMarked, task: int) -> bool:
         if self._is_unknown(event, task):
             return True
-        state, has_body = self._tasks.states[task], self._tasks.has_body(task)
-        if state == RUNNING:
+        tasks, before = self._tasks, len(self._found)
+        if tasks.states[task] == RUNNING:
             self._say("I5", f"{self._name(task)} was marked while it ran")
-        elif state == REMOVED or not has_body:
+        if tasks.states[task] == REMOVED or not tasks.has_body(task):
             self._say("I10", f"{self._name(task)} was marked, which has no outcome of its own")
-        return state in (RUNNING, REMOVED) or not has_body
+        elif running := [below for below in tasks.all_below(task) if tasks.states[below] == RUNNING]:
+            self._say("I5", f"{self._name(task)} was marked while {self._name(running[0])} ran, which is below it")
+        if not tasks.due.isdisjoint({*tasks.units(task), *tasks.units(tasks.rows[task])}):
+            self._say("I10", f"{self._name(task)} was marked, which is to begin anew with its group")
+        return len(self._found) > before
 
     def _begin_again(self, *, goes_on: bool) -> None:
         """Another driver takes the run. It ends once more if anything was to go on, even if nothing can."""

@@ -6,12 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from copy import copy
 
 from penstock.engine.audit_law import AuditLaw
+from penstock.engine.audit_rounds import Unit
 from penstock.engine.audit_states import (
     CANCELLED,
     EXPANDED,
     FAILED,
-    OPEN,
     PENDING,
+    REMOVED,
     RETRYING,
     RUNNING,
     SKIPPED,
@@ -33,7 +34,8 @@ class AuditAgain(AuditLaw):
         these because of them, and the setups and teardowns around all these where a teardown has done its work."""
         kept = self._kept()
         again = [slot for slot in self._unsuccessful() if slot not in kept]
-        again += [slot for slot in self.those(UPSTREAM_FAILED) if not self.is_still_held_up(slot)]
+        held_up = [slot for slot in self.those(UPSTREAM_FAILED) if not self.is_whole(slot)]
+        again += [slot for slot in held_up if not self.is_still_held_up(slot)]
         again += self.decided_below(again, kept)
         return sorted({*again, *self._around(again)})
 
@@ -44,7 +46,7 @@ class AuditAgain(AuditLaw):
         count = len(frontier)
         for slot in frontier:
             for below in self._targets(slot):
-                if below not in known and self._is_decided(below):
+                if below not in known and self._is_decided(below) and not self.is_spent(below):
                     known.add(below)
                     frontier.append(below)
         return frontier[count:]
@@ -92,7 +94,7 @@ class AuditAgain(AuditLaw):
                     continue
                 if any(one in tried for row in scope for one in self._seen_by(slot, row)):
                     yield slot
-                    yield from (one for setup in setups for one in self._all_of(slot, setup))
+                    yield from (one for setup in setups for one in self._seen_by(slot, setup) if not self.is_whole(one))
 
     def _seen_by(self, slot: int, row: int) -> Iterable[int]:
         beside = self.beside(slot, row)
@@ -108,45 +110,82 @@ class AuditAgain(AuditLaw):
 
     # --- What follows for all else
 
-    def begin_again(self, *, values_are_gone: bool = True) -> None:
+    def begin_again(self) -> None:
         """Bring all else in line. Values that lived in the process of the driver before are gone: they are made again
         for whoever still needs them, and what waits for those that make them waits."""
         self._line_up()
-        if not values_are_gone:
-            return
-        wanting = self.those(*OPEN)
+        wanting = [*self._gone_for_another_round()]
+        for slot in wanting:
+            self.clear(slot)
+        wanting += self.those(PENDING, RUNNING, RETRYING)
         for slot in wanting:
             for above in self._inputs(slot):
-                if above in self.volatile and self.states[above] == SUCCESS and not self.is_spent(above):
+                if self._is_gone(above):
                     self.clear(above)
                     wanting.append(above)
         self._line_up()
 
+    def go_on_after_marks(self, settled: set[Unit]) -> None:
+        """Bring all else in line with what somebody said of tasks. Of groups that were not settled before, a round may
+        be over with that, and be followed by another."""
+        self._line_up()
+        while over := [unit for unit in self.settled - settled if self.is_tried_again(unit)]:
+            self.due.add(max(over))  # the innermost
+            self._line_up()
+
+    def all_below(self, slot: int) -> list[int]:
+        """Everything that waits for a task, or for what waits for it, and so on."""
+        found = [slot]
+        for one in found:
+            found += [below for below in dict.fromkeys(self._targets(one)) if below not in found]
+        return found[1:]
+
+    def _is_gone(self, slot: int) -> bool:
+        """Whether a value is no more that was there, and is not made again anyway."""
+        is_gone = slot in self.volatile and self.states[slot] == SUCCESS and not self.is_spent(slot)
+        return is_gone and self.due.isdisjoint(self.units(slot))
+
+    def _gone_for_another_round(self) -> set[int]:
+        """Values that are no more, of tasks outside of a group that may have another round and then wants them."""
+        found = set()
+        for slot in (slot for slot, state in enumerate(self.states) if state != REMOVED):
+            again = {unit for unit in self.units(slot) if unit not in self.settled and self.has_another_round(unit)}
+            found |= {above for above in self._inputs(slot) if self._is_gone(above) and again - {*self.units(above)}}
+        return found
+
     def _line_up(self) -> None:
-        """A map goes on, or waits to be expanded again, if anything in it does. A retry of what depends on tasks that
-        run again is not waited for any more."""
-        self.look_for_settled(range(len(self.plan.groups)))  # which heads of maps go by; and those around maps by them
-        for row in self.plan.order:
-            if row in self.plan.expanded_by:
-                if self.states[row] == SUCCESS and not self._holds(row, self.plan.expanded_by[row]):
-                    self.put(row, PENDING)
-            elif row in self.widths:
-                self._line_up_map(row)
-            elif self.expansion_of(row) >= 0 and self.states[self.expansion_of(row)] == PENDING:
-                self.put(row, PENDING)
-        self.look_for_settled(range(len(self.plan.groups)))
+        """A map goes on, or waits to be expanded again, if anything in it does. Where one waits, what is after it or
+        after a group around it does not hold either. A retry of what depends on tasks that run again is not waited for
+        any more."""
+        self.look_for_settled(range(len(self.plan.groups)))  # which heads of maps go by
+        for head in self.widths:
+            self._line_up_map(head)
+        before = b""
+        while before != self.states:
+            before = bytes(self.states)
+            self.look_for_settled(range(len(self.plan.groups)))
+            for row in self.plan.order:
+                self._see_whether_it_holds(row)
+        self.due = {unit for unit in self.due if self.is_over(unit)}
         for slot in self.those(RETRYING):
             if self.is_on_hold(slot) or self.weigh(slot) is not Verdict.RUN:
                 self.put(slot, PENDING)
         self.settle_all()
 
     def _line_up_map(self, head: int) -> None:
-        around, works = self.expansion_of(head), self.has_work(head)
-        if around >= 0:
-            waits = self.states[around] != SUCCESS
-        else:
-            waits = self.states[head] == PENDING or not self._holds(head, [head])
-        self.put(head, PENDING if waits else EXPANDED if works else self.worst(head))
+        around = self.expansion_of(head)
+        waits = self.states[around] != SUCCESS if around >= 0 else self.states[head] == PENDING
+        self.put(head, PENDING if waits else EXPANDED if self.has_work(head) else self.worst(head))
+
+    def _see_whether_it_holds(self, row: int) -> None:
+        around = self.expansion_of(row)
+        if around >= 0 and self.states[around] == PENDING:
+            self.put(row, PENDING)
+        elif row in self.plan.expanded_by:
+            if self.states[row] == SUCCESS and not self._holds(row, self.plan.expanded_by[row]):
+                self.put(row, PENDING)
+        elif self.is_mapped_itself(row) and self.states[row] == EXPANDED and not self._holds(row, [row]):
+            self.put(row, PENDING)
 
     def _holds(self, map_: int, rows: Sequence[int]) -> bool:
         """Whether a map needs not be expanded again: nothing in it is to be done, or something is under way, or it
@@ -171,22 +210,35 @@ class AuditAgain(AuditLaw):
         before = copy(self)
         slots = {before.key(slot): slot for slot in range(len(before.states))}
         self.retired |= {key: (before.last[slot], before.generations[slot]) for key, slot in slots.items()}
+        due = {(self.plan.groups[group].name, place): self.rounds.get((group, place), 0) for group, place in self.due}
         self.lay_out(plan)
-        for row, name in enumerate(plan.names):
-            old = before.plan.numbers.get(name, -1)
-            if old in before.widths and (self.is_mapped_itself(row) or self.expansion_of(row) >= 0):
-                self.widen(row, before.widths[old])
+        were = [before.widths.get(before.plan.numbers.get(name, -1), 0) for name in plan.names]
+        for row in range(len(plan)):
+            around = self.expansion_of(row)
+            alike = plan.expanded_by[around] if around >= 0 else (row,) if self.is_mapped_itself(row) else ()
+            if width := max((were[one] for one in alike), default=0):
+                self.widen(row, width)  # in a mapped group all have as many
         for slot in range(len(self.states)):
             key = self.key(slot)
             self.last[slot], self.generations[slot] = self.retired.get(key, (0, 0))
             was = slots.get(key)
-            if was is not None and before.kind(was) == self.kind(slot):
+            if was is not None and before.states[was] != REMOVED and before.kind(was) == self.kind(slot):
                 self._take_over(slot, before, was)
             if self.is_spent(slot) and not self.has_ended(slot):
                 self.put(slot, CANCELLED)
         for row, inside in plan.expanded_by.items():
-            if len({self.widths.get(one) for one in inside}) > 1 or inside[0] not in self.widths:
+            if self.states[row] == SUCCESS and (len({were[one] for one in inside}) > 1 or not were[inside[0]]):
                 self.put(row, PENDING)
+        self._await_rounds(due)
+
+    def _await_rounds(self, due: dict[tuple[str, int], int]) -> None:
+        """The groups that were to begin anew do so, after so many rounds, if they are still tried again."""
+        for number, group in enumerate(self.plan.groups):
+            places = range(max(self.widths.get(row, 0) for row in group.rows)) if self._is_indexed(number) else (-1,)
+            for place in places if group.policy is not None else ():
+                if (group.name, place) in due:
+                    self.due.add((number, place))
+                    self.rounds[number, place] = due[group.name, place]
 
     def _take_over(self, slot: int, before: AuditStates, was: int) -> None:
         """Keep of a task what it has done under the plan before."""

@@ -165,7 +165,7 @@ class AuditAttempts:
 
     def _attempt_lost(self, event: AttemptLost) -> None:
         if self._is_current(event):
-            self._lose(event.task, final=True)
+            self._lose(event.task)
 
     def _attempt_cancelled(self, event: AttemptCancelled) -> None:
         if self._is_current(event):
@@ -198,7 +198,7 @@ class AuditAttempts:
         """Whether a task is not to go on, since the run is to end: teardowns are, till somebody asks again."""
         return self._cause is not None and (self._forced or not self._tasks.policy(task).teardown)
 
-    def _lose(self, task: int, *, final: bool = False) -> None:
+    def _lose(self, task: int) -> None:
         """An attempt vanished with its worker or driver. The task has failed by that, perhaps for good, or goes on."""
         lost = self._tasks.lost[task] = self._tasks.lost.get(task, 0) + 1
         if self._tasks.is_once(task):
@@ -206,8 +206,7 @@ class AuditAttempts:
         elif self._is_to_end(task):
             self._cancel(task)
         elif lost >= MAX_LOST_ATTEMPTS:
-            if final:
-                self._tasks.final.add(task)
+            self._tasks.final.add(task)
             self._fail(task)
         else:
             self._tasks.put(task, PENDING)

@@ -104,7 +104,7 @@ class AuditLaw(AuditRounds):
     def _all_of(self, slot: int, row: int) -> Iterable[int]:
         """All instances of another row that concern this one."""
         beside = self.beside(slot, row)
-        return (beside,) if beside != row else self.slots(row)
+        return (beside,) if beside != row or self.states[row] == PENDING else self.slots(row)
 
     def may_start(self, slot: int) -> bool:
         """Whether nothing keeps a task that waits from starting, nor a map from being expanded."""

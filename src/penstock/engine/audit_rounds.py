@@ -129,14 +129,15 @@ class AuditRounds(AuditStates):
         for unit in self.units(slot):
             if unit in self.settled:
                 continue
-            if unit in self.due or not self._is_over(unit):
+            if unit in self.due or not self.is_over(unit):
                 return
-            if self._is_tried_again(unit):
+            if self.is_tried_again(unit):
                 self.due.add(unit)
                 return
             yield from self._settle_unit(unit)
 
-    def _is_over(self, unit: Unit) -> bool:
+    def is_over(self, unit: Unit) -> bool:
+        """Whether all in a unit has ended."""
         heads = self.heads_of(unit)
         left = self._passed.get((f"unit {unit[0]}", unit[1]), len(heads))
         while left and self._has_ended_within(heads[left - 1], unit):
@@ -151,12 +152,15 @@ class AuditRounds(AuditStates):
     def _failures(self, unit: Unit) -> list[int]:
         return [slot for slot in self.all_of(unit) if self.states[slot] == FAILED and not self.is_whole(slot)]
 
-    def _is_tried_again(self, unit: Unit) -> bool:
-        policy = self.plan.groups[unit[0]].policy
+    def is_tried_again(self, unit: Unit) -> bool:
+        """Whether a round that is over is followed by another."""
         failed = {slot for slot in self._failures(unit) if self.policy(slot).failure_counts}
-        if policy is None or self.disturbed or not failed or failed & self.final:
-            return False
-        return self.rounds.get(unit, 0) < policy.retries
+        return self.has_another_round(unit) and bool(failed) and not failed & self.final
+
+    def has_another_round(self, unit: Unit) -> bool:
+        """Whether another round may follow, if something in this one fails."""
+        policy = self.plan.groups[unit[0]].policy
+        return policy is not None and not self.disturbed and self.rounds.get(unit, 0) < policy.retries
 
     def _settle_unit(self, unit: Unit) -> list[int]:
         slots = self.all_of(unit)
@@ -201,7 +205,7 @@ class AuditRounds(AuditStates):
             self.settled = {unit for unit in self.settled if unit[0] != group}
             width = max((self.widths.get(row, 0) for row in self.plan.groups[group].rows), default=0)
             for place in range(width) if self._is_indexed(group) else (-1,):
-                if (group, place) not in self.due and self._is_over((group, place)):
+                if (group, place) not in self.due and self.is_over((group, place)):
                     self.settled.add((group, place))
 
     def clear(self, slot: int) -> None:

@@ -146,7 +146,7 @@ class AuditStates:
 
     def is_spent(self, slot: int) -> bool:
         """Whether a task that may start once has."""
-        return self.last[slot] > 0 and self.is_once(slot)
+        return self.last[slot] > 0 and self.is_once(slot) and not self.kind(slot)[0]
 
     def begin_generation(self, slots: Iterable[int]) -> None:
         """From here on it is other work than before, with a first attempt of its own."""

@@ -149,7 +149,7 @@ class Columns:
 
     def is_spent(self, task: int) -> bool:
         """Whether a task that may begin one attempt has begun it: only a new generation lets it begin another."""
-        return self.attempts[task] > 0 and self.policy(task).at_most_once
+        return self.attempts[task] > 0 and self.policy(task).at_most_once and not self.is_head(task)
 
     def done(self) -> list[int]:
         """The rows that succeeded; of maps, those of which an instance did."""
@@ -212,23 +212,23 @@ class Columns:
         old_plan, columns = self.plan, {name: self.__dict__[name] for name in KEPT + SPARSE}
         old_slots = {(self.plan.names[self.row(slot)], self.index(slot)): slot for slot in range(len(self.states))}
         begun = {key: (self.attempts[slot], self.generation(slot)) for key, slot in old_slots.items()}
+        self.retired |= {key: last for key, last in begun.items() if any(last)}
+        old_slots = {key: slot for key, slot in old_slots.items() if self.states[slot] != REMOVED}
         widths = {old_plan.names[row]: width for row, width in self.widths.items()}
         names = {old_plan.names[row]: texts for row, texts in self.map_names.items()}
         chosen = {slot: [old_plan.names[row] for row in rows] for slot, rows in self.chosen.items()}
         self._lay_out(plan)
-        for row, name in enumerate(plan.names):
-            if row in plan.mapped and name in widths:
-                self._make_slots(row, widths[name])
-                self.widths[row] = widths[name]
-                self.map_names[row] = names.get(name, ())
-        here = set()
+        for row, width in self._widths_after(widths):
+            self._make_slots(row, width)
+            self.widths[row] = width
+            self.open[row] = self.seen[row] = 0
+            self.map_names[row] = names.get(plan.names[row], ())
         for slot in range(len(self.states)):
             key = plan.names[self.row(slot)], self.index(slot)
-            here.add(key)
+            if slot < self.size:
+                self._bring_back(slot, key)
             if key in old_slots and (slot >= self.size or self._is_alike(slot, old_plan, old_slots[key])):
                 self._carry(slot, old_slots[key], columns)
-            else:
-                self._bring_back(slot, key)
         self.chosen = {
             slot: tuple(sorted(plan.numbers[name] for name in chosen[old] if name in plan.numbers))
             for slot, old in (
@@ -236,7 +236,15 @@ class Columns:
             )
             if old is not None
         }
-        self.retired |= {key: last for key, last in begun.items() if key not in here and any(last)}
+
+    def _widths_after(self, before: dict[str, int]) -> list[tuple[int, int]]:
+        """How many instances each mapped row has that had some under the plan before, or is in a group with such: in a
+        mapped group all have as many."""
+        plan = self.plan
+        widths = {row: before.get(plan.names[row], 0) for row in plan.mapped}
+        for inside in plan.expanded_by.values():
+            widths |= dict.fromkeys(inside, max(widths[row] for row in inside))
+        return [(row, width) for row, width in sorted(widths.items()) if width]
 
     def _is_alike(self, row: int, old_plan: Plan, old: int) -> bool:
         """Whether a task is mapped in both plans, or in neither: what it was cannot else be taken over."""

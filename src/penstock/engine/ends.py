@@ -100,6 +100,13 @@ class Ends(Again):
         ]
         return (SendNotices(notices),) if notices else NOTHING
 
+    def _with_undelivered(self, commands: Commands) -> Commands:
+        """What a driver is given that takes the run over: also to deliver what nobody has taken yet."""
+        if not self.notices:
+            return commands
+        others = [command for command in commands if not isinstance(command, SendNotices)]
+        return (SendNotices([*self.notices.values()]), *others)
+
     # --- Ends of tasks
 
     def _is_to_end(self, task: int) -> bool:

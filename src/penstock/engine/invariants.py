@@ -74,7 +74,8 @@ def _waiting(engine: RunEngine, task: int, state: TaskState) -> list[str]:
     kept = engine.missing[task], engine.masks[task], engine.held.get(task)
     verdict, counted = engine.weigh_anew(task)
     found = []
-    if kept != counted and not engine.is_head(task) and not engine.is_on_hold(task):
+    waits_for_nothing = engine.is_head(task) or engine.is_on_hold(task) or state is TaskState.REMOVED
+    if kept != counted and not waits_for_nothing:
         found.append(f"upstreams missing, outcomes seen and tasks that hold it are {counted}, kept is {kept}")
     if state in _ACTIVE and verdict is not Verdict.RUN:
         found.append(f"it is {state.label}, and the law says {verdict.name}")

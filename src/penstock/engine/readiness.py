@@ -98,8 +98,8 @@ class Readiness(Columns):
         return _SKIP if outcomes & _SKIPPED else _RUN
 
     def _each(self, slot: int) -> Iterable[int]:
-        """The instances of a map, if a slot stands for one; else itself."""
-        return self.slots(slot) if slot in self.widths else (slot,)
+        """The instances of a map, if a slot stands for one that is not to be expanded again; else itself."""
+        return self.slots(slot) if slot in self.widths and self.states[slot] not in (PENDING, READY) else (slot,)
 
     def is_on_hold(self, slot: int) -> bool:
         """Whether nothing is to be said of a task yet, since its map is to be expanded first."""
@@ -290,11 +290,15 @@ class Readiness(Columns):
 
     def _show_kept(self, row: int) -> Iterator[int]:
         """What the instances came to that had ended before the map was expanded again, is seen below it now."""
-        for down in self.plan.downstreams[row]:
-            if self.seen[row] and self._shows_instances(row, down) and not self.plan.are_together(row, down):
-                for target, _ in self._targets(row, row, down):
-                    self.masks[target] |= self.seen[row]
-                    yield target
+        plan, seen = self.plan, self.seen[row]
+        if not seen:
+            return
+        for downs, outcome in ((plan.downstreams[row], seen), (plan.followers.get(row, ()), 0)):
+            for down in downs:
+                if self._shows_instances(row, down) and not plan.are_together(row, down):
+                    for target, _ in self._targets(row, row, down):
+                        self.masks[target] |= outcome
+                        yield target
 
     def _drop_instances(self, slot: int, at: float) -> None:
         """A map that was expanded once has ended this time without that: there are no instances any more."""
@@ -327,6 +331,7 @@ class Readiness(Columns):
         self._move(row, Cause.EXPANDED)
         self.started[row] = at
         self.values.pop(row, None)
+        self.errors.pop(row, None)
         self._tally(row)
         if not self.open[row]:
             self._close_map(row, at)

@@ -66,6 +66,10 @@ class Rounds(Readiness):
             if is_indexed == (slot >= self.size):
                 yield group, index if is_indexed else UNMAPPED
 
+    def _units_around(self, slot: int) -> set[Unit]:
+        """All units that a task is in, those around its map included."""
+        return {*self._units(slot), *self._units(self.row(slot))}
+
     def _unit_slots(self, unit: Unit) -> Iterator[int]:
         """All tasks of a unit, maps with their instances."""
         group, index = unit
@@ -151,11 +155,14 @@ class Rounds(Readiness):
         return None
 
     def _is_tried_again(self, unit: Unit) -> bool:
-        policy = self.plan.groups[unit[0]].policy
-        if policy is None or self._is_disturbed() or self.rounds.get(unit, 0) >= policy.retries:
+        if not self._has_rounds_left(unit):
             return False
         failed = [slot for slot in self._failures(unit) if self.policy(slot).failure_counts]
         return bool(failed) and self.final.isdisjoint(failed)
+
+    def _has_rounds_left(self, unit: Unit) -> bool:
+        policy = self.plan.groups[unit[0]].policy
+        return policy is not None and not self._is_disturbed() and self.rounds.get(unit, 0) < policy.retries
 
     def _failures(self, unit: Unit) -> list[int]:
         """What failed in a unit: of a map its instances."""
@@ -221,6 +228,8 @@ class Rounds(Readiness):
 
     def _recount_rounds(self) -> None:
         """See anew which units are settled: all whose tasks have ended, but for those that wait for another round."""
+        if not self.plan.units:
+            return
         self._left.clear()
         self.settled.clear()
         for group in reversed(range(len(self.plan.groups))):  # the innermost first
@@ -234,6 +243,11 @@ class Rounds(Readiness):
         self._left[unit] = self._count_left(unit)
         if unit not in self.rounds_due and not self._left[unit]:
             self.settled.add(unit)
+
+    def _forget_rounds_that_go_on(self) -> None:
+        """A unit in which something is to be done, by another plan, does not begin anew before that has ended too."""
+        for unit in [unit for unit in self.rounds_due if self._left[unit]]:
+            del self.rounds_due[unit]
 
     def _begin_units(self, rows: Iterable[int], width: int) -> None:
         """The tasks of a mapped group have instances: each index is a unit of its own."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from penstock.engine.attempts import Attempts
 from penstock.engine.columns import (
     CANCELLED,
     PENDING,
@@ -26,14 +25,8 @@ from penstock.engine.columns import (
 )
 from penstock.engine.columns import InvalidEvent as InvalidEvent  # noqa: PLC0414  (it comes out of this door)
 from penstock.engine.commands import (
-    Command,
-    DispatchTasks,
     EndRun,
-    ExpandMaps,
-    SendNotices,
-    SetTimer,
     TasksSettled,
-    WithdrawTasks,
 )
 from penstock.engine.ends import NOTHING, Commands
 from penstock.engine.events import (
@@ -61,17 +54,12 @@ from penstock.engine.events import (
     TasksMarked,
     TasksRerun,
 )
+from penstock.engine.marks import Marks
 from penstock.engine.states import Cause, RunState
 from penstock.plan.plan import Plan
 
-_MARKS = {
-    "success": Cause.MARKED_SUCCESS,
-    "failed": Cause.MARKED_FAILED,
-    "skipped": Cause.MARKED_SKIPPED,
-}
 
-
-class RunEngine(Attempts):
+class RunEngine(Marks):
     """The state of one run. Everything may be read; only `handle` changes anything.
 
     `run_id` seeds the jitter of retries. `plans` finds a plan by its fingerprint, for a run whose plan changes.
@@ -132,13 +120,6 @@ class RunEngine(Attempts):
         self._outbox.drop(event.notice, event.error)
         return NOTHING
 
-    def _with_undelivered(self, commands: Commands) -> Commands:
-        """What a driver is given that takes the run over: also to deliver what nobody has taken yet."""
-        if not self.notices:
-            return commands
-        others = [command for command in commands if not isinstance(command, SendNotices)]
-        return (SendNotices([*self.notices.values()]), *others)
-
     # --- The run as a whole
 
     def _run_started(self, event: RunStarted) -> Commands:
@@ -146,23 +127,6 @@ class RunEngine(Attempts):
             raise self._invalid(event)
         self.started_at = event.at
         return self._go_on(event.at)
-
-    def _go_on(self, at: float) -> Commands:
-        """The run is under way (again): whatever waits for nothing is ready."""
-        self.state = RunState.RUNNING
-        self.ended_at = None
-        self.error = None
-        self._weigh_all(at)
-        if self._is_over():
-            return self._end(at)
-        ready = self._those(READY)
-        maps = [task for task in ready if task in self.plan.maps]
-        commands: list[Command] = [ExpandMaps(maps)] if maps else []
-        if len(maps) < len(ready):
-            commands.append(DispatchTasks([task for task in ready if task not in self.plan.maps]))
-        for task, due in self.retries_due.items():
-            self.retries_due[task] = min(due, at + self.retry_pause(task))  # the clock may have been set back since
-        return (*commands, *(SetTimer(task, due) for task, due in self.retries_due.items()), *self._timers(at))
 
     def _cancel_requested(self, event: CancelRequested) -> Commands:
         """Who asks once wants what is set up to be torn down; who asks again does not want that either."""
@@ -227,7 +191,7 @@ class RunEngine(Attempts):
             for task in left:
                 self.retries_due.pop(task, None)
             self._settle_cancelled(left, at)
-        self._set_going(again)
+        self._set_going(task for task in again if self.states[task] != REMOVED)  # by what was lost
         self._realign(at)
         ended = [command for command in settled.commands() if isinstance(command, TasksSettled)]
         return self._with_undelivered((*told, *ended, *self._go_on(at)))
@@ -249,45 +213,6 @@ class RunEngine(Attempts):
             return False
         return task not in self.widths or task in self.plan.maps
 
-    def _tasks_marked(self, event: TasksMarked) -> Commands:
-        """What somebody says of tasks is what became of them; what the law made of others because of them is weighed
-        anew, and the run goes on if that lets something run."""
-        cause, numbers = _MARKS.get(event.state), range(len(self.states))
-        refused = self.state is RunState.QUEUED or RUNNING in self.states
-        for task in event.tasks:
-            refused = refused or task not in numbers or self.states[task] == REMOVED
-            refused = refused or self.is_head(task) or task in self.plan.maps
-        if refused or cause is None:
-            raise self._invalid(event)
-        ready = self._those(READY)
-        was_running = self.state is RunState.RUNNING
-        if not was_running:
-            self._cause, self._forced = None, False
-            self.rounds.clear()
-            self.rounds_due.clear()
-        # What is cancelled in a run that is to end stays so.
-        below = self._derived_below(event.tasks, ()) if self._cause is None else set[int]()
-        self._begin_generation(event.tasks)
-        for task in event.tasks:
-            self._mark(task, cause, event)
-        self._reset(sorted(below.difference(event.tasks)))
-        self._realign(event.at)
-        commands = self._go_on(event.at)
-        if was_running:  # whatever was ready is given anew, and timers tick on
-            return [WithdrawTasks(ready), *(command for command in commands if type(command) is not SetTimer)]
-        return self._with_undelivered(commands)
-
-    def _mark(self, task: int, cause: Cause, event: TasksMarked) -> None:
-        self._move(task, cause)
-        self.ended[task] = event.at
-        story = f"marked by {event.by}{f': {event.note}' if event.note else ''}"
-        self.errors.pop(task, None)
-        self.marks[task] = story
-        if cause is Cause.MARKED_FAILED:
-            self.errors[task] = ErrorText("Marked", story)
-        if cause is Cause.MARKED_SKIPPED:
-            self.skips[task] = story
-
     def _plan_adopted(self, event: PlanAdopted) -> Commands:
         """Carry every task that is in both plans over by its name; new ones are pending. Whatever ends by this, the run
         does not: what it has left to do is told by whatever sets it going."""
@@ -297,9 +222,11 @@ class RunEngine(Attempts):
         for task in others:
             self._move(task, Cause.STOPPED)
         told, _ = self._settle_failed(failed, event.at)
+        before = {self.plan.names[row]: width for row, width in self.widths.items()}
         self._follow(self._plans(event.fingerprint))
         for expansion, inside in self.plan.expanded_by.items():
-            if self.states[expansion] == SUCCESS and len({self.widths.get(task, 0) for task in inside}) > 1:
+            widths = {before.get(self.plan.names[task], 0) for task in inside}
+            if self.states[expansion] == SUCCESS and (len(widths) > 1 or 0 in widths):
                 self._reset([expansion])  # something new is in the group
         again = self._those(READY, RETRYING, SKIPPED, UPSTREAM_FAILED, CANCELLED)
         self._reset(task for task in again if not self.is_spent(task) and task not in self.skips)

@@ -25,6 +25,7 @@ from penstock.engine.events import (
     RunResumed,
     RunStarted,
     RunTimedOut,
+    TasksMarked,
     TasksRerun,
     ValueRef,
 )
@@ -179,7 +180,18 @@ class Chance:
         self.engine = engine
         self.random = random
         self.fingerprints = fingerprints
-        self.disturbances = [] if calm else [CancelRequested, RunTimedOut, DriverStopped, RunResumed, TasksRerun]
+        self.disturbances = (
+            []
+            if calm
+            else [
+                CancelRequested,
+                RunTimedOut,
+                DriverStopped,
+                RunResumed,
+                TasksRerun,
+                TasksMarked,
+            ]
+        )
         self.at = 1.0
         self.driven = True
 
@@ -204,7 +216,7 @@ class Chance:
         elif (event := self._work()) is not None:
             yield event
         elif self.disturbances:
-            yield from self._of_the_run(self.random.choice([RunResumed, TasksRerun, CancelRequested]))
+            yield from self._of_the_run(self.random.choice([RunResumed, TasksRerun, TasksMarked, CancelRequested]))
 
     def _of_the_run(self, kind: type) -> Iterator[Event]:
         engine, random = self.engine, self.random
@@ -217,9 +229,19 @@ class Chance:
             yield DriverStopped(self.at, "SIGINT")
         elif kind is RunResumed:
             yield RunResumed(self.at, by_hand=random.random() < 0.6)
+        elif kind is TasksMarked:
+            yield from self._marks()
         elif TaskState.RUNNING not in engine.states:
             among = [slot for slot in range(len(engine.states)) if self._may_be_rerun(slot)]
             yield TasksRerun(self.at, tuple(slot for slot in among if random.random() < 0.3))
+
+    def _marks(self) -> Iterator[Event]:
+        engine, random = self.engine, self.random
+        tasks = tuple(
+            slot for slot in range(len(engine.states)) if random.random() < 0.3 and engine.can_be_marked(slot)
+        )
+        if not engine.in_the_way(tasks) and not any(map(engine.waits_for_round, tasks)):
+            yield TasksMarked(self.at, tasks, random.choice(("success", "failed", "skipped")), "ann")
 
     def _may_be_rerun(self, slot: int) -> bool:
         """Whether a slot is there, and does not only stand for the instances of a task in a mapped group."""

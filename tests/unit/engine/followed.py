@@ -7,6 +7,7 @@ from random import Random
 
 from penstock.engine.audit import Audit
 from penstock.engine.events import NoticeDelivered, PlanAdopted
+from penstock.engine.invariants import check
 from penstock.engine.run import RunEngine
 from penstock.engine.states import RunState, TaskState
 from penstock.plan.plan import Plan
@@ -18,6 +19,7 @@ def agree(engine: RunEngine, audit: Audit) -> None:
     for slot in range(len(engine.states)):
         state = engine.task_state(slot)
         assert audit.state(slot) is (TaskState.PENDING if state is TaskState.READY else state), engine.story(slot)
+    check(engine)
     ended = engine.state not in (RunState.QUEUED, RunState.RUNNING)
     assert (audit.end(str(engine.state)) == []) is ended
 

@@ -95,6 +95,27 @@ def test_nor_where_such_groups_are_disturbed(seed: int) -> None:
     follow({"a": draw_plan(random, rounds=True)}, random)
 
 
+@settings(max_examples=150)
+@given(SEEDS)
+def test_nor_where_maps_are_resumed_run_again_and_marked(seed: int) -> None:
+    random = Random(seed)
+    follow({"a": draw_plan(random, maps=True)}, random)
+
+
+@settings(max_examples=150)
+@given(SEEDS)
+def test_nor_where_they_are_in_groups_that_are_tried_again(seed: int) -> None:
+    random = Random(seed)
+    follow({"a": draw_plan(random, maps=True, rounds=True)}, random)
+
+
+@settings(max_examples=150)
+@given(SEEDS, st.booleans())
+def test_nor_where_they_are_carried_into_other_plans(seed: int, rounds: bool) -> None:
+    random = Random(seed)
+    follow({name: draw_plan(random, maps=True, rounds=rounds, most=5) for name in "abc"}, random)
+
+
 @settings(max_examples=300)
 @given(SEEDS)
 def test_whatever_a_journal_says_can_be_read(seed: int) -> None:

@@ -121,7 +121,16 @@ def test_an_instance_is_marked_by_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    "case", ["not begun", "while something runs", "no such task", "no such state", "the head of a map", "an expansion"]
+    "case",
+    [
+        "not begun",
+        "while it runs",
+        "while what is below it runs",
+        "no such task",
+        "no such state",
+        "the head of a map",
+        "an expansion",
+    ],
 )
 def test_what_cannot_be_marked_is_refused_and_nothing_changes(case: str) -> None:
     tasks = {"a": "", "b": "a", "m": "", "g": "", "i": ""}
@@ -130,8 +139,11 @@ def test_what_cannot_be_marked_is_refused_and_nothing_changes(case: str) -> None
     marked = {"no such task": (1, 9), "the head of a map": (1, 2), "an expansion": (1, 3)}.get(case, (1,))
     if case == "not begun":
         engine = RunEngine(plan_of(CHAIN))
-    elif case == "while something runs":
-        run.start("a")
+    elif case == "while it runs":
+        run.ok("a").start("b")
+    elif case == "while what is below it runs":
+        run.ok("a").start("b")
+        marked = (0,)
     before = snapshot(engine)
     with pytest.raises(InvalidEvent):
         engine.handle(TasksMarked(9.0, marked, state, "ann"))
