@@ -251,6 +251,7 @@ class Attempts(Ends):
             raise self._invalid(event, row)
         if self.states[row] != READY:
             return NOTHING
+        self.attempts[row] += 1  # each failure is told under a name of its own
         self.errors[row] = event.error
         self._drop_instances(row, event.at)
         return self._fail([row], event.at)

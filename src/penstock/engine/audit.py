@@ -183,6 +183,7 @@ class Audit(AuditMaps):
             else:
                 self._tasks.put(task, CANCELLED if self._is_to_end(task) else PENDING)
                 self._tasks.settle([task] if self._is_to_end(task) else [])
+        self._look_at_failures()
 
     def _run_resumed(self, event: RunResumed) -> None:
         again = self._tasks.to_try_again() if event.by_hand else []
@@ -206,6 +207,8 @@ class Audit(AuditMaps):
                 self._fail(task)
             else:
                 self._tasks.put(task, PENDING)
+        if not by_hand:
+            self._look_at_failures()
         if self._cause is not None:  # nobody has asked for more
             self._tasks.cancel_waiting(teardowns=self._forced)
 
@@ -235,6 +238,7 @@ class Audit(AuditMaps):
                 self._fail(task)
             else:
                 self._tasks.put(task, PENDING)
+        self._look_at_failures()
         try:
             plan = None if self._plans is None else self._plans(event.fingerprint)
         except (PenstockError, LookupError):

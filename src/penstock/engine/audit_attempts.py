@@ -131,7 +131,7 @@ class AuditAttempts:
 
     def _choose(self, task: int, chosen: tuple[int, ...]) -> None:
         tasks, plan = self._tasks, self._tasks.plan
-        tasks.chosen[task] = chosen
+        tasks.chosen[task] = tuple(row for row in chosen if 0 <= row < len(plan))
         kind = tasks.policy(task).decides
         if not kind:
             self._say("I10", f"{self._name(task)} chose what to follow, and decides nothing")

@@ -36,6 +36,7 @@ class AuditMaps(AuditAttempts):
     def _expansion_failed(self, event: ExpansionFailed) -> None:
         if self._is_awaited(event):
             self._tasks.give_up_map(event.task)
+            self._tasks.last[event.task] += 1
             self._fail(event.task)
 
     def _group_retry_due(self, event: GroupRetryDue) -> None:

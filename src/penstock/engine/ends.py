@@ -6,7 +6,7 @@ if it is to fail fast, by its first failure. Then what has not begun is cancelle
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from penstock.engine.again import Again
@@ -125,11 +125,16 @@ class Ends(Again):
     def _after(self, wave: Wave, at: float) -> Commands:
         """What is to be done after tasks have ended, which may be the end of the run."""
         commands = wave.commands()
-        if self.plan.fail_fast and self._cause is None and self.state is RunState.RUNNING:
-            failed = [task for task in sorted(wave.failed) if self.policy(task).failure_counts]
-            if failed:
-                return (*commands, *self._stop_for(FailedFast(self.name(failed[0])), at))
+        if self.state is RunState.RUNNING and (cause := self._first_failure(wave.failed)):
+            return (*commands, *self._stop_for(cause, at))
         return (*commands, *self._end(at)) if self._is_over() else commands
+
+    def _first_failure(self, failed: Iterable[int]) -> FailedFast | None:
+        """Why the run is to end, if it is to with its first failure and these have failed for good."""
+        if not self.plan.fail_fast or self._cause is not None:
+            return None
+        counting = [task for task in failed if self.policy(task).failure_counts]
+        return FailedFast(self.name(min(counting))) if counting else None
 
     def _close(self, tasks: Sequence[int], at: float) -> Commands:
         """Tasks have ended, which is told to those that wait for them."""
@@ -140,8 +145,6 @@ class Ends(Again):
     def _fail(self, tasks: Sequence[int], at: float) -> Commands:
         """Tasks have failed, which may be the end of the run."""
         told, wave = self._settle_failed(tasks, at)
-        # What is in a group that is tried again has failed for good when that is settled.
-        wave.failed += [task for task in tasks if self.row(task) not in self.plan.units]
         return (*told, *self._after(wave, at))
 
     def _settle_failed(self, tasks: Sequence[int], at: float) -> tuple[Commands, Wave]:
@@ -149,7 +152,9 @@ class Ends(Again):
         for task in tasks:
             self._move(task, Cause.FAILED)
             self._mark_ended(task, at)
-        return self._tell("failed", tasks, at), self._spread(tasks, at)
+        # What is in a group that is tried again has failed for good when that is settled.
+        wave = Wave(failed=[task for task in tasks if self.row(task) not in self.plan.units])
+        return self._tell("failed", tasks, at), self._spread(tasks, at, wave)
 
     def _cancel(self, tasks: Sequence[int], at: float) -> Commands:
         """Tasks were cancelled, which may be the end of the run."""

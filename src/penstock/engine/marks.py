@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from penstock.engine.attempts import Attempts
 from penstock.engine.columns import CANCELLED, FAILED, READY, REMOVED, RUNNING, SKIPPED, SUCCESS, UPSTREAM_FAILED
 from penstock.engine.commands import Command, SetGroupTimer, SetTimer, TasksSettled, WithdrawTasks
-from penstock.engine.ends import Commands, FailedFast
+from penstock.engine.ends import Commands
 from penstock.engine.events import ErrorText, TasksMarked
 from penstock.engine.states import Cause, RunState, TaskState
 
@@ -108,11 +108,8 @@ class Marks(Attempts):
 
     def _fail_fast_after(self, event: TasksMarked) -> Commands:
         """A failure by hand is one."""
-        if not self.plan.fail_fast or self._cause is not None or self.state is not RunState.RUNNING:
-            return ()
-        failed = [task for task in sorted(event.tasks) if self.states[task] == FAILED]
-        counting = [task for task in failed if self.policy(task).failure_counts]
-        return self._stop_for(FailedFast(self.name(counting[0])), event.at) if counting else ()
+        cause = self._first_failure(task for task in event.tasks if self.states[task] == FAILED)
+        return self._stop_for(cause, event.at) if cause and self.state is RunState.RUNNING else ()
 
 
 def _is_timer_of(command: Command, due: set[tuple[int, int]]) -> bool:

@@ -155,6 +155,7 @@ class RunEngine(Marks):
             return NOTHING
         told, settled = self._settle_failed(failed, event.at)
         wave = self._settle_cancelled(to_end, event.at)
+        wave.failed += settled.failed
         return (*told, *settled.commands(), *self._after(wave, event.at))
 
     def _left_running(self, reason: str) -> tuple[list[int], list[int]]:
@@ -186,6 +187,8 @@ class RunEngine(Marks):
             else:
                 self._move(task, Cause.LOST)
         told, settled = self._settle_failed(failed, at)
+        if not event.by_hand:
+            self._cause = self._cause or self._first_failure(settled.failed)
         if self._cause is not None:  # it was to end, and nobody has asked for more
             left = [task for task in self._those(PENDING, READY, RETRYING) if self._is_to_end(task)]
             for task in left:
@@ -221,7 +224,8 @@ class RunEngine(Marks):
         failed, others = self._left_running("lost")
         for task in others:
             self._move(task, Cause.STOPPED)
-        told, _ = self._settle_failed(failed, event.at)
+        told, settled = self._settle_failed(failed, event.at)
+        self._cause = self._cause or self._first_failure(settled.failed)
         before = {self.plan.names[row]: width for row, width in self.widths.items()}
         self._follow(self._plans(event.fingerprint))
         for expansion, inside in self.plan.expanded_by.items():
