@@ -50,6 +50,15 @@ FLOW = """\
         fails()
         works()
 
+    @workflow
+    def mapped():
+        works_on.expand(number=[1, 2])
+
+    @task(on_success=tell, on_failure=tell)
+    def works_on(number) -> None:
+        if number == 2:
+            raise ValueError(number)
+
     @task(on_success=kill)
     def deadly() -> None:
         note("deadly ran")
@@ -104,6 +113,15 @@ def test_each_happening_is_told_once_with_an_id_of_its_own():
     ids = [line.split()[-1] for line in lines]
     assert len(set(ids)) == 4
     assert all(run in id for id in ids)
+    assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
+
+
+def test_each_instance_of_a_map_is_told_of_by_its_own_name():
+    penstock("run", "flow.py:mapped", code=1)
+    assert sorted(line.rsplit(" ", 1)[0] for line in told()) == [
+        "task_failed works_on[1] 1",
+        "task_success works_on[0] 1",
+    ]
     assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
 
 

@@ -118,8 +118,8 @@ class RunValues:
             raise ValueUnavailable(f"the value of task '{self._engine.name(task)}': {error}") from error
 
     def consumed(self, consumer: int) -> None:
-        """A task has ended for good: what only it still wanted can go."""
-        if not self._live:
+        """A task has ended: what only it still wanted can go, unless its group may yet be tried again."""
+        if not self._live or self._engine.row(consumer) in self._plan.units:
             return
         for task in self._given_to(consumer):
             remaining = self._remaining.get(task)

@@ -141,11 +141,10 @@ class JournalWriter:
             taken, self._taken = self._taken, []
             change, self._change = self._change, None
             until = self.added
+            urgent = self.written < self._urgent  # asked here, since more may be added as soon as the guard is let go
         if not events and not taken and change is None:
             return
-        safe = self._must_sync and (
-            safe or change is not None or self.written < self._urgent <= until or self._is_overdue(until)
-        )
+        safe = self._must_sync and (safe or change is not None or urgent or self._is_overdue(until))
         try:
             self._store.append(self._lease, events, change=change, taken=taken, safe=safe)
         except StoreError as error:

@@ -184,8 +184,13 @@ class Receivers:
                 raise NoReceiver(f"the settings name no notifier '{notice.receiver}' any more")
             self._notifiers[notice.receiver].notify(notice)
             return
-        task = None if notice.task is None else self._compiled.plan.numbers.get(notice.task, -1)
+        task = None if notice.task is None else self._row(notice.task)
         callback = None if task == -1 else self._compiled.callback(task, notice.kind)
         if callback is None:
             raise NoReceiver(f"the workflow has no callback for {notice.kind} any more")
         callback(notice)
+
+    def _row(self, name: str) -> int:
+        """The row of a task, or of an instance of one; -1 if there is none any more."""
+        numbers = self._compiled.plan.numbers
+        return numbers.get(name, numbers.get(name.rpartition("[")[0], -1))

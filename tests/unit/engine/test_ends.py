@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from penstock.engine.commands import DispatchTasks, EndRun, SendNotices, TasksSettled
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptLost,
     AttemptStarted,
     CancelRequested,
     DriverStopped,
+    Event,
     PlanAdopted,
     RunResumed,
     RunStarted,
@@ -19,7 +23,31 @@ from penstock.engine.run import InvalidEvent, RunEngine
 from penstock.engine.states import RunState, TaskState
 from penstock.policy import TaskPolicy
 from tests.simulation.plans import make_plan
-from tests.unit.engine.histories import BEGIN, done, failed, start
+from tests.unit.engine.histories import BEGIN, ERROR, done, failed, start
+from tests.unit.engine.played import Played, plan_of
+
+ONCE: dict[str, Any] = {"options": {"a": {"at_most_once": True}}, "fail_fast": True}
+
+
+@pytest.mark.parametrize(
+    "lost", [DriverStopped(9.0, "SIGINT"), RunResumed(9.0, by_hand=False), AttemptLost(0, 1, 9.0, ERROR)]
+)
+def test_what_fails_with_its_driver_ends_a_run_that_fails_fast(lost: Event) -> None:
+    run = Played(plan_of({"a": "", "b": "", "c": "b"}, **ONCE)).start("a")
+    assert run.feed(lost).verdict == "failed: task 'a' failed, and fail_fast ended the rest"
+    assert run.letters == "FCC"
+
+
+def test_but_not_where_somebody_asks_for_the_rest() -> None:
+    run = Played(plan_of({"a": "", "b": "", "c": "b"}, **ONCE)).start("a").feed(RunResumed(9.0, by_hand=True))
+    assert run.letters == "Fr."
+    assert run.ok("b", "c").verdict == "failed: task 'a' failed"
+
+
+def test_what_fails_as_another_plan_is_adopted_ends_it_too() -> None:
+    plan = plan_of({"a": "", "b": "", "c": "b"}, **ONCE)
+    run = Played(plan, other=plan).start("a").feed(PlanAdopted(9.0, "other"), RunResumed(9.0, by_hand=False))
+    assert run.letters == "FCC"
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from penstock.engine.events import (
     DriverStopped,
     ErrorText,
     Event,
+    ExpansionFailed,
     NoticeDelivered,
     NoticeDropped,
     NotifiersSet,
@@ -154,6 +155,14 @@ def test_an_attempt_that_may_be_the_only_one_is_told_of_when_it_is_lost() -> Non
         engine = engine_of(plan_of([[], []], policies=[policy] * 2), AttemptStarted(0, 1, 2.0))
         assert told(feed(engine, ending)) == ["run/t0/0/1/task_failed"]
         assert engine.notices["run/t0/0/1/task_failed"].at == 4.0
+
+
+def test_a_map_that_cannot_be_expanded_again_is_told_of_again_under_another_id() -> None:
+    plan = make_plan([[]], policies=[TaskPolicy(notices=ALL)], maps={0: "task"})
+    engine = engine_of(plan)
+    assert told(feed(engine, ExpansionFailed(0, 2.0, ERROR))) == ["run/t0/0/1/task_failed"]
+    engine.handle(RunResumed(3.0))
+    assert told(feed(engine, ExpansionFailed(0, 4.0, ERROR)))[-1] == "run/t0/0/2/task_failed"
 
 
 def test_several_that_fail_at_once_are_told_of_together_before_the_run() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from penstock import PenstockError, Task, Workflow, WorkflowManager, current, task
+from penstock import PenstockError, Task, TaskGroup, Workflow, WorkflowManager, current, task
 from tests.unit.runtime.waiting import states
 
 
@@ -281,6 +281,28 @@ def test_a_lock_passes_to_all_its_consumers_as_one() -> None:
     assert locks[0] is locks[1]
 
 
+def test_it_passes_to_each_round_of_a_group() -> None:
+    rounds: list[Any] = []
+
+    @task
+    def lock() -> Any:
+        return threading.Lock()
+
+    @task
+    def use(value: Any) -> None:
+        rounds.append(value)
+        if len(rounds) < 3:
+            raise ValueError("not yet")
+
+    with Workflow("flow") as flow:
+        value = lock()
+        with TaskGroup("group", retries=2):
+            use(value)
+    assert run_of(flow).state == "success"
+    assert len(rounds) == 3
+    assert len({id(one) for one in rounds}) == 1
+
+
 def test_a_value_that_could_not_be_kept_is_told_so_when_it_is_asked_for() -> None:
     @task
     def lock() -> Any:
@@ -370,18 +392,26 @@ def test_a_value_that_nobody_takes_is_not_held() -> None:
     assert watched[0]() is None
 
 
-def test_a_failed_body_is_not_held_by_its_error() -> None:
+def test_a_failed_body_and_its_inputs_are_not_held_by_its_error() -> None:
     watched: list[weakref.ref[Heavy]] = []
 
     @task
-    def fail() -> None:
+    def produce() -> Heavy:
+        return Heavy()
+
+    @task
+    def fail(taken: Heavy) -> None:
         heavy = Heavy()
-        watched.append(weakref.ref(heavy))
-        raise ValueError("no")
+        watched.extend(map(weakref.ref, (heavy, taken)))
+        try:
+            raise KeyError(3)
+        except KeyError:
+            raise ValueError("no") from None
 
     with Workflow("flow") as flow:
-        fail()
+        fail(produce())
     run = run_of(flow)
     gc.collect()
     assert run.state == "failed"
-    assert watched[0]() is None
+    assert isinstance(run.task("fail").exception, ValueError)
+    assert [ref() for ref in watched] == [None, None]
