@@ -218,6 +218,20 @@ class Rounds(Readiness):
         """Whether the group of a unit is around that of another."""
         return unit[0] in self._retried_around(other[0])
 
+    def _drop_instances(self, slot: int, at: float) -> None:
+        self._forget_due(slot, 0)
+        super()._drop_instances(slot, at)
+
+    def _widen(self, row: int, width: int, at: float) -> None:
+        self._forget_due(row, width)
+        super()._widen(row, width, at)
+
+    def _forget_due(self, row: int, width: int) -> None:
+        """Of a map, instances from this one on will be no more, and so will no rounds of theirs begin."""
+        for group, index in [unit for unit in self.rounds_due if unit[1] >= width]:
+            if row in self.plan.groups[group].rows:
+                del self.rounds_due[group, index]
+
     def _forget_rounds(self, units: Iterable[Unit], *, within: Unit) -> None:
         """The groups inside have all their rounds again."""
         for unit in units:
