@@ -238,7 +238,7 @@ class Audit(AuditMaps):
                 self._fail(task)
             else:
                 self._tasks.put(task, PENDING)
-        self._look_at_failures()
+        self._cause = self._cause or self._first_failure()  # what follows from it, whoever resumes the run sees to
         try:
             plan = None if self._plans is None else self._plans(event.fingerprint)
         except (PenstockError, LookupError):

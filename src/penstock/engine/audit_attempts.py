@@ -223,10 +223,13 @@ class AuditAttempts:
         self._tasks.settle([task])
 
     def _look_at_failures(self) -> None:
-        """What has failed for good while somebody drives the run may be enough for the run to end."""
+        """What has failed for good may be enough for the run to end."""
+        if self._cause is None and (failure := self._first_failure()):
+            self._stop_for(failure)
+
+    def _first_failure(self) -> FirstFailure | None:
         counting = [task for task in sorted(self._tasks.newly_failed) if self._tasks.policy(task).failure_counts]
-        if self._tasks.plan.fail_fast and counting and self._cause is None:
-            self._stop_for(FirstFailure(self._tasks.name(counting[0])))
+        return FirstFailure(self._tasks.name(counting[0])) if counting and self._tasks.plan.fail_fast else None
 
     def _stop_for(self, cause: Cause) -> None:
         self._cause = self._cause or cause
