@@ -223,8 +223,8 @@ class Again(Rounds):
         return any(self.states[slot] == RUNNING for row in rows for slot in self.slots(row))
 
     def _has_work(self, row: int) -> bool:
-        """Whether an instance of a map has not ended."""
-        return row in self.widths and any(self.states[slot] < SUCCESS for slot in self.slots(row))
+        """Whether an instance of a map has not ended, or will begin anew with its group."""
+        return row in self.widths and self.open[row] > 0
 
     def _weigh_all(self, at: float) -> None:
         """Settle whatever can be settled, and make ready whatever can run."""
