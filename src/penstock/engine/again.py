@@ -110,14 +110,13 @@ class Again(Rounds):
                 yield from self.slots(down)
 
     def _around(self, slots: Iterable[int]) -> set[int]:
-        """The setups and teardowns of what will run again, where a teardown has done its work already."""
+        """The setups and teardowns of what will run again, where a teardown has begun its work already."""
         plan, again = self.plan, {*slots}
         found: set[int] = set()
         for teardown, setups in plan.setups.items():
             scope = {*plan.upstreams[teardown], *plan.waits.get(teardown, ())}
             for slot in self.slots(teardown):
-                has_run = self.attempts[slot] and self.states[slot] >= SUCCESS
-                if has_run and any(not again.isdisjoint(self._all_beside(slot, row)) for row in scope):
+                if self.attempts[slot] and any(not again.isdisjoint(self._all_beside(slot, row)) for row in scope):
                     found.add(slot)
                     found.update(*(self._all_beside(slot, setup) for setup in setups))
         return found

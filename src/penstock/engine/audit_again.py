@@ -31,7 +31,7 @@ class AuditAgain(AuditLaw):
 
     def to_try_again(self) -> list[int]:
         """What failed or was cancelled, what was held up by a failure that there is no more, what was decided below
-        these because of them, and the setups and teardowns around all these where a teardown has done its work."""
+        these because of them, and the setups and teardowns around all these where a teardown has begun its work."""
         kept = self._kept()
         again = [slot for slot in self._unsuccessful() if slot not in kept]
         held_up = [slot for slot in self.those(UPSTREAM_FAILED) if not self.is_whole(slot)]
@@ -85,12 +85,12 @@ class AuditAgain(AuditLaw):
         return slot not in self.idle and self.states[slot] in (UPSTREAM_FAILED, SKIPPED, CANCELLED)
 
     def _around(self, slots: Iterable[int]) -> Iterator[int]:
-        """The teardowns that have run, of what is tried again, and their setups."""
+        """The teardowns that have begun, of what is tried again, and their setups."""
         tried = {*slots}
         for teardown, setups in self.plan.setups.items():
             scope = (*self.plan.upstreams[teardown], *self.plan.waits.get(teardown, ()))
             for slot in self.slots(teardown):
-                if not self.last[slot] or not self.has_ended(slot):
+                if not self.last[slot]:
                     continue
                 if any(one in tried for row in scope for one in self._seen_by(slot, row)):
                     yield slot
@@ -134,11 +134,20 @@ class AuditAgain(AuditLaw):
             self._line_up()
 
     def all_below(self, slot: int) -> list[int]:
-        """Everything that waits for a task, or for what waits for it, and so on."""
+        """Everything that waits for a task, or for what waits for it, and so on; for a group that is tried again as
+        soon as for anything in it."""
         found = [slot]
         for one in found:
             found += [below for below in dict.fromkeys(self._targets(one)) if below not in found]
+            for unit in {*self.units(one), *self.units(self.rows[one])}:
+                beyond = [below for inside in self.all_of(unit) for below in self._targets(inside)]
+                found += [
+                    below for below in dict.fromkeys(beyond) if below not in found and not self._is_in(below, unit)
+                ]
         return found[1:]
+
+    def _is_in(self, slot: int, unit: Unit) -> bool:
+        return unit in self.units(slot) or unit in self.units(self.rows[slot])
 
     def _is_gone(self, slot: int) -> bool:
         """Whether a value is no more that was there, and is not made again anyway."""

@@ -9,6 +9,7 @@ from penstock.engine.columns import CANCELLED, FAILED, READY, REMOVED, RUNNING, 
 from penstock.engine.commands import Command, SetGroupTimer, SetTimer, TasksSettled, WithdrawTasks
 from penstock.engine.ends import Commands
 from penstock.engine.events import ErrorText, TasksMarked
+from penstock.engine.rounds import Unit
 from penstock.engine.states import Cause, RunState, TaskState
 
 _MARKS = {
@@ -34,11 +35,20 @@ class Marks(Attempts):
         rely on."""
         found = [*dict.fromkeys(tasks)]
         known = {*found}
+        opened: set[Unit] = set()
         for slot in found:
-            more = {*self._waiting_for(slot)} - known
+            more = {*self._waiting_for(slot)}
+            for unit in self._units_around(slot) - opened:
+                opened.add(unit)
+                more |= self._waiting_for_unit(unit)
+            found += sorted(more - known)
             known |= more
-            found += sorted(more)
         return [slot for slot in found if self.states[slot] == RUNNING]
+
+    def _waiting_for_unit(self, unit: Unit) -> set[int]:
+        """The slots outside of a group that is tried again which see what becomes of it."""
+        below = {target for slot in self._unit_slots(unit) for target in self._waiting_for(slot)}
+        return {target for target in below if unit not in self._units_around(target)}
 
     def waits_for_round(self, task: int) -> bool:
         """Whether a task will begin anew with its group, so that what is said of it would not last."""

@@ -341,9 +341,15 @@ def test_work_that_is_tried_again_is_set_up_and_torn_down_again() -> None:
 
 
 def test_a_setup_is_not_made_again_while_its_teardown_is_still_to_run() -> None:
-    run = Played(plan()).ok("s").fail("a", retryable=False).start("t").feed(RunResumed(9.0))
+    run = Played(plan()).ok("s").fail("a", retryable=False).feed(RunResumed(9.0))
     assert run.letters == "Sr..."
     assert run.engine.generation(0) == 0
+
+
+def test_one_that_its_teardown_has_begun_to_tear_down_is_made_again() -> None:
+    run = Played(plan()).ok("s").fail("a", retryable=False).start("t").feed(RunResumed(9.0))
+    assert run.letters == "r...."
+    assert run.engine.generation(0) == 1
 
 
 def test_nor_is_one_whose_scope_has_nothing_to_try_again() -> None:
