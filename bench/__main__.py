@@ -1,7 +1,8 @@
 """`python -m bench`: every contender on every graph, interleaved, each time in a fresh process; medians and ratios.
 
-`python -m bench start` measures imports and the time to a first task instead. Absolute times say little on a shared
-machine; the ratios within one run are what counts.
+`python -m bench start` measures imports and the time to a first task instead; `python -m bench order` how far the order
+in which tasks are taken is from the best one, which `python -m bench order prove SECONDS` proves. Absolute
+times say little on a shared machine; the ratios within one run are what counts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parent.parent
 def main() -> None:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("what", nargs="?", default="graphs", choices=["graphs", "start", "one"])
+    parser.add_argument("what", nargs="?", default="graphs", choices=["graphs", "start", "order", "one"])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--repeat", type=int, default=5)
     arguments = parser.parse_args()
@@ -32,6 +33,8 @@ def main() -> None:
         measure_one(*arguments.names)
     elif arguments.what == "start":
         measure_start(arguments.repeat)
+    elif arguments.what == "order":
+        measure_order(*arguments.names)
     else:
         measure_graphs(arguments.repeat)
 
@@ -69,6 +72,18 @@ def measure_graphs(repeat: int) -> None:
             over = f"{(seconds_median - medians['memory']) / tasks * 1e6:16.1f}" if "durable" in name else ""
             against = f"{seconds_median / medians['tutorial']:12.2f}{seconds_median / medians['stdlib']:10.2f}"
             print(f"  {name:26}{each:10.1f}{against}{over}")
+
+
+def measure_order(what: str = "measure", seconds: str = "60") -> None:
+    """The table of families and orders, and its chart in docs/images."""
+    from bench.order.chart import chart
+    from bench.order.measure import measure, prove, table, unproved, where_it_matters
+
+    if what == "prove":
+        prove(float(seconds))
+    results = measure()
+    print(table(results), unproved(results), where_it_matters(results), sep="\n\n")
+    (ROOT / "docs" / "images" / "order.svg").write_text(chart(results), "utf-8")
 
 
 STARTS = {

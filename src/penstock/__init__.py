@@ -12,10 +12,23 @@ if TYPE_CHECKING:
     from penstock.definition.group import TaskGroup
     from penstock.definition.group_function import task_group
     from penstock.definition.order import chain
+    from penstock.definition.secret import Secret
     from penstock.definition.task import Task
     from penstock.definition.workflow import Workflow
-    from penstock.errors import Fail, PenstockError, RunFailed, RunInterrupted, Skip, TaskCancelled, TaskTimeout
+    from penstock.errors import (
+        CommandFailed,
+        Fail,
+        PenstockError,
+        RunFailed,
+        RunInterrupted,
+        Skip,
+        TaskCancelled,
+        TaskTimeout,
+    )
     from penstock.executor.current import current
+    from penstock.executor.latest import latest_only
+    from penstock.executor.shell import ShellTask, shell
+    from penstock.executor.templates import Template, sql_text
     from penstock.manager import WorkflowManager
     from penstock.policy import Notice, RetryRule, TriggerRule
     from penstock.runtime.record import Run, TaskRun
@@ -23,6 +36,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "CommandFailed": "penstock.errors",
     "Fail": "penstock.errors",
     "Notice": "penstock.policy",
     "PenstockError": "penstock.errors",
@@ -30,17 +44,23 @@ _HOMES = {
     "Run": "penstock.runtime.record",
     "RunFailed": "penstock.errors",
     "RunInterrupted": "penstock.errors",
+    "Secret": "penstock.definition.secret",
+    "ShellTask": "penstock.executor.shell",
     "Skip": "penstock.errors",
     "Task": "penstock.definition.task",
     "TaskCancelled": "penstock.errors",
     "TaskGroup": "penstock.definition.group",
     "TaskRun": "penstock.runtime.record",
     "TaskTimeout": "penstock.errors",
+    "Template": "penstock.executor.templates",
     "TriggerRule": "penstock.policy",
     "Workflow": "penstock.definition.workflow",
     "WorkflowManager": "penstock.manager",
     "chain": "penstock.definition.order",
     "current": "penstock.executor.current",
+    "latest_only": "penstock.executor.latest",
+    "shell": "penstock.executor.shell",
+    "sql_text": "penstock.executor.templates",
     "setup": "penstock.definition.decorators",
     "task": "penstock.definition.decorators",
     "task_group": "penstock.definition.group_function",
@@ -49,6 +69,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "CommandFailed",
     "Fail",
     "Notice",
     "PenstockError",
@@ -56,18 +77,24 @@ __all__ = [
     "Run",
     "RunFailed",
     "RunInterrupted",
+    "Secret",
+    "ShellTask",
     "Skip",
     "Task",
     "TaskCancelled",
     "TaskGroup",
     "TaskRun",
     "TaskTimeout",
+    "Template",
     "TriggerRule",
     "Workflow",
     "WorkflowManager",
     "chain",
     "current",
+    "latest_only",
     "setup",
+    "shell",
+    "sql_text",
     "task",
     "task_group",
     "teardown",

@@ -115,6 +115,15 @@ class CannotTravel(PenstockError):
     """A function or an argument cannot be sent to a worker process, or cannot be made of what was sent."""
 
 
+class CommandFailed(PenstockError):
+    """A command of the shell has failed. `exit_code` is its exit code, or minus the number of the signal that ended
+    it."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+
+
 class RunInterrupted(PenstockError):
     """A run was stopped by a signal and can be resumed. `run` tells how far it came.
 
@@ -179,3 +188,19 @@ class RunLocked(PenstockError):
 
 class PlanMismatch(PenstockError):
     """A changed workflow does not fit what a run has already done."""
+
+
+class NoticeRefused(PenstockError):
+    """A notifier will never pass a notice on, so that it is given up. Raised by notifiers."""
+
+
+class TryLater(PenstockError):
+    """A notifier wants a notice again after so many seconds, at the earliest. Raised by notifiers.
+
+    With `fold`, it has taken as many as it may for now: what waits for it meanwhile is brought as one notice then, or
+    at the end of the run."""
+
+    def __init__(self, message: str, seconds: float, *, fold: bool = False) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        self.fold = fold

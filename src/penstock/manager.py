@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from threading import Lock
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from penstock.parts import Parts
     from penstock.plan.compile import Compiled
     from penstock.plan.plan import Plan
+    from penstock.runtime.debugging import Rehearsal
     from penstock.runtime.history import History
     from penstock.runtime.home import Settings
     from penstock.runtime.loader import Flow
@@ -118,6 +119,7 @@ class WorkflowManager:
         `raise_on_failure` is false; KeyboardInterrupt on Ctrl-C; DefinitionError, before anything runs, if the workflow
         is not well formed.
         """
+        from penstock.runtime.given import kept
         from penstock.runtime.loading import end_loading
 
         flow = workflow if workflow is not None else self.workflow
@@ -126,9 +128,11 @@ class WorkflowManager:
         end_loading(flow, given)
         compiled, bound = self._compile(flow, given)
         if resume:
-            unfinished = self._history.unfinished(compiled.plan.workflow, bound)
+            wanted = kept(compiled.plan.workflow, compiled.parameters, bound)
+            unfinished = self._history.unfinished(compiled.plan.workflow, wanted)
             if unfinished is not None:
-                return self.resume(unfinished, flow, raise_on_failure=raise_on_failure)
+                secrets = {name: bound[name] for name in given if compiled.parameters[name].is_secret}
+                return self.resume(unfinished, flow, secrets=secrets, raise_on_failure=raise_on_failure)
         return self._start(compiled, bound, _main_file(), raise_on_failure)
 
     def run_file(
@@ -140,14 +144,14 @@ class WorkflowManager:
         raise_on_failure: bool = True,
     ) -> Run:
         """Run the workflow in FILE or FILE:NAME, or a selected part of it; parameters are given as texts."""
-        from penstock.definition.params import parse
+        from penstock.runtime.given import read_texts
         from penstock.runtime.loader import load
         from penstock.runtime.loading import end_loading
         from penstock.runtime.selection import Selection, select
 
         loaded = load(target)
         parameters = loaded.flow.parameters
-        given = {**loaded.values, **parse(loaded.flow.name, parameters, params or {})}
+        given = {**loaded.values, **read_texts(loaded.flow.name, parameters, params or {})}
         compiled, bound = self._compile(loaded.flow, given)
         compiled = select(compiled, selection or Selection())
         end_loading(loaded.flow, given)
@@ -159,12 +163,14 @@ class WorkflowManager:
         workflow: Flow | None = None,
         *,
         adopt: bool = False,
+        secrets: Mapping[str, Any] | None = None,
         raise_on_failure: bool = True,
     ) -> Run:
         """Go on with a run (by default the newest): what has succeeded is kept, everything else runs.
 
         The workflow is loaded from the file it came from, unless it is given. It may have changed where the run has
-        done nothing yet; PlanMismatch says where it does not fit. RunLocked if the run is being driven.
+        done nothing yet; PlanMismatch says where it does not fit. RunLocked if the run is being driven. `secrets` are
+        the parameters that it was given as values and that were not kept, since they are secret.
 
         `adopt` is how something that nobody watches resumes: attempts that were lost with the driver before are
         counted, so that a task cannot kill its drivers for ever, and what has ended, failed or not, stays as it is.
@@ -177,7 +183,7 @@ class WorkflowManager:
             return [] if is_over else [RunResumed(at)]
 
         again = takeover.adopt if adopt else events
-        return self._again(run_id, workflow, again, raise_on_failure, by_hand=not adopt)
+        return self._again(run_id, workflow, again, raise_on_failure, by_hand=not adopt, secrets=secrets)
 
     def rerun(
         self,
@@ -188,11 +194,12 @@ class WorkflowManager:
         from_: Sequence[str] = (),
         failed: bool = False,
         where: Sequence[str] = (),
+        secrets: Mapping[str, Any] | None = None,
         raise_on_failure: bool = True,
     ) -> Run:
         """Run tasks of a run again, done or not: `only` these, those in `from_` and all that follow, those that
         `failed` and all that they held up, or those in the states of `where`. Each begins a new generation, with its
-        recorded inputs, and with its setup and teardown."""
+        recorded inputs, and with its setup and teardown. `secrets` as for `resume`."""
         from penstock.engine.events import TasksRerun
         from penstock.runtime.choosing import Choice, choose_again
         from penstock.runtime.history import ENDED
@@ -204,18 +211,26 @@ class WorkflowManager:
                 raise PenstockError(f"run {engine.run_id} has not ended: resume it before you run parts of it again")
             return [TasksRerun(at, choose_again(engine, plan, choice))]
 
-        return self._again(run_id, workflow, events, raise_on_failure)
+        return self._again(run_id, workflow, events, raise_on_failure, secrets=secrets)
 
     def mark(
-        self, run_id: str | None, tasks: Sequence[str], state: str, *, note: str = "", by: str | None = None
+        self,
+        run_id: str | None,
+        tasks: Sequence[str],
+        state: str,
+        *,
+        note: str = "",
+        by: str | None = None,
+        waiting: Callable[[], None] | None = None,
     ) -> Run:
         """Say what tasks of a run are to be taken for: "success", "failed" or "skipped", and why. None of them runs by
         that; what waited for them is weighed anew, and resume goes on with what can run. Each begins a new generation.
 
-        RunLocked while the run is driven; PenstockError for a task that cannot be marked."""
+        If the run is being driven, its driver takes this and goes on by it; `waiting` is called if that takes long.
+        RunLocked if it or a task after it is running just now; PenstockError for a task that cannot be marked."""
         from penstock.runtime.marking import mark
 
-        return self.get(mark(self._history, run_id, tasks, state, note, by, self._clock))
+        return self.get(mark(self._history, run_id, tasks, state, note, by, self._clock, waiting))
 
     # --- Runs on record
 
@@ -244,6 +259,42 @@ class WorkflowManager:
         name = run.task(task).name if task is not None else None
         return list(Logbook(self.parts.store, self.parts.logs, run.id, task=name).read())
 
+    def debug(
+        self,
+        run_id: str | None,
+        task: str,
+        workflow: Flow | None = None,
+        *,
+        index: int | None = None,
+        call: Callable[..., Any] | None = None,
+    ) -> Any:
+        """Call the body of a task of a run once more, in this process and with the inputs that it had; what it returns.
+        Whatever it raises is raised, for a debugger to look at. Nothing of it is recorded, but what the body does to
+        the world is done.
+
+        `index` names an instance of a map, by default the first that failed. `call` is how the body is called:
+        `call(body, *args, **kwargs)`. ValueUnavailable if an input is gone."""
+        return self.rehearse(run_id, task, workflow, index=index).call(call)
+
+    def rehearse(
+        self, run_id: str | None, task: str, workflow: Flow | None = None, *, index: int | None = None
+    ) -> Rehearsal:
+        """Prepare what `debug` does: the body and its arguments, and what may not be as it was."""
+        from penstock.runtime.debugging import rehearse
+        from penstock.runtime.given import read_secrets
+        from penstock.runtime.replay import replay
+        from penstock.runtime.selection import Selection, select
+
+        history = self._history
+        row = history.row(run_id)
+
+        def again() -> tuple[Compiled, Mapping[str, Any]]:
+            compiled, params = self._compile_again(workflow or self._flow_of(row), history.run(row).params)
+            params = read_secrets(row.workflow, compiled.parameters, params, {}, run_id=row.id)
+            return select(compiled, Selection.of(replay(history.store, row).plan)), params
+
+        return rehearse(history, row, task, index, again)
+
     def cancel(self, run_id: str | None = None, *, by: str | None = None) -> Run:
         """Ask a run to end: tasks that run are asked to, the others are cancelled. It may be resumed later.
 
@@ -260,7 +311,7 @@ class WorkflowManager:
             raise RunEnded(f"run {row.id} has ended already: it is {row.state}")
         sender = by or getuser()
         if store.holder(row.id) is None:
-            cancel_unheld(store, row.id, sender, tuple(self._settings.notifiers), self._clock)
+            cancel_unheld(store, row.id, sender, self._wanted_notices(row.workflow), self._clock)
         else:
             store.post(row.id, "cancel", json.dumps({"by": sender}))
         return self.get(row.id)
@@ -359,7 +410,12 @@ class WorkflowManager:
     def _new_notifiers(self) -> dict[str, Notifier]:
         from penstock.parts import create_notifiers
 
-        return create_notifiers(self._settings.notifiers)
+        return create_notifiers(self._settings)
+
+    def _wanted_notices(self, workflow: str) -> dict[str, str]:
+        from penstock.parts import wanted_notices
+
+        return wanted_notices(self._settings, workflow)
 
     def _new_executor(self) -> Executor:
         from penstock.parts import create_executor
@@ -382,17 +438,26 @@ class WorkflowManager:
 
     def _start(self, compiled: Compiled, params: dict[str, Any], source: str | None, raise_on_failure: bool) -> Run:
         from penstock.runtime.beginning import begin
+        from penstock.runtime.given import read_secrets
 
+        params = read_secrets(compiled.plan.workflow, compiled.parameters, params)
         executor, observers, notifiers = self._new_executor(), self._new_observers(), self._new_notifiers()
-        session = begin(
-            self.parts.store, compiled, params, source, tuple(notifiers), run_id=self._new_id(), clock=self._clock
-        )
+        told = self._wanted_notices(compiled.plan.workflow)
+        session = begin(self.parts.store, compiled, params, source, told, run_id=self._new_id(), clock=self._clock)
         return self._drive(session, executor, observers, notifiers, raise_on_failure)
 
     def _again(
-        self, run_id: str | None, workflow: Flow | None, again: Again, raise_on_failure: bool, *, by_hand: bool = True
+        self,
+        run_id: str | None,
+        workflow: Flow | None,
+        again: Again,
+        raise_on_failure: bool,
+        *,
+        by_hand: bool = True,
+        secrets: Mapping[str, Any] | None = None,
     ) -> Run:
         """Take a run over, bring its plan up to date, and drive what `again` sets going, if that is anything."""
+        from penstock.runtime.given import read_secrets, refuse_secrets_in
         from penstock.runtime.loading import end_loading
         from penstock.runtime.outbox import Receivers
         from penstock.runtime.replay import replay
@@ -412,8 +477,11 @@ class WorkflowManager:
             row = history.row(row.id)  # it may have changed before the lease was ours
             engine = replay(store, row)
             compiled, params = self._compile_again(flow, history.run(row).params)
+            params = read_secrets(row.workflow, compiled.parameters, params, secrets, run_id=row.id)
+            refuse_secrets_in(compiled.plan)
             compiled = select(compiled, Selection.of(engine.plan))
-            taken = take_over(store, row, lease, engine, compiled, params, again, tuple(notifiers), stale, self._clock)
+            told = self._wanted_notices(row.workflow)
+            taken = take_over(store, row, lease, engine, compiled, params, again, told, stale, self._clock)
             if taken is None:
                 finish_unheld(store, row, engine, lease, Receivers(compiled, notifiers).deliver, self._clock)
                 lease.release()
@@ -432,8 +500,9 @@ class WorkflowManager:
     def _compile_again(self, flow: Flow, kept: Mapping[str, Any]) -> tuple[Compiled, dict[str, Any]]:
         """A workflow with the parameters that a run was started with."""
         from penstock.definition.params import bind
+        from penstock.runtime.given import as_they_were
 
-        params = dict(kept)
+        params = as_they_were(flow.parameters, kept)
         if isinstance(flow, WorkflowFunction):
             params = bind(flow.name, flow.parameters, {k: v for k, v in params.items() if k in flow.parameters})
         return self._compile(flow, params)[0], params
@@ -465,7 +534,8 @@ class WorkflowManager:
             raise type(error)(f"{error}\nRun {session.row.id} is interrupted, and can be resumed then") from error
         finally:
             session.lease.release()
-        run = history.driven(session.row, session.engine, "interrupted" if interrupted else str(session.engine.state))
+        state = "interrupted" if interrupted else str(session.engine.state)
+        run = history.driven(session.row, session.engine, state, session.params)
         if interrupted:
             message = f"run {run.id} was stopped by {interrupted}; it can be resumed"
             if interrupted == "SIGTERM":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,13 +14,19 @@ from penstock.extensions import find
 if TYPE_CHECKING:
     from penstock.executor.base import Executor
     from penstock.logs.base import Logs
+    from penstock.observe.notifiers.options import Options
     from penstock.results.base import ResultStore
+    from penstock.runtime.home import Settings
     from penstock.runtime.observer import Notifier
     from penstock.store.base import Store
 
 DURABILITIES = ("full", "process")
 SQLITE = "sqlite:///"
 POSTGRES = ("postgresql", "postgres")
+OWN_NOTIFIERS = {"webhook": "webhook:Webhook", "email": "mail:Mail", "apprise": "by_apprise:ByApprise"}
+"""The types of notifiers that come with Penstock."""
+DEFAULT_PER_MINUTE = 60
+"""How many notices a minute these are told of, where the settings do not say."""
 KNOWN = ("sqlite", "sqlite:///FOLDER", "postgresql://...", "memory")
 
 
@@ -122,15 +129,52 @@ def create_executor(executor: Any, workers: int | None) -> Executor:
     return find("executors", executor, known=("threads", "processes", "inline"))(workers)  # type: ignore[no-any-return]
 
 
-def create_notifiers(names: Sequence[str]) -> dict[str, Notifier]:
-    """The notifiers of these names, made anew. PenstockError for one that is not installed or cannot be made."""
-    return {name: _create_notifier(name) for name in names}
+def create_notifiers(settings: Settings, environ: Mapping[str, str] | None = None) -> dict[str, Notifier]:
+    """The notifiers that the settings name, made anew. PenstockError for one that is not there, or whose settings are
+    wrong."""
+    given = os.environ if environ is None else environ
+    return {name: _create_notifier(name, settings, given) for name in settings.notifiers}
 
 
-def _create_notifier(name: str) -> Notifier:
-    factory = find("notifiers", name)
+def wanted_notices(settings: Settings, workflow: str) -> dict[str, str]:
+    """Who is told of the runs of a workflow, and of what: kinds of notices with spaces between, "" for the usual."""
+    found = {}
+    for name in settings.notifiers:
+        table = settings.notifier_options.get(name, {})
+        if workflow in table.get("workflows", (workflow,)):
+            found[name] = " ".join(table.get("events", ()))
+    return found
+
+
+def _create_notifier(name: str, settings: Settings, environ: Mapping[str, str]) -> Notifier:
+    from penstock.observe.notifiers.limit import Limited
+    from penstock.observe.notifiers.options import Options
+    from penstock.policy import NOTICE_KINDS
+
+    options = Options(name, settings.notifier_options.get(name, {}), environ)
+    kind = options.text("type", name)
+    options.texts("events", NOTICE_KINDS)
+    options.texts("workflows")
+    per_minute = options.count("per_minute", DEFAULT_PER_MINUTE) if kind in OWN_NOTIFIERS else 0
+    notifier = _own_notifier(kind, options) if kind in OWN_NOTIFIERS else _foreign_notifier(kind, options)
+    return Limited(notifier, per_minute) if per_minute else notifier
+
+
+def _own_notifier(kind: str, options: Options) -> Notifier:
+    from importlib import import_module
+
+    module, _, cls = OWN_NOTIFIERS[kind].partition(":")
+    notifier: Notifier = getattr(import_module(f"penstock.observe.notifiers.{module}"), cls)(options)
+    options.finish()
+    return notifier
+
+
+def _foreign_notifier(kind: str, options: Options) -> Notifier:
+    """One that a package brings. What else its table says is given to it by name."""
+    name = options.name
+    factory = find("notifiers", kind, known=sorted(OWN_NOTIFIERS))
     try:
-        notifier = factory()
+        notifier = factory(**options.rest())
     except Exception as error:
         raise PenstockError(f"notifier '{name}' cannot be made: {type(error).__name__}: {error}") from error
     if not callable(getattr(notifier, "notify", None)):

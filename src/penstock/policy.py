@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 
 class TriggerRule(StrEnum):
@@ -35,6 +35,10 @@ Decides: TypeAlias = Literal["", "branch", "short_circuit"]
 """How a task decides which others run: a branch chooses among its direct downstreams, a short circuit all or none."""
 RunStateRule: TypeAlias = Literal["any", "leaves"]
 """Which failures fail a run: any that counts, or those of its leaves."""
+
+WeightRule: TypeAlias = Literal["downstream", "upstream", "absolute"]
+"""Whose weights count for how soon a task is taken: its own and those of all tasks below it, or above it, or only its
+own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,10 @@ class TaskPolicy:
     decides: Decides = ""
     max_active_instances: int | None = None
     """How many instances of a mapped task may be under way at once."""
+    priority_weight: int | None = None
+    """How soon the task is taken once it is ready: the heavier, the sooner. None if nobody says."""
+    weight_rule: WeightRule | None = None
+    """Whose weights count for the task beside its own; None for the default, "downstream"."""
 
     def __post_init__(self) -> None:
         if self.at_most_once and self.retries:
@@ -110,16 +118,31 @@ class ErrorText(NamedTuple):
     """Qualified name of its class."""
     message: str
     traceback: str = ""
+    kept: str = ""
+    """The exception itself, where it could be kept and nothing was tried after it: pickled, in base64. The `results`
+    package makes and reads it."""
 
 
 NoticeKind: TypeAlias = Literal[
-    "task_success", "task_failed", "task_retry", "run_success", "run_failed", "run_cancelled"
+    "task_started",
+    "task_success",
+    "task_failed",
+    "task_retry",
+    "task_skipped",
+    "run_started",
+    "run_success",
+    "run_failed",
+    "run_cancelled",
 ]
 
-TASK_NOTICES = ("success", "failed", "retry")
-"""What a task may have a callback for: it succeeded, failed for good, or failed an attempt that another will follow."""
-RUN_NOTICES = ("success", "failed", "cancelled")
-"""What a run may have a callback for: the ways in which it can end."""
+TASK_NOTICES = ("success", "failed", "retry", "skipped", "started")
+"""What a task may have a callback for: it succeeded, failed for good, failed an attempt that another will follow, was
+skipped, or began an attempt."""
+RUN_NOTICES = ("success", "failed", "cancelled", "started")
+"""What a run may have a callback for: the ways in which it can end, and its beginning."""
+NOTICE_KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
+USUAL_NOTICES: tuple[NoticeKind, ...] = ("task_failed", "run_success", "run_failed", "run_cancelled")
+"""What a notifier is told of that does not say what it wants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +159,18 @@ class Notice:
     generation: int
     """How often the task had been run again by hand, or the run had ended, before."""
     attempt: int
-    """The attempt's number, from 1; 0 where it is told of the run."""
+    """The attempt's number, from 1; 0 where it is told of the run, or of a task that was skipped before it began."""
     at: float
     """When it happened, in seconds since 1970."""
     error: ErrorText | None
     """Why the attempt failed, or the run did not succeed."""
     receiver: str = ""
     """The name of the notifier that it is for; "" for the callback in the workflow's definition."""
+    reason: str = ""
+    """Why the task skipped itself, where it says so."""
+    stands_for: tuple[str, ...] = ()
+    """The ids of the notices that this one is delivered for, its own among them, where a notifier's limit lets only one
+    through for many."""
 
 
 Callback: TypeAlias = Callable[[Notice], object]

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 import threading
 from collections import Counter
+from itertools import islice, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,15 @@ from penstock.engine.events import AttemptFailed
 from penstock.errors import PenstockError, StoreError
 from penstock.executor import invoke
 from penstock.runtime import journal
-from penstock.runtime.record import Run
 from tests.faults.campaign import Campaign, Report
 from tests.faults.children import in_child
 from tests.faults.driving import Variant, go_on, prepare
+from tests.faults.history import History
 from tests.faults.lanes import Arguments, Lanes, collect
 from tests.faults.medium import SHORT, watch
 from tests.faults.mounts import enter_own_namespace, make_read_only, mount_tmpfs, resize
 from tests.faults.promise import ENDED, before_resuming, broken_promises
+from tests.faults.reference import FAIL_BY_THEMSELVES
 
 VARIANTS = (
     Variant("inline", log_pages=10),
@@ -39,17 +41,18 @@ NEEDS_ROOM = frozenset(("create", "write", "mkdir", "rename", "sync"))
 """Calls that a full disk may refuse."""
 PATIENCE = 0.15
 """Seconds for which a driver insists here, in place of thirty."""
-RETRIED = {"flaky", "flaky_large"}
-"""Tasks whose first attempts fail by themselves."""
 PAGE = 4096
 NOBODY = 65534
 
 
 class Saboteur:
-    """Has the call numbered `at` fail, and if `lasting` all later ones of its kind of failure."""
+    """Has one of the calls of a group fail, and if that is to last all later calls that can fail so. They are counted
+    in their groups, since the order of calls on different files is as threads make it."""
 
-    def __init__(self, at: int = 0, failure: str = "") -> None:
-        self.calls: list[str] = []
+    def __init__(self, group: str = "", at: int = 0, failure: str = "") -> None:
+        self.calls: Counter[str] = Counter()
+        """How many calls there were of each group."""
+        self._group = group
         self._at = at
         self._what, _, lasting = failure.partition(" ")
         self._lasting = lasting == "for ever"
@@ -57,10 +60,11 @@ class Saboteur:
         self.hit: str | None = None
 
     def __call__(self, kind: str, path: str, *details: Any) -> Any:
+        group = f"{kind} {_part(path)}"
         with self._guard:
-            self.calls.append(kind)
-            number = len(self.calls)
-        if number != self._at and not (self._lasting and self._at and number > self._at):
+            self.calls[group] += 1
+            is_the_one = group == self._group and self.calls[group] == self._at
+        if not is_the_one and not (self._lasting and self.hit):
             return None
         if not concerns(self._what, kind):
             return None
@@ -68,6 +72,12 @@ class Saboteur:
         if self._what == "short":
             return SHORT
         raise OSError(getattr(errno, self._what), os.strerror(getattr(errno, self._what)), path)
+
+
+def _part(path: str) -> str:
+    """Which part of the store a file belongs to: its own name, or that of the folder that it is in."""
+    _, _, below = path.partition("/store")
+    return below.strip("/").partition("/")[0] or "store"
 
 
 def concerns(what: str, kind: str) -> bool:
@@ -80,8 +90,8 @@ def concerns(what: str, kind: str) -> bool:
 # --- In a child
 
 
-def count_calls(folder: str, variant: Variant) -> list[str]:
-    """The kinds of all calls of an undisturbed run."""
+def count_calls(folder: str, variant: Variant) -> dict[str, int]:
+    """How many calls of each group an undisturbed run makes."""
     saboteur = Saboteur()
     prepare(Path(folder), variant)
     watch(f"{folder}/store", saboteur)
@@ -89,9 +99,9 @@ def count_calls(folder: str, variant: Variant) -> list[str]:
     return saboteur.calls
 
 
-def drive_on_bad_disk(folder: str, variant: Variant, at: int, failure: str) -> dict[str, Any]:
+def drive_on_bad_disk(folder: str, variant: Variant, group: str, at: int, failure: str) -> dict[str, Any]:
     """Drive the run until it ends or the disk stops it."""
-    saboteur = Saboteur(at, failure)
+    saboteur = Saboteur(group, at, failure)
     prepare(Path(folder), variant)
     watch(f"{folder}/store", saboteur)
     return {**_driven(Path(folder), variant), "hit": saboteur.hit}
@@ -122,35 +132,34 @@ def finish(folder: str, variant: Variant) -> list[str]:
     with variant.manager(place) as manager:
         found = before_resuming(manager)
         for run in manager.runs():
-            events = [event for _, batch in manager.parts.store.read(run.id) for event in batch]
-            found += _failed_for_the_disk(run, events)
+            found += _failed_for_the_disk(History.read(manager.parts.store, run.id))
     go_on(place, variant)
     return [*found, *broken_promises(place, variant)]
 
 
-def _failed_for_the_disk(run: Run, events: list[Any]) -> list[str]:
+def _failed_for_the_disk(history: History) -> list[str]:
     return [
-        f"'{run.tasks[event.task].name}' failed for the disk: {event.error.type}: {event.error.message}"
-        for event in events
-        if isinstance(event, AttemptFailed) and run.tasks[event.task].name not in RETRIED
+        f"'{said.task}' failed for the disk: {said.event.error.type}: {said.event.error.message}"
+        for said in history.of(AttemptFailed)
+        if isinstance(said.event, AttemptFailed) and said.task.partition("[")[0] not in FAIL_BY_THEMSELVES
     ]
 
 
 # --- In a lane
 
 
-def calls(folder: str, variant: int) -> list[str]:
-    """The kinds of all calls of an undisturbed run."""
+def calls(folder: str, variant: int) -> dict[str, int]:
+    """How many calls of each group an undisturbed run makes."""
     ended = in_child(count_calls, folder, VARIANTS[variant])
     shutil.rmtree(folder, ignore_errors=True)
     if ended.value is None:
         raise RuntimeError(f"the undisturbed run failed: {ended}")
-    return list(ended.value)
+    return dict(ended.value)
 
 
-def fail_call(folder: str, variant: int, at: int, failure: str) -> dict[str, Any]:
+def fail_call(folder: str, variant: int, group: str, at: int, failure: str) -> dict[str, Any]:
     """Have a call fail."""
-    ended = in_child(drive_on_bad_disk, folder, VARIANTS[variant], at, failure)
+    ended = in_child(drive_on_bad_disk, folder, VARIANTS[variant], group, at, failure)
     hit = (ended.value or {}).get("hit")
     # SQLite takes a page that was read too short for one with zeros at its end: a query may find nothing for it.
     found = _out_of(ended.value, str(ended), clear=not failure.startswith("short"))
@@ -223,7 +232,7 @@ def foreign_folder(folder: str, variant: int, mode: int) -> dict[str, Any]:
 
 def _go_on_as_nobody(folder: str, variant: int, mode: int) -> dict[str, Any]:
     place = Path(folder)
-    ended = in_child(drive_on_bad_disk, folder, VARIANTS[variant], 150, "EIO for ever")
+    ended = in_child(drive_on_bad_disk, folder, VARIANTS[variant], "write penstock.db-wal", 40, "EIO for ever")
     found = _out_of(ended.value, str(ended))
     if os.geteuid() != 0:
         return {"skipped": "only root can be somebody else", "violations": found}
@@ -261,7 +270,7 @@ def _run(lanes: Lanes, count: int, seed: int, folder: Path) -> Report:
     report = Report()
     chance = random.Random(seed)
     every = _every_call(lanes, folder)
-    some = every if count >= len(every) else chance.sample(every, count)
+    some = every if count >= len(every) else _of_each_group(every, count, chance)
     for number, case in enumerate(some):
         case["folder"] = str(folder / f"call-{number}")
     hit = collect(report, lanes.spread(f"{__name__}:fail_call", some), "fail_call")
@@ -287,16 +296,26 @@ def _every_call(lanes: Lanes, folder: Path) -> list[Arguments]:
     """Each call of an undisturbed run, with each failure that it can have."""
     found: list[Arguments] = []
     counting = [{"folder": str(folder / f"count-{variant}"), "variant": variant} for variant in (0, 1)]
-    for arguments, kinds in lanes.spread(f"{__name__}:calls", counting):
-        if not isinstance(kinds, list):
-            raise RuntimeError(kinds["raised"])
+    for arguments, counted in lanes.spread(f"{__name__}:calls", counting):
+        if "raised" in counted:
+            raise RuntimeError(counted["raised"])
         found += [
-            {"variant": arguments["variant"], "at": at, "failure": failure}
-            for at, kind in enumerate(kinds, 1)
+            {"variant": arguments["variant"], "group": group, "at": at, "failure": failure}
+            for group, number in counted.items()
+            for at in range(1, number + 1)
             for failure in FAILURES
-            if concerns(failure.split()[0], kind)
+            if concerns(failure.split()[0], group.split()[0])
         ]
-    return sorted(found, key=lambda case: (case["variant"], case["at"], case["failure"]))
+    return sorted(found, key=lambda case: (case["variant"], case["group"], case["at"], case["failure"]))
+
+
+def _of_each_group(every: list[Arguments], count: int, chance: random.Random) -> list[Arguments]:
+    """So many calls by chance, as many of each group as can be: what happens seldom is tried as often as the rest."""
+    groups: dict[str, list[Arguments]] = {}
+    for case in chance.sample(every, len(every)):
+        groups.setdefault(case["group"], []).append(case)
+    turns = (case for turn in zip_longest(*groups.values()) for case in turn if case is not None)
+    return [*islice(turns, count)]
 
 
 def _tell_skipped(lanes: Lanes, report: Report, folder: Path, kind: str, cases: list[Arguments]) -> int:

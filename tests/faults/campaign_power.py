@@ -22,6 +22,7 @@ from penstock.runtime.record import Run
 from tests.faults.campaign import Campaign, Report
 from tests.faults.children import in_child
 from tests.faults.driving import Variant, go_on, of_events, prepare
+from tests.faults.history import History
 from tests.faults.lanes import Arguments, Lanes, collect
 from tests.faults.ledger import Ledger
 from tests.faults.medium import watch
@@ -82,9 +83,10 @@ def cut(folder: str, variant: int, trace: str, at: int, mode: str, seed: int) ->
 def _gone_on(place: Path, variant: Variant, trace: Trace, at: int) -> dict[str, Any]:
     with variant.manager(place) as manager:
         runs = manager.runs()
-        journal = [events for run in runs for _, events in manager.parts.store.read(run.id)]
+        histories = [History.read(manager.parts.store, run.id) for run in runs]
+        journal = [events for history in histories for events in history.batches]
         found = before_resuming(manager)
-        found += _kept(Ledger.read(place / "ledger"), runs, journal, variant, trace.batches)
+        found += _kept(Ledger.read(place / "ledger"), runs, histories, variant, trace.batches)
         lost = _lost(Ledger.read(place / "ledger"), journal, trace, at)
     go_on(place, variant)
     if variant.durability == "full":
@@ -105,28 +107,28 @@ def _lost(ledger: Ledger, journal: list[list[Event]], trace: Trace, cut: int) ->
 
 
 def _kept(
-    ledger: Ledger, runs: list[Run], journal: list[list[Event]], variant: Variant, batches: list[str]
+    ledger: Ledger, runs: list[Run], histories: list[History], variant: Variant, batches: list[str]
 ) -> Iterator[str]:
     """What was told to anybody is on the disk, and nothing that never was."""
     if not runs:
         if ledger.of("start", "notice", "told"):
             yield "the run is gone, and its bodies had begun"
         return
-    there = [of_events(events) for events in journal]
+    [history] = histories
+    there = [of_events(events) for events in history.batches]
     if there != batches[: len(there)]:
         yield "the journal is not the beginning of the one that was written"
     if variant.durability != "full":
         return
-    yield from forgotten(ledger, journal, kept=False)
-    yield from _told(ledger, runs[0], journal)
+    yield from forgotten(ledger, history.batches, kept=False)
+    yield from _told(ledger, runs[0], history)
     yield from _readable(runs[0], variant)
 
 
-def _told(ledger: Ledger, run: Run, journal: list[list[Event]]) -> Iterator[str]:
+def _told(ledger: Ledger, run: Run, history: History) -> Iterator[str]:
     """What the outside was told can be seen in the journal."""
-    events = [event for batch in journal for event in batch]
-    starts = {(run.tasks[event.task].name, event.attempt) for event in events if isinstance(event, AttemptStarted)}
-    successes = {run.tasks[event.task].name for event in events if isinstance(event, AttemptSucceeded)}
+    starts = {(said.task, said.event.attempt) for said in history.of(AttemptStarted)}
+    successes = history.counts(AttemptSucceeded)
     ends = run.read()._engine.ends
     for entry in ledger.of("start", "key"):
         must_be_safe = entry["kind"] == "key" or entry["task"] in STARTS_ARE_SAFE

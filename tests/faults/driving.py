@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from penstock import WorkflowManager
-from penstock.engine.events import AttemptFailed, AttemptStarted, AttemptSucceeded, Event
+from penstock.engine.events import Event
 from penstock.runtime.record import Run
 from penstock.store.base import Lease
 from penstock.store.records import encode_events
 from penstock.store.sqlite import SQLiteStore
 from penstock.store.sqlite import writer as sqlite_writer
 from tests.faults.ledger import note
-from tests.faults.reference import LEDGER, reference
+from tests.faults.noting import LEDGER
+from tests.faults.reference import reference
 
 
 @dataclass(frozen=True)
@@ -82,9 +83,6 @@ def listen_to_the_store() -> None:
                 number=noted,
                 at=time.monotonic(),
                 batch=of_events(events),
-                starts=[[event.task, event.attempt] for event in events if isinstance(event, AttemptStarted)],
-                successes=[event.task for event in events if isinstance(event, AttemptSucceeded)],
-                failures=[event.task for event in events if isinstance(event, AttemptFailed)],
                 safe=how.get("safe", False),
                 safe_until=before if how.get("safe", False) else 0,
             )
@@ -112,8 +110,6 @@ def prepare(folder: Path, variant: Variant) -> None:
 def go_on(folder: Path, variant: Variant, *, adopt: bool = False) -> Run:
     """Begin the run, or go on with it if there is one, and note what this caller was told."""
     with variant.manager(folder) as manager:
-        plan = manager.compile(reference, variant.params)
-        note(folder / "ledger", "plan", numbers=dict(plan.numbers))
         found = manager.runs(limit=1)
         note(folder / "ledger", "driven", state=found[0].state if found else None, adopt=adopt)
         if found:

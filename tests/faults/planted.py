@@ -5,6 +5,7 @@ A process of its own, since a campaign listens to the store in all of the proces
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,11 +13,14 @@ from typing import Any
 
 from penstock.engine.events import Event, NoticeDelivered
 from penstock.executor import invoke
+from penstock.executor.arguments import Arguments
 from penstock.runtime import journal
 from penstock.runtime.driver import RunDriver
 from penstock.store.sqlite import SQLiteStore
 from penstock.store.sqlite.leases import SQLiteLease
 from tests.faults.driving import Variant, drive
+from tests.faults.ledger import note
+from tests.faults.noting import LEDGER
 from tests.faults.promise import broken_promises
 
 
@@ -29,7 +33,7 @@ def body_left_out() -> None:
     call = invoke._call
 
     def lazy(attempt: Any, args: Any, kwargs: Any) -> Any:
-        return "done" if attempt.context.plan.names[attempt.task] == "keyed" else call(attempt, args, kwargs)
+        return "done" if attempt.name == "keyed" else call(attempt, args, kwargs)
 
     invoke._call = lazy
 
@@ -73,8 +77,40 @@ def lease_kept() -> None:
     SQLiteLease.release = lambda self: None  # type: ignore[method-assign]
 
 
+def items_mixed_up() -> None:
+    """An instance of a map that is given the item of the one before."""
+    of = Arguments.of
+
+    def shifted(self: Arguments, task: int) -> Any:
+        return of(self, task - 1 if self._engine.index(task) > 0 else task)
+
+    Arguments.of = shifted  # type: ignore[method-assign,assignment]
+
+
+def hasty_teardown() -> None:
+    """A teardown that begins with what it is to clear away after."""
+    take = RunDriver._start_next
+
+    def early(self: RunDriver) -> Any:
+        attempt = take(self)
+        if attempt is not None and attempt.name == "use_room":
+            note(os.environ[LEDGER], "start", task="close_room", attempt=1, generation=0, inputs="")
+        return attempt
+
+    RunDriver._start_next = early  # type: ignore[method-assign]
+
+
 BUGS: dict[str, Callable[[], None]] = {
-    bug.__name__: bug for bug in (nothing, body_left_out, batch_forgotten, start_not_safe, lease_kept)
+    bug.__name__: bug
+    for bug in (
+        nothing,
+        body_left_out,
+        batch_forgotten,
+        start_not_safe,
+        lease_kept,
+        items_mixed_up,
+        hasty_teardown,
+    )
 }
 FOUND = "--- found"
 """What stands before what the campaigns find, since bodies print too."""

@@ -9,7 +9,6 @@ import os
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,11 @@ from penstock.errors import PenstockError
 from penstock.plan.codec import decode
 from penstock.runtime.record import Run
 from penstock.store.base import Store
+from tests.faults.bodies import bodies
 from tests.faults.driving import Variant, of_events
+from tests.faults.history import History
 from tests.faults.ledger import Ledger
-from tests.faults.reference import STARTS_ARE_SAFE, VOLATILE, values
+from tests.faults.reference import others, values
 
 ENDED = ("success", "failed", "cancelled")
 
@@ -36,15 +37,17 @@ def broken_promises(folder: Path, variant: Variant, *, kept: bool = True) -> lis
     ledger calls written must be there, as after a kill; after a power cut only what it calls safe."""
     ledger = Ledger.read(folder / "ledger")
     full = variant.durability == "full"
-    found = [*_bodies(ledger, kept=kept, full=full), *_store_files(folder)]
+    found = [*_store_files(folder)]
     with variant.manager(folder) as manager:
         run = manager.get()
-        journal = [events for _, events in manager.parts.store.read(run.id)]
-        found += _journal(manager.parts.store, run, journal)
-        found += forgotten(ledger, journal, kept=kept)
+        history = History.read(manager.parts.store, run.id)
+        found += bodies(ledger, history, kept=kept, full=full)
+        found += _journal(manager.parts.store, run, history.batches)
+        found += forgotten(ledger, history.batches, kept=kept)
         found += _told(ledger, run)
-        found += _outcome(ledger, run, journal, variant)
-        found += _notices(ledger, run, journal)
+        found += _outcome(ledger, run, history, variant)
+        found += _rounds(run)
+        found += _notices(ledger, run, history)
         found += _left_behind(manager, run, folder)
     return found
 
@@ -56,76 +59,6 @@ def before_resuming(manager: WorkflowManager) -> list[str]:
         for run in manager.runs()
         if run.state not in (*ENDED, "queued", "interrupted")
     ]
-
-
-# --- What the ledger says by itself
-
-
-def _bodies(ledger: Ledger, *, kept: bool, full: bool) -> Iterator[str]:
-    """No body runs again once its outcome is written, all attempts of a task see the same inputs, and a start that
-    must be safe is so before the body begins."""
-    numbers = _numbers(ledger)
-    known = _Acknowledged(full)
-    inputs: dict[str, set[str]] = {}
-    for entry in ledger.entries:
-        known.see(entry)
-        if entry["kind"] != "start":
-            continue
-        task, number = entry["task"], numbers[entry["task"]]
-        inputs.setdefault(task, set()).add(entry["inputs"])
-        if number in (known.written if kept else known.safe).successes and task not in VOLATILE:
-            yield f"the body of '{task}' ran again after its success was {'written' if kept else 'safe'}"
-        if task in STARTS_ARE_SAFE and (number, entry["attempt"]) not in known.safe.starts:
-            yield f"the body of '{task}' began before its start was safe"
-    for task, seen in inputs.items():
-        if len(seen) > 1:
-            yield f"attempts of '{task}' saw different inputs"
-    if len(ledger.starts("once")) > 1:
-        yield f"the body of 'once' ran {len(ledger.starts('once'))} times"
-
-
-@dataclass
-class _Facts:
-    """What some batches tell."""
-
-    successes: set[int] = field(default_factory=set)
-    starts: set[tuple[int, int]] = field(default_factory=set)
-
-    def add(self, entry: dict[str, Any]) -> None:
-        self.successes.update(entry["successes"])
-        self.starts.update(map(tuple, entry["starts"]))
-
-
-class _Acknowledged:
-    """What the store has acknowledged, entry by entry of a ledger. At durability "process" nothing is more than
-    written, and that has to do."""
-
-    def __init__(self, full: bool) -> None:
-        self.written = _Facts()
-        self.safe = _Facts() if full else self.written
-        self._unsafe: list[dict[str, Any]] = []
-
-    def see(self, entry: dict[str, Any]) -> None:
-        if entry["kind"] == "written":
-            self.written.add(entry)
-            self._unsafe.append(entry)
-        if entry["kind"] in ("written", "safe"):
-            still = []
-            for batch in self._unsafe:
-                if batch["by"] == entry["by"] and (batch["number"] <= entry["safe_until"] or _is_safe(batch, entry)):
-                    self.safe.add(batch)
-                else:
-                    still.append(batch)
-            self._unsafe = still
-
-
-def _is_safe(batch: dict[str, Any], entry: dict[str, Any]) -> bool:
-    return batch is entry and bool(batch["safe"])
-
-
-def _numbers(ledger: Ledger) -> dict[str, int]:
-    """The numbers of the tasks, as the child that drove the run noted them."""
-    return next((entry["numbers"] for entry in ledger.of("plan")), {})
 
 
 # --- Ledger and store together
@@ -161,38 +94,46 @@ def _told(ledger: Ledger, run: Run) -> Iterator[str]:
             yield f"a caller was told that the run is {entry['state']}, and it is {run.state}"
 
 
-def _outcome(ledger: Ledger, run: Run, journal: list[list[Event]], variant: Variant) -> Iterator[str]:
+def _outcome(ledger: Ledger, run: Run, history: History, variant: Variant) -> Iterator[str]:
     """States and values are those of an undisturbed run; `once` alone may have been lost instead."""
     expected = values(variant.size, **variant.flags)
+    wanted = {**dict.fromkeys(expected, "success"), **others(variant.size, **variant.flags)}
     states = {task.name: task.state for task in run.tasks}
-    failed: set[str] = {"broken", "held_up"} & set(states)
-    if (states["once"] == "failed" and ledger.starts("once")) or _was_lost(run, journal):
-        failed |= {"once", "after_once"}
-    for name, state in states.items():
-        wanted = "success" if name not in failed else "failed" if name in ("broken", "once") else "upstream_failed"
-        if state != wanted:
-            yield f"'{name}' is {state}, not {wanted}: {run.task(name).error}"
-        elif state == "success" and name in expected:
+    if (states["once"] == "failed" and ledger.starts("once")) or _was_lost(history):
+        wanted |= {"once": "failed", "after_once": "upstream_failed"}
+    for name in wanted.keys() | states.keys():
+        if states.get(name) != wanted.get(name):
+            error = run.task(name).error if name in states else ""
+            yield f"'{name}' is {states.get(name)}, not {wanted.get(name)}: {error}"
+        elif states[name] == "success" and name in expected:
             value = run.task(name).result
             if value != expected[name]:
                 yield f"'{name}' gave {value!r:.80}, not {expected[name]!r:.80}"
-    if run.state != ("failed" if failed else "success"):
+    if run.state != ("failed" if "failed" in wanted.values() else "success"):
         yield f"the run is {run.state}: {run.error}"
 
 
-def _was_lost(run: Run, journal: list[list[Event]]) -> bool:
+def _was_lost(history: History) -> bool:
     """Whether `once` has started on record and had no outcome: it is not for anybody to try it again."""
-    number = run.task("once").number
-    started = any(isinstance(event, AttemptStarted) and event.task == number for batch in journal for event in batch)
-    ended = any(
-        isinstance(event, AttemptSucceeded | AttemptFailed) and event.task == number
-        for batch in journal
-        for event in batch
-    )
-    return started and not ended
+    ended = history.counts(AttemptSucceeded)["once"] + history.counts(AttemptFailed)["once"]
+    return bool(history.counts(AttemptStarted)["once"]) and not ended
 
 
-def _notices(ledger: Ledger, run: Run, journal: list[list[Event]]) -> Iterator[str]:
+def _rounds(run: Run) -> Iterator[str]:
+    """What is tried again as a unit is all of one round."""
+    indexes = range(len(run.task("each.check").instances))
+    units = [("again.first", "again.second", "again.third"), *(_each(index) for index in indexes)]
+    for unit in units:
+        generations = {name: run.task(name).generation for name in unit}
+        if len(set(generations.values())) > 1:
+            yield f"a group is tried again as a unit, and is of different generations: {generations}"
+
+
+def _each(index: int) -> tuple[str, ...]:
+    return f"each.check[{index}]", f"each.double[{index}]"
+
+
+def _notices(ledger: Ledger, run: Run, history: History) -> Iterator[str]:
     """Each callback was called at least once for each thing it wants to know, with one id for each."""
     ids: dict[str, tuple[str, str | None]] = {}
     for entry in ledger.of("notice"):
@@ -200,13 +141,9 @@ def _notices(ledger: Ledger, run: Run, journal: list[list[Event]]) -> Iterator[s
         if ids.setdefault(entry["id"], about) != about:
             yield f"notice {entry['id']} was about {ids[entry['id']]}, then about {about}"
     told = Counter(ids.values())
-    succeeded = Counter(
-        run.tasks[event.task].name for batch in journal for event in batch if isinstance(event, AttemptSucceeded)
-    )
-    failed = Counter(
-        run.tasks[event.task].name for batch in journal for event in batch if isinstance(event, AttemptFailed)
-    )
-    for name in ("large", "flaky", "announced"):
+    succeeded, failed = history.counts(AttemptSucceeded), history.counts(AttemptFailed)
+    instances = [task.name for task in run.task("square").instances]
+    for name in ("large", "flaky", "announced", *instances):
         if succeeded[name] and told["task_success", name] != 1:
             yield f"the success of '{name}' was told under {told['task_success', name]} ids"
     if told["task_retry", "flaky"] != failed["flaky"]:

@@ -1,4 +1,5 @@
-"""The run that the campaigns disturb: retries, values small, large and volatile, promises about starts, callbacks.
+"""The run that the campaigns disturb: retries, values small, large and volatile, promises about starts, callbacks; and,
+in `reference_rules`, rules, maps and groups.
 
 Its bodies write into a ledger what they do. What they give depends on their inputs alone, so that the values of a run
 that was disturbed can be compared with those of plain calls.
@@ -12,37 +13,22 @@ from functools import cache
 from hashlib import blake2b
 from typing import Any
 
-from penstock import Notice, current, task, workflow
-from penstock.errors import PenstockError
-from penstock.executor.current import Current
+from penstock import task, workflow
 from tests.faults.ledger import digest_of, note
+from tests.faults.noting import LEDGER, begin, told
+from tests.faults.reference_rules import FAIL_AT_FIRST, add_rules, others_with_rules, values_with_rules
 
-LEDGER = "REFERENCE_LEDGER"
-"""The environment variable that says where the ledger is, for bodies and callbacks in any process."""
 VOLATILE = ("handle",)
 """Tasks that may run again after a success, since no store can keep what they give."""
 STARTS_ARE_SAFE = ("once", "announced")
 """Tasks of which nobody may forget that they were started, once their bodies run."""
-
-
-def begin(*inputs: object) -> Current | None:
-    """Note that a body begins. None where it is called for its value alone, outside of a run."""
-    try:
-        attempt = current()
-    except PenstockError:
-        return None
-    note(os.environ[LEDGER], "start", task=attempt.task, attempt=attempt.attempt, inputs=digest_of(*inputs))
-    return attempt
+FAIL_BY_THEMSELVES = ("flaky", "flaky_large", "broken", *FAIL_AT_FIRST)
+"""Tasks of which some attempts fail."""
 
 
 def block(seed: object, size: int) -> bytes:
     """Bytes that look like chance, and are told by the seed."""
     return b"".join(blake2b(f"{seed}/{part}".encode()).digest() for part in range(size // 64 + 1))[:size]
-
-
-def told(notice: Notice) -> None:
-    """A callback."""
-    note(os.environ[LEDGER], "notice", id=notice.id, what=notice.kind, task=notice.task)
 
 
 @task
@@ -163,6 +149,7 @@ def reference(size: int = 3, volatile: bool = False, fails: bool = False) -> Non
         with_handle.named("late_with_handle")(numbers, parts[0])
     if fails:
         held_up(broken(number))
+    add_rules(start, fails)
     report(join(parts, data, blocks, number), key, announced(data))
 
 
@@ -185,4 +172,11 @@ def values(size: int, *, volatile: bool = False, fails: bool = False) -> dict[st
     parts = [found[f"wide{i}"] for i in range(4)]
     found["join"] = join(parts, found["large"], found["flaky_large"], found["flaky"])
     found["report"] = report(found["join"], found["keyed"], found["announced"])
-    return found
+    return found | values_with_rules(start, fails=fails)
+
+
+def others(size: int, *, volatile: bool = False, fails: bool = False) -> dict[str, str]:
+    """The states of the other tasks, and of what gives a value that cannot be compared."""
+    found = {"handle": "success"} if volatile else {}
+    found |= {"broken": "failed", "held_up": "upstream_failed"} if fails else {}
+    return found | others_with_rules(seed(size), fails=fails)

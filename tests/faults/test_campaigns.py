@@ -23,7 +23,7 @@ pytestmark = [
     [
         (campaign_kills.CAMPAIGN, 6),
         (campaign_power.CAMPAIGN, 40),
-        (campaign_io.CAMPAIGN, 40),
+        (campaign_io.CAMPAIGN, 60),
         (campaign_corruption.CAMPAIGN, 60),
     ],
     ids=lambda given: given.name if isinstance(given, Campaign) else None,
@@ -41,7 +41,7 @@ def test_the_promise_is_kept(campaign: Campaign, count: int):
         (campaign_kills.CAMPAIGN, 2, "batches_that_are_acknowledged_too_early"),
         (campaign_power.CAMPAIGN, 10, "commits_that_are_never_synced"),
         (campaign_power.CAMPAIGN, 25, "values_that_are_never_synced"),
-        (campaign_io.CAMPAIGN, 40, "errors_of_the_disk_that_look_like_the_tasks"),
+        (campaign_io.CAMPAIGN, 60, "errors_of_the_disk_that_look_like_the_tasks"),
         (campaign_corruption.CAMPAIGN, 25, "values_whose_digests_nobody_compares"),
     ],
 )

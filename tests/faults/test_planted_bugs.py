@@ -456,6 +456,8 @@ FOUND_BY_CAMPAIGNS = {
     "batch_forgotten": r"batch \d+ was written, and is not in the journal",
     "start_not_safe": "the body of '(once|announced)' began before its start was safe",
     "lease_kept": "the lease of run 1 still names process",
+    "items_mixed_up": r"'square\[1\]' gave 441, not 484",
+    "hasty_teardown": "the body of 'use_room' began after that of 'close_room'",
 }
 
 

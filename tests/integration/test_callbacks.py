@@ -13,7 +13,7 @@ from tests.integration.waiting import wait_until
 FLOW = """\
     import os, signal, time
     from pathlib import Path
-    from penstock import Notice, task, workflow
+    from penstock import Notice, Skip, TaskGroup, task, workflow
 
     def note(text):
         with Path("told").open("a") as file:
@@ -90,6 +90,38 @@ FLOW = """\
     @workflow(on_cancel=tell)
     def cancelled():
         waits()
+
+    @task
+    def skips():
+        raise Skip("no rows")
+
+    @workflow(defaults={"on_skip": tell, "on_execute": tell}, on_start=tell)
+    def skipped():
+        with TaskGroup("inner", defaults={"on_execute": None}):
+            skips() >> quiet()
+        waits_no_more()
+
+    @task
+    def waits_no_more() -> None: ...
+
+    @task(on_skip=kill)
+    def skips_deadly():
+        note("skips_deadly ran")
+        raise Skip
+
+    @workflow
+    def killed_by_a_skip():
+        skips_deadly()
+
+    @task(on_execute=kill)
+    def begins_deadly():
+        note("begins_deadly ran")
+        while not Path("spared").exists():
+            time.sleep(0.01)
+
+    @workflow
+    def killed_by_a_start():
+        begins_deadly()
     """
 
 
@@ -122,6 +154,29 @@ def test_each_instance_of_a_map_is_told_of_by_its_own_name():
         "task_failed works_on[1] 1",
         "task_success works_on[0] 1",
     ]
+    assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
+
+
+def test_starts_and_skips_are_told_by_the_workflow_a_group_or_the_task():
+    penstock("run", "flow.py:skipped")
+    assert sorted(line.rsplit(" ", 1)[0] for line in told()) == [
+        "run_started None 0",
+        "task_skipped inner.quiet 0",
+        "task_skipped inner.skips 1",
+        "task_started waits_no_more 1",
+    ]
+    assert "is well" in penstock("db", "check").stdout
+
+
+@pytest.mark.parametrize(("name", "bodies"), [("skip", 1), ("start", 2)])
+def test_a_driver_that_dies_in_such_a_callback_leaves_it_to_the_next(name: str, bodies: int):
+    penstock("run", f"flow.py:killed_by_a_{name}", code=None)
+    Path("spared").touch()
+    penstock("resume", "--all")
+    killed = [line for line in told() if line.startswith("killed")]
+    assert len([line for line in told() if line.endswith("ran")]) == bodies
+    assert killed[0] == killed[1]
+    assert len(killed) == bodies + 1
     assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
 
 

@@ -553,6 +553,7 @@ def test_what_nobody_needs_is_counted_and_removed_and_all_else_stays(run_id: str
         db.execute("INSERT INTO plan VALUES ('unfollowed', x'00')")
         db.execute("INSERT INTO lease VALUES (77, 1, 1, 'here', 1.0)")
         db.execute("INSERT INTO message (run, kind, body, at) VALUES (77, 'cancel', '{}', 1.0)")
+        db.execute("INSERT INTO duration VALUES (77, 'flow', 'unfollowed', x'00')")
         db.execute("INSERT INTO followed SELECT 77, fingerprint FROM plan")
     expected = {
         VALUES: 1,
@@ -561,6 +562,7 @@ def test_what_nobody_needs_is_counted_and_removed_and_all_else_stays(run_id: str
         "pipe of a dead driver": 2,
         "lease of no run": 1,
         "message to no run": 1,
+        "note of how long the tasks of a lost run took": 1,
         "note of a plan that a lost run followed": 2,
     }
     found = check()

@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock import Task as RealTask
 from penstock import TaskGroup, Workflow, task_group
+from penstock.plan.choices import choose
 from penstock.plan.compile import compile_workflow
 from penstock.plan.plan import Plan
 from tests.law import description
@@ -53,7 +54,21 @@ def compiled_plan(flow: Flow, graph: Graph, random: Random) -> Plan:
     assert all(group.parent < place for place, group in enumerate(plan.groups)), (
         "a group stands before the one around it"
     )
+    for task in flow.tasks:
+        if task.decides == "branch":
+            _check_choices(plan, graph, task.name)
     return plan
+
+
+def _check_choices(plan: Plan, graph: Graph, branch: str) -> None:
+    """That what a branch can name stands for what follows from the description."""
+    children = [child for child in graph.downstreams(branch) if not graph.is_teardown(child)]
+    tasks = {child for child in children if child in graph.tasks}
+    groups = {group for child in children for group in (*graph.groups_around(child), child) if group in graph.groups}
+    for name in sorted(tasks | groups):
+        mine = {row for row in graph.chosen(branch, (name,)) if row in children}
+        theirs = {plan.names[row] for row in choose(plan, plan.numbers[branch], name)}
+        assert mine == theirs, f"'{name}', chosen by {branch}, stands for {theirs}, and should for {mine}"
 
 
 def _groups(plan: Plan) -> dict[str, tuple[Any, ...]]:

@@ -80,9 +80,22 @@ class Graph:
         """What an edge from a task or a group comes from."""
         if name in self.tasks:
             return [name]
-        if self.leaves_of(name):
-            return self.leaves_of(name)
-        return [row for before in self.groups[name].after for row in self.ends_of(before)]  # it passes edges through
+        return self.leaves_of(name) or [row for row in self.rows if row in self.passed_through(name)]
+
+    def passed_through(self, group: str) -> set[str]:
+        """What comes before a group in which nothing can be waited for, and so before what comes after it: what is
+        drawn to it, to the groups in it, and to those around it in which nothing comes before it. A mapped group comes
+        after its sources."""
+        drawn = set[str]()
+        for inner in (group, *(one for one in self.groups if group in self.groups_above(one))):
+            drawn |= self._drawn_to(inner)
+        for outer in reversed(self.groups_above(group)):
+            if not any(outer in self.groups_around(upstream) for upstream in drawn):
+                drawn |= self._drawn_to(outer)
+        return drawn
+
+    def _drawn_to(self, group: str) -> set[str]:
+        return self._ends(self.groups[group].after) | {one for one in self.sources(group) if isinstance(one, str)}
 
     def leaves_of(self, group: str) -> list[str]:
         """The tasks in a group that nothing in it comes after, teardowns apart."""
@@ -92,8 +105,15 @@ class Graph:
             for row in inside
             if row in self.tasks
             and not self.is_teardown(row)
-            and not any(row in self.own(other, group) and not self.is_teardown(other) for other in inside)
+            and not any(row in self.own(other, group) and not self.is_nothing(other) for other in inside)
         ]
+
+    def is_nothing(self, row: str) -> bool:
+        """Whether nobody outside of a group waits for a row, nor for what comes after it by way of the row alone: a
+        teardown, or the expansion of a group of nothing else."""
+        if row in self.tasks:
+            return self.is_teardown(row)
+        return all(self.is_nothing(other) for other in self.rows_in(row))
 
     def own(self, row: str, group: str) -> frozenset[str]:
         """What comes before a row by edges that are drawn inside a group: to the row itself, or to groups around it
@@ -208,10 +228,10 @@ class Graph:
     # --- Branches
 
     def chosen(self, decider: str, names: tuple[str, ...] | None) -> list[str]:
-        """The direct children that a branch follows, or all, when it names these tasks and groups."""
+        """The direct children that a branch follows, or all, when it names these tasks and groups: those that it names,
+        and those that are below one of these."""
         children = self.downstreams(decider)
         if names is None:
             return children
-        return [
-            child for child in children if child in names or any(name in names for name in self.groups_around(child))
-        ]
+        named = {child for child in children if {child, *self.groups_around(child)} & {*names}}
+        return [child for child in children if child in named or named & self.above(child)]

@@ -114,6 +114,21 @@ def test_a_branch_that_did_not_succeed_decides_nothing() -> None:
     assert ends(law_of(*tasks, choose=Act(SKIPS, chosen=()))) == {"choose": "K", "a": "S"}
 
 
+def test_a_branch_follows_its_children_that_are_below_those_it_names() -> None:
+    tasks = (
+        Task("choose", decides="branch"),
+        Task("a", after=("choose",)),
+        Task("b", after=("a",)),
+        Task("join", after=("choose", "b"), rule="none_failed_min_one_success"),
+        Task("c", after=("choose",), rule="always"),
+    )
+    named = {"choose": "S", "a": "S", "b": "S", "join": "S", "c": "K"}
+    assert ends(law_of(*tasks, choose=Act(chosen=("a",)))) == named
+    assert ends(law_of(*tasks, choose=Act(chosen=("join",)))) == {**named, "a": "K", "b": "K"}
+    assert ends(law_of(*tasks, choose=Act(chosen=("a",)), b=Act(SKIPS))) == {**named, "b": "K"}, "by its rule"
+    assert ends(law_of(*tasks, choose=Act(chosen=()))) == {**named, "a": "K", "b": "K", "join": "K"}
+
+
 @pytest.mark.parametrize(("far", "below"), [(True, "K"), (False, "S")])
 def test_a_false_short_circuit_skips_all_below_it_or_its_children(far: bool, below: str) -> None:
     law = law_of(

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol
 
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
-from penstock.store.base import Holder, Message, RunChange, RunRow
+from penstock.store.base import DURATIONS_KEPT, Durations, Holder, Message, RunChange, RunRow
 from penstock.store.lookup import only_match
 from penstock.store.records import decode_events
 from tests.simulation.scheduler import Process, Scheduler
@@ -78,6 +78,7 @@ class Record:
     followed: set[str]
     batches: list[Batch] = field(default_factory=list)
     inbox: dict[int, Message] = field(default_factory=dict)
+    durations: Durations | None = None
     tokens: int = 0
     lease: SimLease | None = None
     """The latest, unless it was given back or, with locks, its process is dead."""
@@ -167,20 +168,33 @@ class Database:
         self, record: Record, lease: SimLease, body: bytes, change: RunChange | None, taken: Sequence[int]
     ) -> None:
         row, inbox = record.row, dict(record.inbox)
+        with_durations = self.with_durations(row.workflow)
+        durations = [one.durations for one in (*with_durations, record)]
         batch = Batch(body, lease.token, self.scheduler.now, lease.session.process)
 
         def undo() -> None:
             record.batches.pop()
             record.row, record.inbox = row, inbox
+            for one, kept in zip((*with_durations, record), durations, strict=True):
+                one.durations = kept
 
         if change is not None:
             record.row = changed(row, change)
+            if change.durations is not None:
+                for other in [one for one in with_durations if one is not record][DURATIONS_KEPT - 1 :]:
+                    other.durations = None
+                record.durations = change.durations
         record.batches.append(batch)
         for message in taken:
             record.inbox.pop(message, None)
         self.unsafe.append(Undo(row.id, undo, batch))
         if self.witness is not None:
             self.witness.appended(row.id, decode_events(body), lease, change)
+
+    def with_durations(self, workflow: str) -> list[Record]:
+        """The runs of a workflow that left durations, newest first."""
+        records = [record for record in self.records.values() if record.durations and record.row.workflow == workflow]
+        return records[::-1]
 
     def sync(self) -> None:
         """All that is written is safe."""

@@ -231,7 +231,7 @@ class Host:
     def _flow(self) -> Workflow:
         """The workflow, whose bodies and callbacks live in this process."""
         return self.world.scenario.flow(
-            lambda number, inputs: self.world.perform(self, number, inputs),
+            lambda task, taken, items: self.world.perform(self, task, taken, items),
             lambda notice: self.world.hear(self, notice),
             changed=self.changed,
         )

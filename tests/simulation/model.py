@@ -90,7 +90,7 @@ def state_after_takeover(
 
 def worth_telling(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, str]]:
     """Which tasks somebody may want to be told of, and what, when their states have moved so by one event."""
-    told = {"success": "success", "failed": "failed", "retrying": "retry"}
+    told = {"success": "success", "failed": "failed", "retrying": "retry", "skipped": "skipped", "running": "started"}
     return [
         (task, told[state])
         for task, (was, state) in enumerate(zip(before, after, strict=True))

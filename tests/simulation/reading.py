@@ -8,11 +8,13 @@ from typing import TypeAlias
 from penstock.engine.audit import Audit
 from penstock.engine.events import (
     AttemptCancelled,
-    AttemptFailed,
     AttemptLost,
+    AttemptSkipped,
     AttemptStarted,
     AttemptSucceeded,
+    CancelRequested,
     Event,
+    MapExpanded,
     PlanAdopted,
     RetryDue,
     RunResumed,
@@ -23,10 +25,10 @@ from penstock.engine.run import InvalidEvent, RunEngine
 from penstock.engine.states import TaskState
 from penstock.plan.plan import Plan
 from penstock.policy import Notice
+from tests.simulation.course import OUTCOMES, Course, Outcomes, Place
+from tests.simulation.work import Work
 
-Outcome: TypeAlias = AttemptSucceeded | AttemptFailed | AttemptLost | AttemptCancelled
-OUTCOMES = (AttemptSucceeded, AttemptFailed, AttemptLost, AttemptCancelled)
-TASK_AND_GENERATION: TypeAlias = tuple[int, int]
+PLACE_AND_GENERATION: TypeAlias = tuple[Place, int]
 A_MOMENT = 0.001
 """Seconds by which a timer may ring too early, since clocks are not exact."""
 _NOT_STATE = ("_handlers", "_plans")
@@ -37,11 +39,12 @@ class Reading:
     """Takes the batches of one run, one after the other.
 
     `say` is told what cannot be. `clocks_jump` says that times on record may go back. `hear` is told of each outcome
-    that counts, of resumptions by hand (None) and of plans (the event)."""
+    that counts, of resumptions, of cancellations and of plans."""
 
     def __init__(
         self,
         run_id: str,
+        work: Work,
         plan: Plan,
         plans: Callable[[str], Plan],
         say: Callable[[str], None],
@@ -52,17 +55,20 @@ class Reading:
         self.run_id = run_id
         self.engine = RunEngine(plan, run_id=run_id, plans=plans)
         self.audit = Audit(plan, plans=plans)
+        self.course = Course(work, self.engine)
         self.batches = 0
-        self.outcomes: dict[TASK_AND_GENERATION, int] = {}
+        self.outcomes: dict[PLACE_AND_GENERATION, int] = {}
         """How many attempts of a task have come out."""
-        self.lost: dict[TASK_AND_GENERATION, int] = {}
+        self.lost: dict[PLACE_AND_GENERATION, int] = {}
         """How many were lost, since somebody last resumed the run by hand."""
-        self.made_by: dict[int, tuple[int, int, int]] = {}
+        self.made_by: dict[Place, tuple[int, int, int]] = {}
         """Whose value a task's value is: generation, attempt and token."""
-        self.starts: dict[tuple[int, int, int], int] = {}
+        self.starts: dict[tuple[Place, int, int], int] = {}
         """The token under which an attempt of a task, in a generation, started."""
-        self.started: dict[int, int] = {}
+        self.started: dict[Place, int] = {}
         """The number of the batch in which the latest attempt of a task started."""
+        self.decided: dict[Place, int] = {}
+        """The number of the batch that says what a task decided last: a choice, a skip, the width of a map."""
         self.notices: dict[str, Notice] = {}
         """Every notice that ever arose."""
         self.born: dict[str, int] = {}
@@ -76,9 +82,10 @@ class Reading:
         self.batches += 1
         for event in events:
             self._note(event, token)
+            self.course.before(event)
             known = set(self.engine.notices)
             try:
-                self.engine.handle(event)
+                self.course.after(event, self.engine.handle(event))
             except InvalidEvent as error:
                 self._tell(f"its journal cannot be: {error}")
             for id, notice in self.engine.notices.items():
@@ -89,15 +96,22 @@ class Reading:
             if not isinstance(event, PlanAdopted):
                 self._check(event)
 
-    def is_running(self, task: int, generation: int, attempt: int, token: int) -> bool:
+    def slot(self, place: Place) -> int | None:
+        """Where a task stands in the engine; None if there is no such task now."""
+        try:
+            return self.engine.slot(self.engine.plan.numbers[place[0]], place[1])
+        except LookupError:
+            return None
+
+    def is_running(self, place: Place, generation: int, attempt: int, token: int) -> bool:
         """Whether this attempt, started under this token, is on record as under way."""
-        engine = self.engine
-        if task >= len(engine.states):  # of a plan that a power cut made forgotten
+        engine, slot = self.engine, self.slot(place)
+        if slot is None:  # of a plan that a power cut made forgotten
             return False
         return (
-            engine.task_state(task) is TaskState.RUNNING
-            and (engine.generation(task), engine.attempts[task]) == (generation, attempt)
-            and self.starts.get((task, generation, attempt)) == token
+            engine.task_state(slot) is TaskState.RUNNING
+            and (engine.generation(slot), engine.attempts[slot]) == (generation, attempt)
+            and self.starts.get((place, generation, attempt)) == token
         )
 
     def differs_from(self, engine: RunEngine) -> list[str]:
@@ -115,44 +129,54 @@ class Reading:
         """Keep what the engine does not, before it takes the event."""
         engine = self.engine
         if isinstance(event, AttemptStarted):
-            self.started[event.task] = self.batches
-            self.starts[event.task, engine.generation(event.task), event.attempt] = token
+            place = self.course.place(event.task)
+            self.started[place] = self.batches
+            self.starts[place, engine.generation(event.task), event.attempt] = token
         elif isinstance(event, OUTCOMES):
             if engine.task_state(event.task) is TaskState.RUNNING and engine.attempts[event.task] == event.attempt:
                 self._note_outcome(event, token)
                 self._hear(self, event, token)
-        elif isinstance(event, RunResumed):
-            self._note_resumed(event)
+        elif isinstance(event, MapExpanded):
+            self.decided[self.course.place(event.task)] = self.batches
+        elif isinstance(event, (CancelRequested, RunResumed, PlanAdopted)):
+            self._note_taken_over(event)
             self._hear(self, event, token)
         elif isinstance(event, RetryDue):
             due = engine.retries_due.get(event.task, 0.0)
             if event.at < due - A_MOMENT and not self._clocks_jump:
-                self._tell(f"t{event.task} is tried again {due - event.at:.3f} s too early")
+                self._tell(f"{engine.name(event.task)} is tried again {due - event.at:.3f} s too early")
         elif isinstance(event, TasksRerun):
-            for task in event.tasks:
-                self.made_by.pop(task, None)
-        elif isinstance(event, PlanAdopted):  # what ran is stopped, and what has not ended begins afresh
-            for key in [key for key in self.lost if engine.task_state(key[0]) is not TaskState.FAILED]:
-                del self.lost[key]
-            self._hear(self, event, token)
+            for slot in event.tasks:
+                self.made_by.pop(self.course.place(slot), None)
 
-    def _note_outcome(self, event: Outcome, token: int) -> None:
-        key = event.task, self.engine.generation(event.task)
+    def _has_failed(self, place: Place) -> bool:
+        slot = self.slot(place)
+        return slot is not None and self.engine.task_state(slot) is TaskState.FAILED
+
+    def _note_outcome(self, event: Outcomes, token: int) -> None:
+        place = self.course.place(event.task)
+        key = place, self.engine.generation(event.task)
+        self.course.came_out(place, event)
         if not isinstance(event, AttemptCancelled):
             self.outcomes[key] = self.outcomes.get(key, 0) + 1
         if isinstance(event, AttemptLost):
             self.lost[key] = self.lost.get(key, 0) + 1
         if isinstance(event, AttemptSucceeded):
-            self.made_by[event.task] = key[1], event.attempt, token
+            self.made_by[place] = key[1], event.attempt, token
+        if isinstance(event, AttemptSkipped) or (isinstance(event, AttemptSucceeded) and event.chosen is not None):
+            self.decided[place] = self.batches
 
-    def _note_resumed(self, event: RunResumed) -> None:
-        if event.by_hand:
+    def _note_taken_over(self, event: CancelRequested | RunResumed | PlanAdopted) -> None:
+        if isinstance(event, PlanAdopted):  # what ran is stopped, and what has not ended begins afresh
+            for key in [key for key in self.lost if not self._has_failed(key[0])]:
+                del self.lost[key]
+        elif isinstance(event, RunResumed) and event.by_hand:
             self.lost.clear()
-            return
-        for task in range(len(self.engine.plan)):
-            if self.engine.task_state(task) is TaskState.RUNNING:
-                key = task, self.engine.generation(task)
-                self.lost[key] = self.lost.get(key, 0) + 1
+        elif isinstance(event, RunResumed):
+            for slot, state in enumerate(self.engine.states):
+                if state == TaskState.RUNNING:
+                    now = self.course.place(slot), self.engine.generation(slot)
+                    self.lost[now] = self.lost.get(now, 0) + 1
 
     def _arises(self, id: str, notice: Notice) -> None:
         if id in self.notices:

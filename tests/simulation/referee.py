@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from penstock.engine.events import AttemptFailed, AttemptSucceeded, Event, PlanAdopted, RunResumed, TasksRerun
+from penstock.engine.events import (
+    AttemptFailed,
+    AttemptSucceeded,
+    CancelRequested,
+    Event,
+    PlanAdopted,
+    RunResumed,
+    TasksRerun,
+)
 from penstock.engine.states import RunState, TaskState
 from penstock.executor.base import Attempt
 from penstock.plan.codec import decode
@@ -19,15 +27,19 @@ from penstock.policy import MAX_LOST_ATTEMPTS, Notice
 from penstock.runtime.journal import SAFE_WITHIN
 from penstock.store.base import RunChange
 from penstock.store.records import decode_events
+from tests.law.description import Act
+from tests.simulation import inputs, starts
+from tests.simulation.course import Place
 from tests.simulation.database import Batch, Database, SimLease
 from tests.simulation.reading import Reading
 from tests.simulation.scenario import Scenario
+from tests.simulation.work import Step
 
 if TYPE_CHECKING:
     from tests.simulation.host import Host
 
-Key = tuple[str, int, int]
-"""A run, a task and its generation."""
+Key = tuple[str, Place, int]
+"""A run, a task with its index, and its generation."""
 NOT_ITS_FAULT = ("StoreError", "LeaseLost", "StoreCorrupt", "ValueUnavailable")
 """Errors that no body of a simulated world raises."""
 _SLACK = 0.1
@@ -57,7 +69,7 @@ class Referee:
         self._deaths: dict[Key, int] = {}
         """How many processes have died with one that was not over on record, whether its start was or not."""
         self._living: dict[tuple[Host, Attempt], None] = {}
-        self._values: dict[tuple[str, int, int, int, int], str | None] = {}
+        self._values: dict[tuple[str, Place, int, int, int], Any] = {}
         """What the body of a run's task returned, in a generation, an attempt, under a token."""
         self._inputs: dict[Key, tuple[Any, ...]] = {}
         """What the attempts of a task read."""
@@ -85,8 +97,13 @@ class Referee:
         if run_id not in self.readings:
             plan = self.plan(self.database.records[run_id].row.plan)
             jump = "jump" in self.scenario.faults
-            self.readings[run_id] = Reading(run_id, plan, self.plan, self.say, self._hear, clocks_jump=jump)
+            work = self.scenario.work
+            self.readings[run_id] = Reading(run_id, work, plan, self.plan, self.say, self._hear, clocks_jump=jump)
         return self.readings[run_id]
+
+    def step(self, place: Place) -> Step:
+        """What a task is."""
+        return self.scenario.work.steps[place[0]]
 
     # --- The store
 
@@ -118,6 +135,7 @@ class Referee:
         """A power cut took batches away: only what was written just now, and nobody was told."""
         self._forgive(run_id)
         told, old = self._told.get(run_id), self.readings.pop(run_id)
+        lost = [(batch, self._outcomes(old, batch)) for batch in batches]
         reading = self.reading(run_id)
         for batch in self.database.records[run_id].batches:
             reading.take(decode_events(batch.body), batch.token)
@@ -129,12 +147,21 @@ class Referee:
         for id in old.notices:
             if id in self.received and id not in reading.notices:
                 self.say(f"run {run_id}: notice {id} was delivered, and a power cut made it forgotten")
-        for batch in batches:
+        for batch, outcomes in lost:
             # A driver that lives sees to it that what it wrote is safe soon.
             if self._prompt and batch.process.alive and self._now() - batch.at > SAFE_WITHIN + _SLACK:
                 self.say(f"run {run_id}: a power cut took away what was written {self._now() - batch.at:.3f} s before")
-            for event in decode_events(batch.body):
-                self._forgotten(run_id, event)
+            for place, event in outcomes:
+                self._forgotten(run_id, place, event)
+
+    def _outcomes(self, reading: Reading, batch: Batch) -> list[tuple[Place, AttemptSucceeded | AttemptFailed]]:
+        """How attempts came out by a batch that was read."""
+        events = decode_events(batch.body)
+        return [
+            (reading.course.place(event.task), event)
+            for event in events
+            if isinstance(event, (AttemptSucceeded, AttemptFailed))
+        ]
 
     def _forget(self, run_id: str, old: Reading, new: Reading) -> None:
         """Nothing was promised for a power cut: do not hold it against what happens again."""
@@ -143,13 +170,12 @@ class Referee:
         for id in [id for id in old.notices if id not in new.notices]:
             self.received.pop(id, None)
 
-    def _forgotten(self, run_id: str, event: Event) -> None:
-        if isinstance(event, (AttemptSucceeded, AttemptFailed)) and self.scenario.steps[event.task].first:
-            self.say(f"run {run_id}: a power cut made forgotten how attempt {event.attempt} of t{event.task} came out")
+    def _forgotten(self, run_id: str, place: Place, event: AttemptSucceeded | AttemptFailed) -> None:
+        if self.step(place).first:
+            self.say(f"run {run_id}: a power cut made forgotten how attempt {event.attempt} of {place} came out")
         if isinstance(event, AttemptSucceeded):  # whoever takes its value may get another one from now on
-            for key in list(self._inputs):
-                if key[0] == run_id and event.task in self.scenario.steps[key[1]].upstreams:
-                    del self._inputs[key]
+            for key in [key for key in self._inputs if key[0] == run_id]:
+                del self._inputs[key]
 
     def _hear(self, reading: Reading, event: Event, token: int) -> None:
         """Something is on record that concerns more than the journal."""
@@ -158,77 +184,91 @@ class Referee:
             if run_id not in self.resumed:
                 self.say(f"run {run_id}: it was resumed by hand, and nobody had asked for it")
             self._forgive(run_id)
-        elif isinstance(event, PlanAdopted):
+        elif isinstance(event, (PlanAdopted, CancelRequested)):  # somebody who acts by hand forgives what was lost
             self._forgive(run_id)
         elif isinstance(event, AttemptSucceeded):
-            self._forgive(run_id, event.task)
+            place = reading.course.place(event.task)
+            self._forgive(run_id, place)
             generation = reading.engine.generation(event.task)
-            if (run_id, event.task, generation, event.attempt, token) not in self._values:
-                self.say(f"run {run_id}: on record t{event.task} is a success, and its body has not returned")
+            if (run_id, place, generation, event.attempt, token) not in self._values:
+                self.say(f"run {run_id}: on record {place} is a success, and its body has not returned")
         elif isinstance(event, AttemptFailed):
-            gone = event.error.type == "ValueUnavailable" and self.may_lack_inputs(event.task)
+            place = reading.course.place(event.task)
+            gone = event.error.type == "ValueUnavailable" and self.may_lack_inputs(place)
             if event.error.type in NOT_ITS_FAULT and not gone:
-                self.say(f"run {run_id}: t{event.task} failed for what is not its fault: {event.error[:2]}")
+                self.say(f"run {run_id}: {place} failed for what is not its fault: {event.error[:2]}")
 
-    def _forgive(self, run_id: str, task: int | None = None) -> None:
+    def _forgive(self, run_id: str, place: Place | None = None) -> None:
         """What was lost before does not count any more."""
         for counts in (self._vanished, self._deaths):
-            for key in [key for key in counts if key[0] == run_id and task in (None, key[1])]:
+            for key in [key for key in counts if key[0] == run_id and place in (None, key[1])]:
                 del counts[key]
 
-    def may_lack_inputs(self, task: int) -> bool:
+    def may_lack_inputs(self, place: Place) -> bool:
         """Whether a task takes a value that dies with its process, and whose task must not run again."""
-        steps = self.scenario.steps
-        return any(steps[above].once and steps[above].body.value == "volatile" for above in steps[task].inputs)
+        steps = self.scenario.work.steps
+        taken = self.scenario.work.graph(changed=True).tasks[place[0]].takes
+        return any(steps[above].once and steps[above].manner.value == "volatile" for above in taken)
 
     # --- Bodies
 
-    def word(self, run_id: str, task: int, generation: int) -> str:
-        """How the body that begins now comes out, by its script."""
-        script = self.scenario.steps[task].body.script
-        return script[min(self.reading(run_id).outcomes.get((task, generation), 0), len(script) - 1)]
+    def act(self, run_id: str, place: Place, generation: int) -> Act:
+        """What the body that begins now does, by its script."""
+        reading = self.reading(run_id)
+        script = self.scenario.work.script(reading.course.body(place))
+        return script[min(reading.outcomes.get((place, generation), 0), len(script) - 1)]
 
-    def begins(self, host: Host, attempt: Attempt, inputs: Sequence[str | None]) -> None:
-        """A body begins."""
-        run_id, task, generation = attempt.context.run_id, attempt.task, attempt.generation
-        step, key = self.scenario.steps[task], (run_id, task, generation)
-        what = f"run {run_id}: attempt {attempt.number} of t{task}"
+    def begins(self, host: Host, attempt: Attempt, taken: tuple[Any, ...], own: tuple[Any, ...]) -> None:
+        """A body begins, with the values that it takes and the items of its instance."""
+        run_id, place, generation = attempt.context.run_id, place_of(attempt), attempt.generation
+        step, key = self.step(place), (run_id, place, generation)
+        what = f"run {run_id}: attempt {attempt.number} of {attempt.name}"
         self._begun[key] = self._begun.get(key, 0) + 1
         if step.once and self._begun[key] > 1:
             self.say(f"{what} begins, and at_most_once forbids another")
         self._living[host, attempt] = None
-        busy = sum(1 for other, one in self._living if other is host and not one.abandoned)
-        if busy > self.scenario.workers:
-            self.say(f"{what} begins, and {busy} bodies run on {self.scenario.workers} workers")
+        living = [one for other, one in self._living if other is host and not one.abandoned]
+        if len(living) > self.scenario.workers:
+            self.say(f"{what} begins, and {len(living)} bodies run on {self.scenario.workers} workers")
+        alike = [one for one in living if one.context is attempt.context and place_of(one)[0] == place[0]]
+        if step.at_once is not None and len(alike) > step.at_once:
+            self.say(f"{what} begins, and {len(alike)} of its instances run, where {step.at_once} may")
         if self.database.records[run_id].tokens == host.token:
-            self._begins_lawfully(attempt, inputs, what)
-        elif step.first and self.reading(run_id).starts.get((task, generation, attempt.number)) != host.token:
+            self._begins_lawfully(attempt, (taken, own), what)
+        elif step.first and self.reading(run_id).starts.get((place, generation, attempt.number)) != host.token:
             self.say(f"{what} begins under an old token, {host.token}, and its start is not written")
 
-    def _begins_lawfully(self, attempt: Attempt, inputs: Sequence[str | None], what: str) -> None:
+    def _begins_lawfully(self, attempt: Attempt, given: tuple[Any, Any], what: str) -> None:
         """A body begins in the hands of the driver that has the run."""
-        run_id, task, generation = attempt.context.run_id, attempt.task, attempt.generation
-        reading, step = self.reading(run_id), self.scenario.steps[task]
-        engine = reading.engine
-        for upstream in step.upstreams:
-            if engine.task_state(upstream) is not TaskState.SUCCESS:
-                self.say(f"{what} begins, and the success of t{upstream} is not written")
-        key = run_id, task, generation
+        run_id, place, generation = attempt.context.run_id, place_of(attempt), attempt.generation
+        reading, step = self.reading(run_id), self.step(place)
+        engine, slot = reading.engine, reading.slot(place)
+        if slot is None:
+            self.say(f"{what} begins, and on record there is no such task")
+            return
+        for line in starts.wrong(reading, place):
+            self.say(f"{what} begins, and {line}")
+        if self.scenario.full:
+            safe = self._safe_batches(reading)
+            unsafe = [other for other, batch in starts.decisions(reading, place) if batch > safe]
+            if unsafe:
+                self.say(f"{what} begins, and what {unsafe} decided is not safe")
+        key = run_id, place, generation
         # Of the first driver's bodies one may die before its start is on record; who adopts the run is more careful.
         if self._vanished.get(key, 0) >= MAX_LOST_ATTEMPTS or self._deaths.get(key, 0) > MAX_LOST_ATTEMPTS:
             self.say(f"{what} begins, though it died with its driver {self._deaths[key]} times")
-        stands = engine.task_state(task), engine.generation(task), engine.attempts[task]
+        stands = engine.task_state(slot), engine.generation(slot), engine.attempts[slot]
         begun = stands == (TaskState.RUNNING, generation, attempt.number)
         if not begun and stands != (TaskState.READY, generation, attempt.number - 1):
-            self.say(f"{what} (generation {generation}) begins, and on record {engine.story(task)}")
+            self.say(f"{what} (generation {generation}) begins, and on record {engine.story(slot)}")
         if step.first:
-            self._must_be_safe(reading, task, begun, f"{what} begins, and its start")
-        self._check_inputs(reading, attempt, inputs, what)
+            self._must_be_safe(reading, place, begun, f"{what} begins, and its start")
+        self._check_inputs(reading, place, generation, given, what)
 
-    def _must_be_safe(self, reading: Reading, task: int, written: bool, what: str) -> None:
+    def _must_be_safe(self, reading: Reading, place: Place, written: bool, what: str) -> None:
         if not written:
             self.say(f"{what} is not written")
-        elif self.scenario.full and reading.started[task] > self._safe_batches(reading):
+        elif self.scenario.full and reading.started[place] > self._safe_batches(reading):
             self.say(f"{what} is not safe")
 
     def _safe_batches(self, reading: Reading) -> int:
@@ -236,28 +276,31 @@ class Referee:
         unsafe = sum(1 for undo in self.database.unsafe if undo.run_id == reading.run_id and undo.batch)
         return reading.batches - unsafe
 
-    def _check_inputs(self, reading: Reading, attempt: Attempt, inputs: Sequence[str | None], what: str) -> None:
+    def _check_inputs(self, reading: Reading, place: Place, generation: int, given: tuple[Any, Any], what: str) -> None:
         """A body reads what is on record, and what earlier attempts read."""
-        steps, run_id = self.scenario.steps, reading.run_id
-        above = steps[attempt.task].inputs
-        for upstream, value in zip(above, inputs, strict=True):
-            made_by = reading.made_by.get(upstream)
-            expected = None if made_by is None else self._values.get((run_id, upstream, *made_by))
-            if value != expected:
-                self.say(f"{what} reads {value!r} from t{upstream}, on record is {expected!r}")
-        key = run_id, attempt.task, attempt.generation
-        generations = tuple(reading.engine.generation(upstream) for upstream in above)
-        seen = (*inputs, *generations)
-        before = self._inputs.setdefault(key, seen)
-        if before[len(inputs) :] != generations or any(steps[upstream].body.value == "volatile" for upstream in above):
-            self._inputs[key] = seen
-        elif before != seen:
-            self.say(f"{what} reads {inputs}, an earlier attempt read {before}")
 
-    def returns(self, host: Host, attempt: Attempt, text: str | None) -> None:
+        def returned(other: Place, made_by: inputs.Made) -> Any:
+            return self._values.get((reading.run_id, other, *made_by))
+
+        expected = inputs.values(reading, place, returned), inputs.items(reading, place, returned)
+        if given != expected:
+            self.say(f"{what} reads {given}, on record is {expected}")
+        made_by = inputs.made_by(reading, place)
+        before = self._inputs.setdefault((reading.run_id, place, generation), (given, made_by))
+        volatile = any(self.step((other, -1)).manner.value == "volatile" for other in self._taken(reading, place))
+        if before[1] != made_by or volatile:
+            self._inputs[reading.run_id, place, generation] = given, made_by
+        elif before[0] != given:
+            self.say(f"{what} reads {given}, an earlier attempt read {before[0]}")
+
+    def _taken(self, reading: Reading, place: Place) -> list[str]:
+        graph = reading.course.graph
+        return [*graph.tasks[place[0]].takes, *(one for one in graph.sources(place[0]) if isinstance(one, str))]
+
+    def returns(self, host: Host, attempt: Attempt, value: Any) -> None:
         """A body returns a value."""
-        place = attempt.context.run_id, attempt.task, attempt.generation, attempt.number, host.token
-        self._values[place] = text
+        place = attempt.context.run_id, place_of(attempt), attempt.generation, attempt.number, host.token
+        self._values[place] = value
 
     def ends(self, host: Host, attempt: Attempt) -> None:
         """A body is over, in whatever way."""
@@ -270,27 +313,27 @@ class Referee:
         for pair in [pair for pair in self._living if pair[0] is host]:
             del self._living[pair]
             attempt = pair[1]
-            key = attempt.context.run_id, attempt.task, attempt.generation
-            reading, place = self.reading(key[0]), (attempt.task, attempt.generation, attempt.number)
-            if reading.is_running(*place, host.token):
+            key = attempt.context.run_id, place_of(attempt), attempt.generation
+            reading, start = self.reading(key[0]), (key[1], attempt.generation, attempt.number)
+            if reading.is_running(*start, host.token):
                 self._vanished[key] = self._vanished.get(key, 0) + 1
                 dead.add(key)
-            elif self.database.records[key[0]].tokens == host.token and reading.starts.get(place) != host.token:
+            elif self.database.records[key[0]].tokens == host.token and reading.starts.get(start) != host.token:
                 dead.add(key)
         for key in dead:
             self._deaths[key] = self._deaths.get(key, 0) + 1
 
     def asks_key(self, host: Host, attempt: Attempt, key: str) -> None:
         """A body is given its idempotency key: its start is safe, and the key is that of its task."""
-        run_id, task = attempt.context.run_id, attempt.task
-        name = run_id, task, attempt.generation
+        run_id, place = attempt.context.run_id, place_of(attempt)
+        name = run_id, place, attempt.generation
         if self._keys.setdefault(name, key) != key or list(self._keys.values()).count(key) > 1:
-            self.say(f"run {run_id}: t{task} has the idempotency keys {self._keys[name]} and {key}")
+            self.say(f"run {run_id}: {attempt.name} has the idempotency keys {self._keys[name]} and {key}")
         if self.database.records[run_id].tokens == host.token:
             reading = self.reading(run_id)
-            written = reading.is_running(task, attempt.generation, attempt.number, host.token)
-            what = f"run {run_id}: attempt {attempt.number} of t{task} has its idempotency key, and its start"
-            self._must_be_safe(reading, task, written, what)
+            written = reading.starts.get((place, attempt.generation, attempt.number)) == host.token
+            what = f"run {run_id}: attempt {attempt.number} of {attempt.name} has its idempotency key, and its start"
+            self._must_be_safe(reading, place, written, what)
 
     # --- What people are told
 
@@ -327,3 +370,9 @@ class Referee:
 def _is_by_hand(event: Event) -> bool:
     """Whether somebody sets a run going with it that may have ended."""
     return isinstance(event, TasksRerun) or (isinstance(event, RunResumed) and event.by_hand)
+
+
+def place_of(attempt: Attempt) -> Place:
+    """The task and index of an attempt, in the plan that its driver follows."""
+    engine = attempt.context.engine  # type: ignore[attr-defined]
+    return engine.plan.names[engine.row(attempt.task)], engine.index(attempt.task)

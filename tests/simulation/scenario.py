@@ -12,15 +12,12 @@ from math import inf
 from random import Random
 from typing import Any
 
-from penstock.definition.task import Task
 from penstock.definition.workflow import Workflow
+from tests.law.description import FATAL, RAISES, RETURNS, Act, Flow, Script, Task
 from tests.simulation.database import Kind
-from tests.simulation.model import FAILURE, FATAL, LOST, SUCCESS, Script
 from tests.simulation.sim_executor import Style
-
-HANG, KILL = "hang", "kill"
-"""A body that does not come back by itself, and one that kills the process in which it runs. Only for tasks with a
-timeout does the first come to something: a failure."""
+from tests.simulation.weave import Perform, weave
+from tests.simulation.work import HANG, KILL, LOST, Manner, Step, Work, draw_work
 
 FAULTS = (
     "crash",  # a process is killed
@@ -46,48 +43,6 @@ DEADLY = ("crash", "power", "pause", "adopt")
 
 
 @dataclass(frozen=True, slots=True)
-class Body:
-    """What the body of a task does."""
-
-    script: Script
-    seconds: float
-    """How long it takes, on average."""
-    value: str
-    """What it returns: "small", "large", "volatile" or "none"."""
-    heeds: bool
-    """Whether it looks if it should end."""
-    stubborn: bool
-    """Whether it cannot be ended from outside."""
-    asks_key: bool
-    """Whether it uses its idempotency key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """A task."""
-
-    upstreams: tuple[int, ...]
-    inputs: tuple[int, ...]
-    body: Body
-    options: dict[str, Any]
-
-    @property
-    def retries(self) -> int:
-        """How many failures are followed by another attempt."""
-        return int(self.options.get("retries", 0))
-
-    @property
-    def once(self) -> bool:
-        """Whether only one attempt may begin."""
-        return bool(self.options.get("at_most_once"))
-
-    @property
-    def first(self) -> bool:
-        """Whether the start must be safe before the body begins."""
-        return self.once or bool(self.options.get("commit_first"))
-
-
-@dataclass(frozen=True, slots=True)
 class Scenario:
     """See the module's text. Times are simulated seconds."""
 
@@ -95,8 +50,7 @@ class Scenario:
     kind: Kind
     full: bool
     """Durability "full"; else "process"."""
-    steps: tuple[Step, ...]
-    """The last is in the workflow only once that has changed, where it does."""
+    work: Work
     timeout: float | None
     """Of the whole run."""
     told: tuple[str, ...]
@@ -121,32 +75,15 @@ class Scenario:
     small: bool
     """Whether the driver's limits are so small that it meets them."""
 
-    def flow(self, perform: Callable[..., Any], hear: Callable[..., Any], *, changed: bool) -> Workflow:
-        """The workflow, before or after it has changed. Its bodies call `perform` with the task's number and its
-        inputs, its callbacks call `hear` with a notice."""
+    def flow(self, perform: Perform, hear: Callable[..., Any], *, changed: bool) -> Workflow:
+        """The workflow, before or after it has changed. Its bodies call `perform`, its callbacks `hear`."""
         ends: dict[str, Any] = {f"on_{'failure' if name == 'failed' else name}": hear for name in self.told}
-        flow = Workflow("flow", timeout=self.timeout, **ends)
-        tasks: list[Task] = []
-        steps = self.steps[:-1] if "change" in self.faults and not changed else self.steps
-        for number, step in enumerate(steps):
-            callbacks = {name: hear for name in step.options if name.startswith("on_")}
-            order = [tasks[above] for above in step.upstreams if above not in step.inputs]
-            arguments = [tasks[above] for above in step.inputs]
-            options = {**step.options, **callbacks}
-            tasks.append(flow.add_task(Task(f"t{number}", _body(number, perform), order, args=arguments, **options)))
-        return flow
+        return weave(self.work, perform, hear, changed=changed, timeout=self.timeout, **ends)
 
 
-def _body(number: int, perform: Callable[..., Any]) -> Callable[..., Any]:
-    def body(*inputs: Any) -> Any:
-        return perform(number, inputs)
-
-    return body
-
-
-def draw(seed: int) -> Scenario:
-    """The scenario of a seed."""
-    random = Random(f"scenario {seed}")
+def draw(seed: int, *, rules: bool = False) -> Scenario:
+    """The scenario of a seed, with a plain graph; or, `rules`, with rules and all that goes with them."""
+    random = Random(f"rules {seed}" if rules else f"scenario {seed}")
     kind = random.choice((Kind.LOCKS, Kind.SERVER))
     chance = random.choice((0.15, 0.3, 0.3, 0.5))
     faults = frozenset(name for name in FAULTS if random.random() < chance * (2.0 if name in DEADLY else 1.0))
@@ -160,7 +97,7 @@ def draw(seed: int) -> Scenario:
         seed=seed,
         kind=kind,
         full=random.random() < 0.85,
-        steps=_steps(random, faults, pace),
+        work=draw_work(random, faults, pace) if rules else _plain_work(random, faults, pace),
         timeout=random.choice((5.0, 20.0, 100.0)) * tempo if random.random() < 0.08 else None,
         told=tuple(name for name in ("success", "failed", "cancel") if random.random() < 0.25),
         notifiers=tuple(name for name in ("mail", "chat") if random.random() < 0.12),
@@ -179,62 +116,64 @@ def draw(seed: int) -> Scenario:
     )
 
 
-def _steps(random: Random, faults: frozenset[str], pace: float) -> tuple[Step, ...]:
+# --- Plain graphs
+
+
+def _plain_work(random: Random, faults: frozenset[str], pace: float) -> Work:
     size = random.choice((1, 2, 3, 3, 4, 5, 6, 8)) + ("change" in faults)
     density = random.choice((0.15, 0.4, 0.8))
-    steps = []
+    tasks, steps, scripts = [], {}, {}
     for number in range(size):
-        upstreams = tuple(above for above in range(number) if random.random() < density)
-        inputs = tuple(above for above in upstreams if random.random() < 0.7)
-        steps.append(_step(random, upstreams, inputs, faults, pace))
-    return tuple(steps)
+        name, upstreams = f"t{number}", [f"t{above}" for above in range(number) if random.random() < density]
+        takes = tuple(above for above in upstreams if random.random() < 0.7)
+        after = tuple(above for above in upstreams if above not in takes)
+        steps[name], scripts[name], retries = _plain_step(random, faults, pace)
+        tasks.append(Task(name, after=after, takes=takes, retries=retries))
+    added = tasks[-1].name if "change" in faults else ""
+    return Work(Flow(tuple(tasks)), steps, lambda body: scripts[body.task], added=added)
 
 
-def _step(
-    random: Random, upstreams: tuple[int, ...], inputs: tuple[int, ...], faults: frozenset[str], pace: float
-) -> Step:
+def _plain_step(random: Random, faults: frozenset[str], pace: float) -> tuple[Step, Script, int]:
     options: dict[str, Any] = {}
     once = random.random() < 0.12
     value = random.choice(("small", "small", "large" if "values" in faults else "small", "large", "volatile", "none"))
     steadfast = value == "volatile" or bool(faults & {"resume", "rerun", "change"})  # a volatile value is made again
-    script, retries = _script(random, steadfast, once, deadly="crash" in faults)
+    words, retries = _script(random, steadfast, once, deadly="crash" in faults)
     if once:
         options["at_most_once"] = True
     elif random.random() < 0.12:
         options["commit_first"] = True
     if retries:
-        options["retries"] = retries
         options["retry_delay"] = random.choice((0.0, 0.0, 0.2, pace, 3.0))
         options["retry_backoff"] = random.choice((1.0, 2.0))
-    if HANG in script:
+    if HANG in words:
         options["timeout"] = random.choice((0.5, 2.0))
     for name in ("on_success", "on_failure", "on_retry"):
         if random.random() < 0.12:
             options[name] = True
-    body = Body(
-        script=script,
+    manner = Manner(
         seconds=min(pace * random.random() * 2, options.get("timeout", inf) / 8) if random.random() < 0.7 else 0.0,
         value=value,
         heeds=random.random() < 0.5,
         stubborn=random.random() < 0.1,
         asks_key=random.random() < 0.15,
     )
-    return Step(upstreams, inputs, body, options)
+    return Step(manner, options), tuple(map(Act, words)), retries
 
 
-def _script(random: Random, steadfast: bool, once: bool, deadly: bool) -> tuple[Script, int]:
+def _script(random: Random, steadfast: bool, once: bool, deadly: bool) -> tuple[tuple[str, ...], int]:
     """How the attempts come out, and how many retries there are. What a steadfast body comes to in the end does not
     depend on how often it is asked."""
     chance = random.random()
     if chance < 0.55:
-        return (SUCCESS,), 0 if once else random.randrange(2)
+        return (RETURNS,), 0 if once else random.randrange(2)
     worst = (LOST, KILL) if deadly else (LOST,)
     if once:
-        return (random.choice((FAILURE, FATAL, *worst)),), 0
+        return (random.choice((RAISES, FATAL, *worst)),), 0
     if steadfast or chance < 0.8:
         failures = random.randrange(1, 3)
-        first = tuple(random.choice((FAILURE, FAILURE, HANG)) for _ in range(failures))
-        script = random.choice(((*first, SUCCESS), (*first, SUCCESS), (FAILURE,), (FATAL,)))
+        first = tuple(random.choice((RAISES, RAISES, HANG)) for _ in range(failures))
+        script = random.choice(((*first, RETURNS), (*first, RETURNS), (RAISES,), (FATAL,)))
         return script, failures + random.randrange(2)
-    words = tuple(random.choice((SUCCESS, FAILURE, FATAL, HANG, *worst)) for _ in range(random.randrange(1, 5)))
-    return (words if words[-1] != HANG else (*words, FAILURE)), random.randrange(4)
+    words = tuple(random.choice((RETURNS, RAISES, FATAL, HANG, *worst)) for _ in range(random.randrange(1, 5)))
+    return (words if words[-1] != HANG else (*words, RAISES)), random.randrange(4)

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, StoreError
-from penstock.store.base import Holder, Lease, Message, RunChange, RunRow
+from penstock.store.base import Durations, Holder, Lease, Message, RunChange, RunRow
 from penstock.store.records import decode_events, encode_events
 from tests.simulation.database import Database, Kind, Session, SimLease
 from tests.simulation.scheduler import Process, Scheduler, SimClock, SimThread
@@ -247,6 +247,13 @@ class SimStore:
         rows = self._read(lambda: [record.row for record in [*self._database.records.values()]])
         open_rows = [row for row in rows if row.state in ("queued", "running") or row.undelivered]
         return sorted(open_rows, key=lambda row: row.created_at)
+
+    def durations(self, workflow: str) -> list[Durations]:
+        """How long tasks took in the newest runs of a workflow. This is advice: nothing that can happen to its reading
+        tells anything, so nothing does."""
+        if self._closed:
+            raise StoreError("the store was closed")
+        return [one.durations for one in self._database.with_durations(workflow) if one.durations is not None]
 
     def delete_run(self, run_id: str) -> None:
         """Forget a run."""

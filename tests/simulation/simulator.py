@@ -99,8 +99,9 @@ class Witness:
         else:
             moved = worth_telling(before, labels(engine))
         assert [(notice.kind, notice.task, notice.receiver) for notice in new] == [
+            *(self._of_run(engine, "started") if isinstance(event, RunStarted) else ()),
             *self._of_tasks(moved, plan),
-            *(self._of_run(engine) if ended else ()),
+            *(self._of_run(engine, str(engine.state)) if ended else ()),
         ]
         for notice in new:
             if not isinstance(event, PlanAdopted):  # the task may be gone with the old plan
@@ -116,21 +117,22 @@ class Witness:
             for receiver in [*callback, *(self.notifiers if what == "failed" else ())]:
                 yield f"task_{what}", plan.names[task], receiver
 
-    def _of_run(self, engine: RunEngine) -> Iterator[tuple[str, str | None, str]]:
-        callback = [""] if str(engine.state) in engine.plan.notices else []
-        for receiver in [*callback, *self.notifiers]:
-            yield f"run_{engine.state}", None, receiver
+    def _of_run(self, engine: RunEngine, what: str) -> Iterator[tuple[str, str | None, str]]:
+        callback = [""] if what in engine.plan.notices else []
+        for receiver in [*callback, *(self.notifiers if what != "started" else ())]:
+            yield f"run_{what}", None, receiver
 
     def _check(self, notice: Notice, event: Event, engine: RunEngine) -> None:
         assert (notice.run_id, notice.workflow, notice.at) == (engine.run_id, engine.plan.workflow, event.at)
         if notice.task is None:
             assert (notice.generation, notice.attempt) == (self.ends, 0)
-            assert (notice.error and notice.error.message) == engine.error
+            assert (notice.error and notice.error.message) == (None if notice.kind == "run_started" else engine.error)
         else:
             task = engine.plan.numbers[notice.task]
             assert (notice.generation, notice.attempt) == (engine.generation(task), engine.attempts[task])
-            assert notice.error == engine.errors.get(task)
-            assert (notice.error is None) == (notice.kind == "task_success")
+            has_error = notice.kind in ("task_failed", "task_retry")
+            assert notice.error == (engine.errors.get(task) if has_error else None)
+            assert (notice.error is None) == (not has_error)
 
 
 class Simulation:

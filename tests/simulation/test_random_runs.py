@@ -101,7 +101,7 @@ def somebody_told(graph: Graph) -> st.SearchStrategy[tuple[tuple[str, ...], ...]
 
 
 def part_of(names: tuple[str, ...]) -> st.SearchStrategy[tuple[str, ...]]:
-    return st.integers(0, 7).map(lambda bits: tuple(name for number, name in enumerate(names) if bits >> number & 1))
+    return st.integers(0, 31).map(lambda bits: tuple(name for number, name in enumerate(names) if bits >> number & 1))
 
 
 @st.composite
@@ -396,7 +396,7 @@ def disturb(graph: list[list[int]], once: int, steps: list[Step]) -> None:
     policies = [
         TaskPolicy(at_most_once=True, notices=TASK_NOTICES)
         if once >> task & 1
-        else TaskPolicy(retries=task % 3, notices=TASK_NOTICES[: task % 4])
+        else TaskPolicy(retries=task % 3, notices=TASK_NOTICES[: task % 6])
         for task in range(len(graph))
     ]
     engine = RunEngine(make_plan(graph, policies=policies, timeout=60.0, notices=RUN_NOTICES), run_id="run")

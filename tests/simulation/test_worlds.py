@@ -5,42 +5,54 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from tests.simulation.scenario import draw
-from tests.simulation.world import World, simulate
+from tests.simulation.world import simulate
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (ROOT / "tests" / "simulation" / "SEEDS").read_text().splitlines()
-FAILED_ONCE = [int(line.split()[0]) for line in SEEDS if line[:1].isdigit()]
+FAILED_ONCE = [line.split() for line in SEEDS if line[:1].isdigit()]
 HOW = "python -m tests.simulation.world"
 """Prints a world."""
 
 
-@pytest.mark.parametrize("first", range(0, 600, 100))
+def check(seed: int, *, rules: bool = False) -> None:
+    violations = simulate(seed, rules=rules).referee.violations
+    assert not violations, f"{HOW} {seed}{' --rules' if rules else ''}"
+
+
+@pytest.mark.parametrize("first", range(0, 300, 100))
 def test_the_promise_holds_in_every_world(first: int) -> None:
     for seed in range(first, first + 100):
-        assert not simulate(seed).referee.violations, f"{HOW} {seed}"
+        check(seed)
+
+
+@pytest.mark.parametrize("first", range(0, 400, 100))
+def test_the_promise_and_the_law_hold_in_every_world_with_rules(first: int) -> None:
+    for seed in range(first, first + 100):
+        check(seed, rules=True)
 
 
 def test_what_once_failed_does_not_fail_again() -> None:
     assert FAILED_ONCE
-    for seed in FAILED_ONCE:
-        assert not simulate(seed).referee.violations, f"{HOW} {seed}"
+    for seed, *words in FAILED_ONCE:
+        check(int(seed), rules=words[:1] == ["rules"])
 
 
-def test_a_seed_gives_one_trace() -> None:
+@pytest.mark.parametrize("rules", [False, True])
+def test_a_seed_gives_one_trace(rules: bool) -> None:
     for seed in range(20):
-        one, other = simulate(seed), simulate(seed)
+        one, other = simulate(seed, rules=rules), simulate(seed, rules=rules)
         assert one.lines() == other.lines()
         assert one.digest() == other.digest()
 
 
 DIGESTS = """
 from tests.simulation.world import simulate
-print(*(simulate(seed).digest() for seed in range(30)))
+print(*(simulate(seed, rules=seed % 2 == 1).digest() for seed in range(40)))
 """
 
 
@@ -57,16 +69,37 @@ def test_the_trace_does_not_depend_on_the_process() -> None:
         )
         digests.add(done.stdout)
     assert len(digests) == 1
-    assert len(digests.pop().split()) == 30
+    assert len(digests.pop().split()) == 40
 
 
-def test_worlds_are_as_bad_as_they_are_meant_to_be() -> None:
+LEAST = {"is killed": 20, "loses power": 20, "is stopped": 20, "forgets": 1, "hears": 30}
+LEAST_WITH_RULES = {
+    **LEAST,
+    "a rule": 60,
+    "a branch": 20,
+    "a short circuit": 20,
+    "a setup and teardown": 15,
+    "a mapped task": 20,
+    "a mapped group": 15,
+    "a width known at run time": 15,
+    "a failure that is allowed": 10,
+    "a limit of instances": 10,
+    "fail_fast": 4,
+    "instances": 25,
+    "another round": 5,
+    "a skip": 15,
+    "judged: as a whole": 30,
+    "judged: by cancel": 3,
+    "judged: by fail_fast": 1,
+    "judged: single tasks": 5,
+}
+
+
+@pytest.mark.parametrize("rules", [False, True])
+def test_worlds_are_as_bad_as_they_are_meant_to_be(rules: bool) -> None:
     """What the seeds above show is worth what they go through."""
-    happened: dict[str, int] = {}
+    happened: Counter[str] = Counter()
     for seed in range(100):
-        world = World(draw(seed))
-        world.run()
-        for what in {what for _, _, what, _ in world.trace}:
-            happened[what] = happened.get(what, 0) + 1
-    for what, least in {"is killed": 20, "loses power": 20, "is stopped": 20, "forgets": 1, "hears": 30}.items():
-        assert happened.get(what, 0) >= least, f"only {happened.get(what, 0)} of 100 worlds: {what}"
+        happened.update(simulate(seed, rules=rules).happened())
+    for what, least in (LEAST_WITH_RULES if rules else LEAST).items():
+        assert happened[what] >= least, f"only {happened[what]} of 100 worlds: {what}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from math import inf
 
 from penstock.engine.events import (
@@ -15,23 +15,17 @@ from penstock.engine.events import (
     CancelRequested,
     Event,
     RunTimedOut,
-    TasksRerun,
 )
 from penstock.engine.states import RunState, TaskState
-from penstock.policy import MAX_LOST_ATTEMPTS
 from penstock.store.records import decode_events
 from tests.simulation.database import Kind, Record
-from tests.simulation.model import FAILURE, FATAL, alone
+from tests.simulation.lawful import Lawful
 from tests.simulation.reading import Reading
 from tests.simulation.referee import Referee
-from tests.simulation.scenario import HANG, KILL
 
 WORK = (AttemptStarted, AttemptSucceeded, AttemptFailed, AttemptLost, AttemptCancelled)
 HEARD, ON_TIME = 3.0, 0.5
 """Seconds within which a driver knows of what is in its inbox, and that its time is over."""
-ANY = ["success", "failed", "upstream_failed", "cancelled"]
-_COMES_TO = {HANG: FAILURE, KILL: FATAL}
-"""A body that kills its driver does so again each time, till that is enough."""
 
 
 class Verdict:
@@ -86,53 +80,14 @@ class Verdict:
     # --- States
 
     def _check_states(self, record: Record, reading: Reading) -> None:
-        """Each task is in the state that follows from the graph and the bodies, or, where the run was ended,
-        cancelled."""
-        run_id, engine = reading.run_id, reading.engine
+        """Each task is in the state that follows from the graph and the bodies, or, where the run was ended, that may
+        follow from when that was."""
         events = [event for batch in record.batches for event in decode_events(batch.body)]
         cancelled = any(isinstance(event, CancelRequested) for event in events)
-        if cancelled and run_id not in self._referee.cancelled:
-            self._say(run_id, "it was cancelled, and nobody had asked for it")
-        if any(isinstance(event, TasksRerun) for event in events):
-            return  # what ran again, and what did not, is for the engine's own tests
-        ended = cancelled or any(isinstance(event, RunTimedOut) for event in events)
-        states = [engine.task_state(task).label for task in range(len(engine.plan))]
-        for task, state in enumerate(states):
-            wanted = self._wanted(reading, task, states, events)
-            if state not in wanted and not (ended and state == "cancelled"):
-                self._say(run_id, f"t{task} is {state}, by graph and bodies it is {' or '.join(wanted)}")
-
-    def _wanted(self, reading: Reading, task: int, states: Sequence[str], events: Sequence[Event]) -> list[str]:
-        step, steps = self._scenario.steps[task], self._scenario.steps
-        unsuccessful = [upstream for upstream in step.upstreams if states[upstream] != "success"]
-        if any(steps[upstream].body.value == "volatile" for upstream in unsuccessful):
-            return ANY  # the task may have run before that value had to be made again
-        if any(states[upstream] in ("failed", "upstream_failed") for upstream in unsuccessful):
-            return ["upstream_failed"]
-        if unsuccessful:
-            return ["cancelled", "upstream_failed"]
-        wanted = [alone(tuple(_COMES_TO.get(word, word) for word in step.body.script), step.retries)]
-        if self._was_lost(reading, task, events):
-            # Where its value was made again since, it had a fresh budget.
-            return ["failed", *wanted] if step.body.value == "volatile" else ["failed"]
-        if self._referee.may_lack_inputs(task) or self._may_be_late(task):
-            wanted += ["failed", "success"]
-        return wanted
-
-    def _was_lost(self, reading: Reading, task: int, events: Sequence[Event]) -> bool:
-        """Whether attempts of the task vanished too often."""
-        if sum(count for (number, _), count in reading.lost.items() if number == task) >= MAX_LOST_ATTEMPTS:
-            return True
-        if not self._scenario.steps[task].once:
-            return False
-        begun = any(isinstance(event, AttemptStarted) and event.task == task for event in events)
-        outcomes = (AttemptSucceeded, AttemptFailed)
-        return begun and not any(isinstance(event, outcomes) and event.task == task for event in events)
-
-    def _may_be_late(self, task: int) -> bool:
-        """Whether a body that should have made it in time may have been stopped for too long."""
-        stopped = self._scenario.faults & {"pause", "values", "disk", "stall", "cut"}
-        return self._scenario.steps[task].options.get("timeout") is not None and bool(stopped)
+        if cancelled and reading.run_id not in self._referee.cancelled:
+            self._say(reading.run_id, "it was cancelled, and nobody had asked for it")
+        for line in Lawful(self._referee, reading).complaints():
+            self._say(reading.run_id, line)
 
     # --- Notices
 
@@ -148,13 +103,15 @@ class Verdict:
             for notice in received.values()
             if notice.run_id == run_id
         }
-        for task, step in enumerate(scenario.steps[: len(engine.plan)]):
-            state = engine.task_state(task)
+        for slot, state in enumerate(map(TaskState, engine.states)):
+            if slot in engine.widths or engine.row(slot) in engine.plan.expanded_by:
+                continue  # nobody is told of a map as a whole
+            name, step = engine.name(slot), scenario.work.steps[reading.course.place(slot)[0]]
             option = {TaskState.FAILED: "on_failure", TaskState.SUCCESS: "on_success"}.get(state, "")
             receivers = [*scenario.notifiers] if state is TaskState.FAILED else []
             for receiver in [*receivers, *([""] if step.options.get(option) else [])]:
-                if (f"task_{state.label}", f"t{task}", engine.generation(task), receiver) not in heard:
-                    self._say(run_id, f"nobody told {receiver or option} that t{task} is {state.label}")
+                if (f"task_{state.label}", name, engine.generation(slot), receiver) not in heard:
+                    self._say(run_id, f"nobody told {receiver or option} that {name} is {state.label}")
         end = str(engine.state)
         told = {"success": "success", "failed": "failed", "cancelled": "cancel"}[end]
         for receiver in [*scenario.notifiers, *([""] if told in scenario.told else [])]:

@@ -1,6 +1,6 @@
 """A world of machines, processes and people, in which Penstock's own driver runs; everything in it follows from a seed.
 
-    python -m tests.simulation.world SEED
+    python -m tests.simulation.world SEED [--rules]
 
 prints what happens in it, and what breaks the promise.
 """
@@ -18,33 +18,31 @@ from typing import Any
 
 from penstock.engine.events import ErrorText, Event, RunStarted
 from penstock.engine.states import TaskState
+from penstock.errors import Fail, Skip
 from penstock.executor.base import Attempt
 from penstock.executor.current import current
 from penstock.plan.plan import Plan
 from penstock.policy import Notice
 from penstock.results.memory import MemoryResults
 from penstock.store.base import RunChange
+from tests.law.description import FATAL, RETURNS, SKIPS, Act
 from tests.simulation.database import Batch, Database, Kind, SimLease
 from tests.simulation.host import Host
 from tests.simulation.instrument import every_statement, small_limits
-from tests.simulation.model import FATAL, LOST, SUCCESS
 from tests.simulation.nature import Nature
-from tests.simulation.referee import Referee
-from tests.simulation.scenario import HANG, KILL, Scenario, draw
+from tests.simulation.referee import Referee, place_of
+from tests.simulation.scenario import Scenario, draw
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.sim_executor import SimExecutor
 from tests.simulation.sim_store import Weather
 from tests.simulation.verdict import Verdict
+from tests.simulation.work import HANG, KILL, LOST, Manner
 
 TROUBLE = 10_000.0
 """Seconds within which things have gone wrong."""
 MOST_STEPS = 400_000
 LOOK = 0.25
 """Seconds between two looks of a body whether it should end."""
-
-
-class Fatal(BaseException):
-    """A failure that is not to be tried again."""
 
 
 class Volatile:
@@ -107,6 +105,13 @@ class World:
     def lines(self) -> list[str]:
         """What happened."""
         return [f"{at:12.6f} {who:9} {what:14} {detail}" for at, who, what, detail in self.trace]
+
+    def happened(self) -> set[str]:
+        """What happened at least once, and how the law judged it."""
+        found = {what for _, _, what, _ in self.trace if what}
+        for reading in self.referee.readings.values():
+            found |= reading.course.happened()
+        return found
 
     def digest(self) -> str:
         """Another one for every other trace."""
@@ -197,15 +202,16 @@ class World:
 
     # --- Bodies
 
-    def perform(self, host: Host, task: int, inputs: tuple[Any, ...]) -> Any:
-        """The body of a task."""
+    def perform(self, host: Host, task: str, taken: tuple[Any, ...], items: tuple[Any, ...]) -> Any:
+        """The body of a task, given the values that it takes and the items of its instance."""
         attempt = SimExecutor.attempt()
-        texts = [value.text if isinstance(value, Volatile) else value and value.strip(".") for value in inputs]
-        name = f"{attempt.context.run_id} t{task} {attempt.generation}.{attempt.number}"
-        self.note(host, "body begins", f"{name} {texts}")
-        self.referee.begins(host, attempt, texts)
+        name = f"{attempt.context.run_id} {attempt.name} {attempt.generation}.{attempt.number}"
+        assert place_of(attempt)[0] == task
+        taken, items = tuple(map(_plain, taken)), tuple(map(_plain, items))
+        self.note(host, "body begins", f"{name} {taken} {items}")
+        self.referee.begins(host, attempt, taken, items)
         try:
-            return self._perform(host, task, attempt, name)
+            return self._perform(host, attempt, name)
         except Exception as error:
             self.note(host, "body fails", f"{name} {type(error).__name__}")
             raise
@@ -213,48 +219,72 @@ class World:
             if host.process.alive:
                 self.referee.ends(host, attempt)
 
-    def _perform(self, host: Host, task: int, attempt: Attempt, name: str) -> Any:
-        body = self.scenario.steps[task].body
-        run_id = attempt.context.run_id
-        word = self.referee.word(run_id, task, attempt.generation)
-        if body.asks_key:
+    def _perform(self, host: Host, attempt: Attempt, name: str) -> Any:
+        manner = self.referee.step(place_of(attempt)).manner
+        act = self.referee.act(attempt.context.run_id, place_of(attempt), attempt.generation)
+        if manner.asks_key:
             key = current().idempotency_key
             self.referee.asks_key(host, attempt, key)
-        seconds = body.seconds * 2 * self.random.random()
-        if word == HANG:
-            seconds = 60.0 if body.stubborn else 10_000.0
-        self._take_time(host, attempt, seconds)
-        if word == LOST:
+        seconds = manner.seconds * 2 * self.random.random()
+        if act.what == HANG:
+            seconds = 60.0 if manner.stubborn else 10_000.0
+        self._take_time(host, attempt, manner, seconds)
+        if act.what == LOST:
             self.note(host, "worker dies", name)
             host.executor.vanish(attempt)  # type: ignore[union-attr]
-        if word == KILL:
+        if act.what == KILL:
             self.note(host, "kills itself", name)
             self.kill(host)
-        if word == FATAL:
-            raise Fatal("as the script says")
-        if word not in (SUCCESS, HANG):
+        if act.what == FATAL:
+            raise Fail("as the script says")
+        if act.what == SKIPS:
+            self.note(host, "body skips", name)
+            raise Skip("as the script says")
+        if act.what not in (RETURNS, HANG):
             raise ValueError("as the script says")
-        return self._value(host, task, attempt, name)
+        return self._value(host, attempt, manner, act, name)
 
-    def _take_time(self, host: Host, attempt: Attempt, seconds: float) -> None:
-        body = self.scenario.steps[attempt.task].body
+    def _take_time(self, host: Host, attempt: Attempt, manner: Manner, seconds: float) -> None:
         assert host.executor is not None
         while seconds > 0:
-            if body.heeds and current().cancelled:
+            if manner.heeds and current().cancelled:
                 raise RuntimeError("asked to end")
-            piece = min(seconds, LOOK) if body.heeds else seconds
-            host.executor.rest(attempt, piece, stubborn=body.stubborn)
+            piece = min(seconds, LOOK) if manner.heeds else seconds
+            host.executor.rest(attempt, piece, stubborn=manner.stubborn)
             seconds -= piece
 
-    def _value(self, host: Host, task: int, attempt: Attempt, name: str) -> Any:
-        kind = self.scenario.steps[task].body.value
+    def _value(self, host: Host, attempt: Attempt, manner: Manner, act: Act, name: str) -> Any:
         self._serial += 1
-        text = None if kind == "none" else f"{name} #{self._serial}"
-        self.note(host, "body returns", f"{name} {text}")
-        self.referee.returns(host, attempt, text)
-        if text is None or kind == "small":
-            return text
-        return Volatile(text) if kind == "volatile" else text + "." * 5000
+        value = self._said(attempt, manner, act, f"{name} #{self._serial}")
+        self.note(host, "body returns", f"{name} {_plain(value)}")
+        self.referee.returns(host, attempt, _plain(value))
+        return value
+
+    def _said(self, attempt: Attempt, manner: Manner, act: Act, text: str) -> Any:
+        """What a body returns: names where it is a branch, something true or not where it is a short circuit, a list
+        where something is mapped over it."""
+        if manner.value == "large":
+            text += "." * 5000
+        row = place_of(attempt)[0]
+        graph = self.scenario.work.graph(changed=True)
+        if graph.tasks[row].decides == "branch":
+            return [*(act.chosen if act.chosen is not None else graph.downstreams(row))]
+        if graph.tasks[row].decides:
+            return text if act.chosen is None else ""
+        if self.scenario.work.is_source(row):
+            return [f"{number} of {text}" for number in range(act.width)] if act.width >= 0 else 7
+        if manner.value == "none":
+            return None
+        return Volatile(text) if manner.value == "volatile" else text
+
+
+def _plain(value: Any) -> Any:
+    """A value as it is noted down."""
+    if isinstance(value, Volatile):
+        return value.text
+    if isinstance(value, list):
+        return [*map(_plain, value)]
+    return value.strip(".") if isinstance(value, str) else value
 
 
 class Observer:
@@ -274,13 +304,17 @@ class Observer:
         self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
     ) -> None:
         """A body has run."""
-        self._world.note(self._host, "is shown", f"t{task} {attempt} {state.label}")
+        self._world.note(self._host, "is shown", f"t{task} {index} {attempt} {state.label}")
 
     def map_expanded(self, task: int, width: int) -> None:
-        pass
+        """A map has instances."""
+        self._world.note(self._host, "is shown", f"t{task} expands to {width}")
 
-    def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
+    def tasks_settled(self, tasks: Sequence[tuple[int, int]], state: TaskState) -> None:
         """Tasks ended without running."""
+
+    def tasks_marked(self, tasks: Sequence[tuple[int, int]], state: str, story: str) -> None:
+        """Somebody says what became of tasks."""
 
     def stopping(self, reason: str, running: int) -> None:
         """The run is asked to stop."""
@@ -298,17 +332,20 @@ def _short(event: Event) -> str:
     return text if len(text) < 160 else f"{text[:150]}..."
 
 
-def simulate(seed: int) -> World:
-    """The world of a seed, after everything in it has happened."""
-    world = World(draw(seed))
+def simulate(seed: int, *, rules: bool = False) -> World:
+    """The world of a seed, after everything in it has happened; `rules`: with a workflow that has more than edges."""
+    world = World(draw(seed, rules=rules))
     world.run()
     return world
 
 
-def main(seed: int) -> int:
+def main(seed: int, *, rules: bool) -> int:
     """Print a world."""
-    world = simulate(seed)
+    world = simulate(seed, rules=rules)
     sys.stdout.write(f"{world.scenario}\n\n")
+    for line in world.scenario.work.lines():
+        sys.stdout.write(f"{line}\n")
+    sys.stdout.write("\n")
     for line in world.lines():
         sys.stdout.write(f"{line}\n")
     for line in world.referee.violations:
@@ -322,4 +359,4 @@ def main(seed: int) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1])))
+    sys.exit(main(int(sys.argv[1]), rules="--rules" in sys.argv))

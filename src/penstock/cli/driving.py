@@ -123,10 +123,12 @@ def _tell_end(output: Output, manager: WorkflowManager, run: Run, seconds: float
         output.say(f"Run {run.id} {verdict} in {took}: {count(len(run.tasks), 'task')}{others}")
         return
     tell_failures(output, run, stream=sys.stderr)
-    verdict = run.state
-    if run.error and (run.state == "cancelled" or "failed" not in run.counts):
-        verdict = output.clean(run.error)  # no task is to blame
+    verdict, reason = run.state, ""
+    if run.error and run.error.startswith(run.state):
+        verdict = output.clean(run.error)  # "cancelled by ann"
+    elif run.error and ("cancelled" in run.counts or "failed" not in run.counts):
+        reason = f"; {output.clean(run.error)}"  # not, or not only, the tasks that have failed
     verdict = output.paint(verdict, "red", bold=True, stream=sys.stderr)
-    output.tell(f"Run {run.id} {verdict} after {took}: {counts}")
+    output.tell(f"Run {run.id} {verdict} after {took}: {counts}{reason}")
     for line in next_commands(manager, run, choices.hint):
         output.tell(line)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from penstock.cli.options import Choices, json_option, param_option, store_option
 from penstock.cli.output import Output, spared_stdout
-from penstock.cli.plans import check_shape
+from penstock.cli.plans import check_shape, constant_widths, graph_record
 from penstock.engine.states import TaskState
 from penstock.observe.drawing import FORMATS
 from penstock.observe.words import size
@@ -46,17 +45,17 @@ def command(
 ) -> int:
     """Draw the workflow in FILE, or a run of one.
 
-    Solid edges pass a value, dashed ones only order. A SVG image needs nothing else to be looked at; of a very large
-    workflow it shows an excerpt.
+    Solid edges pass a value, dashed ones only order, and a dotted one leads from a setup to its teardown. A SVG image
+    needs nothing else to be looked at; of a very large workflow it shows an excerpt.
     """
     if (file is None) == (run_id is None):
         raise click.UsageError("give a FILE to draw, or a run with --run")
-    plan, states = (_of_file(file, params), None) if file is not None else _of_run(run_id, store)
+    plan, states, widths = _of_file(file, params) if file is not None else _of_run(run_id, store)
     suffix = target.suffix.lower() if target is not None else ""
     if output.as_json:
-        output.emit(_record(plan, states))
+        output.emit(graph_record(plan, states, widths))
         return 0
-    text = FORMATS[form or _SUFFIXES.get(suffix, "text")](plan, states)
+    text = FORMATS[form or _SUFFIXES.get(suffix, "text")](plan, states, widths)
     if target is None or str(target) == "-":
         output.say(text, end="")
         return 0
@@ -65,27 +64,15 @@ def command(
     return 0
 
 
-def _record(plan: Plan, states: list[TaskState] | None) -> dict[str, Any]:
-    tasks = [
-        {
-            "id": name,
-            "upstreams": [plan.names[upstream] for upstream in plan.upstreams[task]],
-            "inputs": [plan.names[upstream] for upstream in plan.inputs[task]],
-            "where": plan.places[task],
-            "state": states[task].label if states is not None else None,
-        }
-        for task, name in enumerate(plan.names)
-    ]
-    return {"workflow": plan.workflow, "tasks": tasks}
-
-
-def _of_file(file: str, params: dict[str, str]) -> Plan:
+def _of_file(file: str, params: dict[str, str]) -> tuple[Plan, None, dict[int, int]]:
     with spared_stdout():
-        return check_shape(load(file), params).plan
+        compiled = check_shape(load(file), params)
+    return compiled.plan, None, constant_widths(compiled)
 
 
-def _of_run(run_id: str | None, store: str | None) -> tuple[Plan, list[TaskState]]:
+def _of_run(run_id: str | None, store: str | None) -> tuple[Plan, list[TaskState], dict[int, int]]:
     with Choices(store).reader() as manager:
         row = manager.parts.store.run(run_id or "")
         engine = replay(manager.parts.store, row)
-    return engine.plan, [TaskState(state) for state in engine.states]
+    widths = {engine.plan.mapped[row]: width for row, width in engine.widths.items()}
+    return engine.plan, [*map(TaskState, engine.states[: engine.size])], widths

@@ -18,14 +18,18 @@ from penstock.cli.output import Output, drop_stdout
 COMMANDS = {
     "run": "Run the workflow in a file",
     "check": "Check workflows without running them",
+    "params": "Show the parameters of a workflow, or their JSON Schema",
     "graph": "Draw a workflow as text, Mermaid, dot or SVG",
     "runs": "List the runs on record, newest first",
     "show": "Show a run: its state, what failed, its tasks",
+    "why": "Say why a task waits, was skipped, failed or ran again, down to the first cause",
+    "debug": "Run a task of a run again in a debugger, with the inputs that it had, and record nothing",
     "logs": "Show what the tasks of a run printed and logged",
     "resume": "Go on with a run that failed or was stopped",
     "rerun": "Run parts of a run again, done or not",
     "mark": "Take tasks for a success, a failure or skipped, without running them",
     "cancel": "Stop a run, from any terminal",
+    "notify": "See whether a notifier of the settings works",
     "db": "Look after the store: check it, back it up, forget what is old",
     "demo": "Run the example pipeline on the flights of New York in 2013",
 }

@@ -14,7 +14,7 @@ from penstock.cli.output import Output, drop_stdout
 from penstock.cli.records import timestamp
 from penstock.errors import RunNotFound
 from penstock.runtime.logbook import Entry, Logbook
-from penstock.runtime.record import moment
+from penstock.runtime.times import moment
 
 if TYPE_CHECKING:
     from penstock.manager import WorkflowManager
@@ -113,6 +113,7 @@ class _Writer:
         self._output = output
         self._single = task is not None
         self._several_attempts = attempt is None
+        self._again = "round" if task is not None and run.task(task).has_rounds else "rerun"
         self._colours: dict[str, str] = {}
         self._width = min(max((len(task.name) for task in run.tasks), default=0), _WIDEST_NAME)
         self._last: tuple[str, int, int] | None = None
@@ -126,7 +127,7 @@ class _Writer:
             self._put("\n")
         if self._single:
             if origin != self._last and self._several_attempts and (self._last is not None or origin[1:] != (0, 1)):
-                again = f"rerun {origin[1]}, " if origin[1] else ""
+                again = self._which_time(origin[1])
                 self._put(self._output.paint(f"--- {again}attempt {origin[2]} ---", "bright_black") + "\n")
             self._put(entry.chunk.text)
         else:
@@ -134,6 +135,12 @@ class _Writer:
             for line in entry.chunk.text.splitlines(keepends=True):
                 self._put(line if not self._whole else prefix + line)
         self._last = origin
+
+    def _which_time(self, generation: int) -> str:
+        """The round of its group that a task wrote in, or how often it had been set going by hand."""
+        if self._again == "round":
+            return f"round {generation + 1}, "
+        return f"rerun {generation}, " if generation else ""
 
     def close(self) -> None:
         """End the last line."""

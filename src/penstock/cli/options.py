@@ -14,6 +14,9 @@ import click
 
 from penstock.cli.failures import NotFound
 from penstock.cli.output import Output
+from penstock.definition.params import secret_from_text
+from penstock.definition.reading import Unreadable
+from penstock.definition.secret import Secret
 from penstock.errors import RunNotFound
 from penstock.manager import WorkflowManager
 from penstock.parts import DURABILITIES, SQLITE
@@ -47,18 +50,19 @@ class Choices:
     def reader(self) -> WorkflowManager:
         """A manager that looks at the runs on record. RunNotFound if there is no store yet, which looking must not
         make."""
-        settings = self.settings()
-        name = self.store or settings.store
-        folder: Path | None = None
-        if name == "sqlite":
-            folder = find_home(os.environ, Path.cwd())
-        elif name.startswith(SQLITE):
-            folder = Path(name.removeprefix(SQLITE)).expanduser()
+        folder = self.folder()
         if folder is not None and not folder.is_dir():
             if self.store:
                 raise NotFound(f"there is no store in {folder}")
             raise RunNotFound("there are no runs yet; start one with: penstock run FILE")
         return self.manager()
+
+    def folder(self) -> Path | None:
+        """Where the store is, if it is one in a folder."""
+        name = self.store or self.settings().store
+        if name == "sqlite":
+            return find_home(os.environ, Path.cwd())
+        return Path(name.removeprefix(SQLITE)).expanduser() if name.startswith(SQLITE) else None
 
     def settings(self) -> Settings:
         """The settings that hold where the command line says nothing."""
@@ -84,7 +88,15 @@ param_option = click.option(
     metavar="K=V",
     multiple=True,
     callback=lambda ctx, parameter, value: _pairs(value),
-    help="A parameter of the workflow; may be repeated",
+    help="A parameter of the workflow; @FILE for what is in a file; may be repeated",
+)
+secret_option = click.option(
+    "--secret",
+    "secrets",
+    metavar="K=V",
+    multiple=True,
+    callback=lambda ctx, parameter, value: _secrets(_pairs(value)),
+    help="A secret that the run was given as a value: env:NAME, @FILE or prompt; may be repeated",
 )
 
 
@@ -107,6 +119,13 @@ def _without_password(store: str) -> str:
 
 
 _PASSWORD = re.compile(r"^(\w+://[^/@:]*):[^/@]*(?=@)")
+
+
+def _secrets(pairs: dict[str, str]) -> dict[str, Secret[str]]:
+    try:
+        return {name: secret_from_text(text) for name, text in pairs.items()}
+    except Unreadable as error:
+        raise click.BadParameter(str(error)) from None
 
 
 def _pairs(texts: tuple[str, ...]) -> dict[str, str]:

@@ -8,11 +8,13 @@ from datetime import datetime
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
+from penstock.definition.kept import keepable
 from penstock.errors import StoreCorrupt
-from penstock.runtime.record import moment
+from penstock.runtime.times import moment
 
 if TYPE_CHECKING:
     from penstock.manager import WorkflowManager
+    from penstock.runtime.attempts import AttemptRun
     from penstock.runtime.record import Run
     from penstock.store.base import RunRow
 
@@ -23,7 +25,7 @@ def run_record(run: Run) -> dict[str, Any]:
         "id": run.id,
         "workflow": run.workflow,
         "state": run.state,
-        "params": plain(run.params),
+        "params": plain(keepable(dict(run.params))),
         "started_at": timestamp(run.started_at),
         "ended_at": timestamp(run.ended_at),
         "duration": run.duration,
@@ -48,6 +50,23 @@ def run_record(run: Run) -> dict[str, Any]:
             }
             for task in run.tasks
         ],
+    }
+
+
+def attempt_record(attempt: AttemptRun) -> dict[str, Any]:
+    """An attempt as JSON."""
+    return {
+        "task": attempt.task,
+        "generation": attempt.generation,
+        "attempt": attempt.number,
+        "state": attempt.state,
+        "because": attempt.because or None,
+        "started_at": timestamp(attempt.started_at),
+        "ended_at": timestamp(attempt.ended_at),
+        "duration": attempt.duration,
+        "cpu": attempt.cpu,
+        "memory": attempt.memory,
+        "error": attempt.error,
     }
 
 

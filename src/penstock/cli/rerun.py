@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from penstock.cli.driving import drive
-from penstock.cli.options import Choices, driving_options
+from penstock.cli.options import Choices, driving_options, secret_option
 from penstock.cli.output import Output, spared_stdout
 from penstock.cli.plans import recompile
+from penstock.observe.drawing.remarks import mapped
 from penstock.observe.words import count, instance
 from penstock.runtime.choosing import Choice, choose_again, places_of
 from penstock.runtime.replay import replay
 
 if TYPE_CHECKING:
+    from penstock.definition.secret import Secret
     from penstock.engine.run import RunEngine
     from penstock.plan.plan import Plan
 
@@ -28,6 +30,7 @@ _TASKS: dict[str, Any] = {"metavar": "TASK", "multiple": True}
 @click.option("--failed", is_flag=True, help="Run again what failed, and what that held up")
 @click.option("--where", metavar="STATE", multiple=True, help="Run again what is in this state, e.g. skipped")
 @click.option("--dry-run", is_flag=True, help="Show what would run again, in order, and run nothing")
+@secret_option
 @driving_options
 @click.pass_obj
 def command(
@@ -39,6 +42,7 @@ def command(
     failed: bool,
     where: tuple[str, ...],
     dry_run: bool,
+    secrets: dict[str, Secret[str]],
     **options: Any,
 ) -> int:
     """Run parts of RUN again, by default of the newest, done or not, with their recorded inputs.
@@ -63,7 +67,7 @@ def command(
         output,
         choices,
         lambda manager: manager.rerun(
-            row.id, only=only, from_=from_, failed=failed, where=where, raise_on_failure=False
+            row.id, only=only, from_=from_, failed=failed, where=where, secrets=secrets, raise_on_failure=False
         ),
         done=done,
     )
@@ -79,9 +83,12 @@ def _show_order(output: Output, engine: RunEngine, plan: Plan, again: tuple[int,
         tasks = [{"id": name, "map_index": index if index >= 0 else None} for name, index in ordered]
         output.emit({"id": engine.run_id, "workflow": plan.workflow, "tasks": tasks})
         return 0
-    output.say(f"Would run {count(len(ordered), 'task')} of run {engine.run_id} again:")
+    groups = {plan.names[row] for row in plan.expanded_by}
+    tasks_again = sum(name not in groups for name, _ in ordered)
+    output.say(f"Would run {count(tasks_again, 'task')} of run {engine.run_id} again:")
     for name, index in ordered:
-        output.say(f"  {instance(name, index)}")
+        is_whole_map = index < 0 and plan.numbers[name] in plan.maps
+        output.say(f"  {mapped(name, True) if is_whole_map else instance(name, index)}")
     return 0
 
 

@@ -9,11 +9,12 @@ import click
 
 from penstock.cli.driving import drive, follow
 from penstock.cli.failures import INTERRUPTED, exit_code
-from penstock.cli.options import Choices, driving_options
+from penstock.cli.options import Choices, driving_options, secret_option
 from penstock.cli.output import Output
 from penstock.errors import PenstockError, RunLocked
 
 if TYPE_CHECKING:
+    from penstock.definition.secret import Secret
     from penstock.manager import WorkflowManager
     from penstock.runtime.record import Run
 
@@ -21,9 +22,12 @@ if TYPE_CHECKING:
 @click.command("resume")
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option("--all", "everything", is_flag=True, help="Take over every run that is not done and that nobody drives")
+@secret_option
 @driving_options
 @click.pass_obj
-def command(output: Output, /, run_id: str | None, everything: bool, **options: Any) -> int:
+def command(
+    output: Output, /, run_id: str | None, everything: bool, secrets: dict[str, Secret[str]], **options: Any
+) -> int:
     """Go on with RUN, by default the newest: what is done stays done, everything else runs.
 
     The workflow is loaded from its file, which may have changed where the run has done nothing yet. Exits with 4 if
@@ -37,16 +41,17 @@ def command(output: Output, /, run_id: str | None, everything: bool, **options: 
     if everything:
         if run_id is not None:
             raise click.UsageError("--all takes over every run: give it without RUN")
+        if secrets:
+            raise click.UsageError("--secret is for one run: resume it by itself")
         return _adopt_all(output, choices)
     with choices.reader() as manager:
         run = manager.get(run_id)
-    return drive(
-        output, choices, partial(_resume, run.id), done={task.name for task in run.tasks if task.state == "success"}
-    )
+    done = {task.name for task in run.tasks if task.state == "success"}
+    return drive(output, choices, partial(_resume, run.id, secrets), done=done)
 
 
-def _resume(run_id: str, manager: WorkflowManager) -> Run:
-    return manager.resume(run_id, raise_on_failure=False)
+def _resume(run_id: str, secrets: dict[str, Secret[str]], manager: WorkflowManager) -> Run:
+    return manager.resume(run_id, secrets=secrets, raise_on_failure=False)
 
 
 def _adopt(run_id: str, manager: WorkflowManager) -> Run:

@@ -7,13 +7,10 @@ from typing import Any
 import click
 
 from penstock.cli.driving import drive
+from penstock.cli.forecast import show_forecast
 from penstock.cli.options import Choices, driving_options, param_option
-from penstock.cli.output import Output, spared_stdout
-from penstock.cli.plans import check_whole
-from penstock.observe.words import count
-from penstock.plan.graph import topological_order
-from penstock.runtime.loader import load
-from penstock.runtime.selection import Selection, select
+from penstock.cli.output import Output
+from penstock.runtime.selection import Selection
 
 _TASKS: dict[str, Any] = {"metavar": "TASK", "multiple": True}
 
@@ -24,7 +21,7 @@ _TASKS: dict[str, Any] = {"metavar": "TASK", "multiple": True}
 @click.option("--only", **_TASKS, help="Run this task alone; may be repeated")
 @click.option("--from", "from_", **_TASKS, help="Run this task and all that follow")
 @click.option("--until", **_TASKS, help="Run this task and all that it needs")
-@click.option("--dry-run", is_flag=True, help="Show what would run, in order, and run nothing")
+@click.option("--dry-run", is_flag=True, help="Show what would run, in which order and for how long, and run nothing")
 @driving_options
 @click.pass_obj
 def command(
@@ -44,24 +41,9 @@ def command(
     """
     selection = Selection(only, from_, until)
     if dry_run:
-        return _show_order(output, file, params, selection)
+        return show_forecast(output, Choices(**choices), file, params, selection)
     return drive(
         output,
         Choices(**choices),
         lambda manager: manager.run_file(file, params, selection=selection, raise_on_failure=False),
     )
-
-
-def _show_order(output: Output, file: str, params: dict[str, str], selection: Selection) -> int:
-    with spared_stdout():
-        loaded = load(file)
-        plan = select(check_whole(loaded, params), selection).plan
-    order = topological_order(plan.upstreams)
-    if output.as_json:
-        tasks = [{"id": plan.names[t], "after": [plan.names[u] for u in plan.upstreams[t]]} for t in order]
-        output.emit({"workflow": plan.workflow, "tasks": tasks})
-        return 0
-    output.say(f"Would run {count(len(plan), 'task')} of {output.clean(plan.workflow)}:")
-    for task in order:
-        output.say(f"  {plan.names[task]}")
-    return 0

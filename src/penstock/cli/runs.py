@@ -10,7 +10,7 @@ from penstock.cli.output import Cell, Output
 from penstock.cli.records import counts_of, local_time, row_duration, row_record, rows
 from penstock.errors import RunNotFound
 from penstock.observe.words import duration
-from penstock.runtime.record import moment
+from penstock.runtime.times import moment
 from penstock.store.base import RunRow
 
 
@@ -44,8 +44,10 @@ def command(output: Output, workflow: str | None, limit: int, store: str | None)
 
 def _cells(row: RunRow, state: str) -> list[Cell]:
     seconds = row_duration(row)
-    done = counts_of(row).get("success", 0)
-    tasks = f"{done:,}/{row.tasks:,}" if row.ended_at is not None and state != "success" else f"{row.tasks:,}"
+    counts = counts_of(row)
+    total = sum(counts.values()) or row.tasks  # as it was last written: of maps their instances
+    done = counts.get("success", 0)
+    tasks = f"{done:,}/{total:,}" if row.ended_at is not None and state != "success" else f"{total:,}"
     return [
         Cell(row.id),
         Cell(row.workflow),

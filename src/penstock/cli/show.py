@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from penstock.cli.colours import RUN_COLOURS, TASK_COLOURS
+from penstock.cli.course import Course, profile_record, show_profile
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Cell, Output
 from penstock.cli.records import local_time, plain, run_record
 from penstock.cli.story import next_commands, tell_failures
 from penstock.engine.states import TaskState
 from penstock.observe.words import count, duration
-from penstock.runtime.record import moment
+from penstock.runtime.times import moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -36,17 +37,29 @@ _DULL = ("success", "pending", "skipped", "upstream_failed")
 @click.option("--all", "whole", is_flag=True, help="Show every task and whole tracebacks, however many there are")
 @click.option("--state", type=click.Choice([state.label for state in TaskState]), help="Show the tasks in this state")
 @click.option("--values", is_flag=True, help="Show what the tasks returned, in short")
+@click.option("--profile", is_flag=True, help="Show the time and memory that each attempt took, the longest first")
 @json_option
 @store_option
 @click.pass_obj
-def command(output: Output, run_id: str | None, whole: bool, state: str | None, values: bool, store: str | None) -> int:
+def command(
+    output: Output,
+    run_id: str | None,
+    whole: bool,
+    state: str | None,
+    values: bool,
+    profile: bool,
+    store: str | None,
+) -> int:
     """Show a run, by default the newest: for a failure the error first, then its tasks."""
     choices = Choices(store)
     with choices.reader() as manager:
         run = manager.get(run_id)
         previews = _previews(manager, run) if values else None
+        course = Course(manager, run)
         if output.as_json:
-            record = run_record(run)
+            record = course.in_record(run_record(run))
+            if profile:
+                record["attempts"] = profile_record(run, course)
             if previews is not None:
                 told = zip(record["tasks"], run.tasks, strict=True)
                 record["tasks"] = [{**entry, "value": previews[task.number]} for entry, task in told]
@@ -60,7 +73,10 @@ def command(output: Output, run_id: str | None, whole: bool, state: str | None, 
         if run.state in ("failed", "interrupted", "cancelled"):
             for line in next_commands(manager, run, choices.hint):
                 output.say(line)
-    _show_tasks(output, run, state, whole, previews)
+        if profile:
+            show_profile(output, run, course, whole)
+            return 0
+    _show_tasks(output, run, state, whole, previews, course)
     return 0
 
 
@@ -95,7 +111,9 @@ def _notices(run: Run) -> str | None:
     return "; ".join(told) or None
 
 
-def _show_tasks(output: Output, run: Run, state: str | None, whole: bool, previews: Mapping[int, str] | None) -> None:
+def _show_tasks(
+    output: Output, run: Run, state: str | None, whole: bool, previews: Mapping[int, str] | None, course: Course
+) -> None:
     tasks = run.tasks
     output.say()
     if state is not None:
@@ -109,15 +127,16 @@ def _show_tasks(output: Output, run: Run, state: str | None, whole: bool, previe
     left = 0 if whole else len(shown) - _MOST_TASKS
     shown = shown if whole else shown[:_MOST_TASKS]
     if shown:
-        header = ("TASK", "STATE", "ATTEMPTS", "DURATION", "VALUE" if previews is not None else "ERROR")
-        output.table(header, [_cells(task, previews) for task in shown], right=(2, 3))
+        last = "VALUE" if previews is not None else "ERROR"
+        header = ("TASK", "STATE", "ATTEMPTS", "DURATION", "CRITICAL", "PACE", last)
+        output.table(header, [_cells(task, previews, course) for task in shown], right=(2, 3, 4))
     if left > 0:
         output.say(f"… and {left:,} more: penstock show {run.id}{f' --state {state}' if state else ''} --all")
     elif len(shown) < len(tasks) and state is None:
         output.say(f"All of them: penstock show {run.id} --all, or --state STATE")
 
 
-def _cells(task: TaskRun, previews: Mapping[int, str] | None) -> list[Cell]:
+def _cells(task: TaskRun, previews: Mapping[int, str] | None, course: Course) -> list[Cell]:
     attempts = str(task.attempts) if task.attempts else ""
     if previews is not None:
         last = previews[task.number]
@@ -129,6 +148,8 @@ def _cells(task: TaskRun, previews: Mapping[int, str] | None) -> list[Cell]:
         Cell(task.state, TASK_COLOURS.get(task.state)),
         Cell(f"{attempts} ({task.lost} lost)" if task.lost else attempts),
         Cell(duration(task.duration) if task.duration is not None else ""),
+        Cell(course.share(task)),
+        Cell(course.pace(task)),
         Cell(last, "bright_black"),
     ]
 

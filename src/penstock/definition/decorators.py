@@ -27,6 +27,7 @@ _WORKFLOW_OPTIONS = (
     "description",
     "fail_fast",
     "run_state",
+    "on_start",
     "on_success",
     "on_failure",
     "on_cancel",
@@ -153,6 +154,13 @@ class WorkflowFunction(Generic[P]):
         self._options = options
         self.where = f"{func.__code__.co_filename}:{func.__code__.co_firstlineno}"
         unknown = [name for name in self.build_names if name not in self.parameters]
+        secret = [name for name in self.build_names if name in self.parameters and self.parameters[name].is_secret]
+        if secret:
+            raise OptionError(
+                f"build={list(build)!r}: '{secret[0]}' of workflow '{self.name}' is a secret, which cannot shape the "
+                "graph: the graph is kept and shown",
+                where=self.where,
+            )
         if unknown:
             raise OptionError(
                 f"build={list(build)!r}: workflow '{self.name}' has no parameter '{unknown[0]}'", where=self.where
@@ -203,6 +211,7 @@ def workflow(
     defaults: TaskOptions | None = None,
     tags: Sequence[str] = (),
     description: str | None = None,
+    on_start: Callback | None = None,
     on_success: Callback | None = None,
     on_failure: Callback | None = None,
     on_cancel: Callback | None = None,

@@ -135,7 +135,7 @@ class GroupExpansion(Task):
         return f"<expansion of group '{self.name}'>"
 
 
-class GroupArgument(Items):
+class GroupArgument(Items[Any]):
     """Stands, inside a mapped group, for an argument of the group: in each instance for another value. Outside, for
     the list of these."""
 

@@ -13,7 +13,7 @@ from penstock.definition.expansion import NOTHING, Expansion
 from penstock.definition.group import GroupArgument, GroupExpansion, TaskGroup, mapped_group
 from penstock.definition.options import Duration, TaskOptions
 from penstock.definition.order import Order
-from penstock.definition.placeholder import caller
+from penstock.definition.partial import Partial, check_named
 from penstock.definition.workflow import building
 from penstock.errors import ArgumentsError, DefinitionError
 
@@ -72,15 +72,15 @@ class GroupFunction(Generic[P, R]):
         merged = cast(GroupOptions, {**self._options, **options})
         return GroupFunction(self.func, merged, name=name or self._name)
 
-    def partial(self, /, *args: Any, **kwargs: Any) -> PartialGroup:
+    def partial(self, /, *args: Any, **kwargs: Any) -> Partial:
         """Arguments that are the same in all instances of a mapped group: `g.partial(y=1).expand(x=[1, 2])`."""
-        _check_named(self._title, "partial", args)
-        return PartialGroup(self, kwargs)
+        check_named(self.title, "partial", args)
+        return Partial(self, kwargs)
 
     def expand(self, /, *args: Any, **sources: Any) -> Any:
         """A mapped group, with an instance for each combination of the values of `sources`; see TaskFunction.expand.
         The function is called once. What it returns stands, outside, for the list over all instances."""
-        _check_named(self._title, "expand", args)
+        check_named(self.title, "expand", args)
         return self._map(Expansion(sources), {}, sys._getframe(1))
 
     def expand_kwargs(self, source: Any, /) -> Any:
@@ -88,17 +88,18 @@ class GroupFunction(Generic[P, R]):
         return self._map(Expansion(None, source), {}, sys._getframe(1))
 
     @property
-    def _title(self) -> str:
+    def title(self) -> str:
+        """The function's own name."""
         return getattr(self.func, "__name__", "group")
 
     def _group(self, frame: FrameType) -> TaskGroup:
         workflow = building()
         if workflow is None:
             raise DefinitionError(
-                f"'{self._title}' is mapped outside of a workflow: only inside of one can a group be mapped",
+                f"'{self.title}' is mapped outside of a workflow: only inside of one can a group be mapped",
                 where=f"{frame.f_code.co_filename}:{frame.f_lineno}",
             )
-        group = TaskGroup(self._name or workflow.number_group(self._title), **self._options)
+        group = TaskGroup(self._name or workflow.number_group(self.title), **self._options)
         group.numbered = group.numbered or self._name is None
         group.file, group.line = frame.f_code.co_filename, frame.f_lineno
         return group
@@ -140,7 +141,7 @@ class GroupFunction(Generic[P, R]):
         try:
             wanted.bind(**given)
         except TypeError as error:
-            message = f"the arguments of task group '{self._title}' do not fit {self._title}{wanted}: {error}"
+            message = f"the arguments of task group '{self.title}' do not fit {self.title}{wanted}: {error}"
             raise ArgumentsError(message, where=where) from None
         return func(**given)
 
@@ -150,29 +151,6 @@ class GroupFunction(Generic[P, R]):
 
     def __repr__(self) -> str:
         return f"<task group function '{getattr(self.func, '__qualname__', self.func)}'>"
-
-
-class PartialGroup:
-    """A group function with some of its arguments, to be mapped over others."""
-
-    def __init__(self, function: GroupFunction[Any, Any], kwargs: Mapping[str, Any]) -> None:
-        self._function = function
-        self._kwargs = kwargs
-
-    def expand(self, /, *args: Any, **sources: Any) -> Any:
-        """See GroupFunction.expand."""
-        _check_named(self._function._title, "expand", args)
-        return self._function._map(Expansion(sources), self._kwargs, sys._getframe(1))
-
-    def expand_kwargs(self, source: Any, /) -> Any:
-        """See GroupFunction.expand_kwargs."""
-        return self._function._map(Expansion(None, source), self._kwargs, sys._getframe(1))
-
-
-def _check_named(title: str, method: str, args: tuple[Any, ...]) -> None:
-    if args:
-        message = f"{title}.{method}() takes arguments by name: write {title}.{method}(x=...)"
-        raise ArgumentsError(message, where=caller())
 
 
 @overload

@@ -8,21 +8,21 @@ from typing import Any
 from penstock.definition.placeholder import NO_FILL, Items
 
 
-class MappedItems(Items):
+class MappedItems(Items[Any]):
     """Stands for the values of a source, each as a function gives it back."""
 
     __slots__ = ("_func", "_source")
 
-    def __init__(self, source: Items, func: Callable[[Any], Any]) -> None:
+    def __init__(self, source: Any, func: Callable[[Any], Any]) -> None:
         super().__init__(f"{source._name}.map(...)")
-        self._source = source
+        self._source: Items[Any] = source
         self._func = func
 
     def __repr__(self) -> str:
         return f"{self._source!r}.map({getattr(self._func, '__name__', self._func)})"
 
 
-class ZippedItems(Items):
+class ZippedItems(Items[Any]):
     """Stands for tuples of one value of each source."""
 
     __slots__ = ("_fillvalue", "_sources")
@@ -37,7 +37,7 @@ class ZippedItems(Items):
         return f"{first}.zip({', '.join(others)})"
 
 
-class JoinedItems(Items):
+class JoinedItems(Items[Any]):
     """Stands for the values of one source after the other."""
 
     __slots__ = ("_sources",)
@@ -51,7 +51,7 @@ class JoinedItems(Items):
         return f"{first}.concat({', '.join(others)})"
 
 
-def mapped_by(items: MappedItems) -> tuple[Items, Callable[[Any], Any]]:
+def mapped_by(items: MappedItems) -> tuple[Items[Any], Callable[[Any], Any]]:
     """What the items are made of, and the function. Not attributes of them, like all that placeholders know."""
     return items._source, items._func
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypedDict, Union
 
-from penstock.policy import Callback, RetryRule, TriggerRule
+from penstock.policy import Callback, RetryRule, TriggerRule, WeightRule
 
 if TYPE_CHECKING:
     from penstock.definition.task import Task
@@ -84,6 +84,12 @@ class TaskOptions(TypedDict, total=False):
     """Let the run fail if this teardown does. Default False."""
     max_active_instances: int | None
     """How many instances of a mapped task may be under way at once. Default: no bound."""
+    priority_weight: int | None
+    """Where not all that is ready can run at once, what weighs more goes first. Default: what is farther from the end
+    does; where other tasks are given a weight, 1."""
+    weight_rule: WeightRule | None
+    """Whether a task weighs with all that is below it ("downstream", the default), above it ("upstream") or alone
+    ("absolute")."""
     map_name: str | None
     """What each instance of a mapped task is called: "{region}" stands for its argument `region`."""
     on_success: Callback | None
@@ -92,6 +98,10 @@ class TaskOptions(TypedDict, total=False):
     """Called with a Notice when the task has failed for good."""
     on_retry: Callback | None
     """Called with a Notice when an attempt has failed and will be followed by another."""
+    on_skip: Callback | None
+    """Called with a Notice when the task was skipped, by itself or because of what became of others."""
+    on_execute: Callback | None
+    """Called with a Notice when an attempt has begun."""
 
 
 NO_OPTIONS: TaskOptions = {}

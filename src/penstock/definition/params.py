@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import enum
 import types
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
 from difflib import get_close_matches
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
-from uuid import UUID
+from typing import Any, Union, get_args, get_origin
 
+from penstock.definition.annotations import fits, type_hints, type_name
+from penstock.definition.reading import UNREADABLE, Unreadable, from_text
+from penstock.definition.secret import Secret, unread
 from penstock.errors import DefinitionError, InvalidWorkflowError, OptionError, ParameterError
 
 
@@ -24,9 +21,7 @@ class _Missing:
 
 MISSING = _Missing()
 
-
-class _Unreadable(ValueError):
-    """A text that stands for no value, with a reason for users."""
+SECRET_FORMS = "env:NAME for an environment variable, @FILE for a file, or 'prompt' to be asked for it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +38,65 @@ class Parameter:
         """Whether a run must give it."""
         return self.default is MISSING
 
+    @property
+    def is_secret(self) -> bool:
+        """Whether its value is never shown or kept."""
+        return _secret_in(self.annotation) is not None
+
+    @property
+    def value_type(self) -> Any:
+        """What a secret's value is of."""
+        return (get_args(_secret_in(self.annotation)) or (str,))[0] if self.is_secret else self.annotation
+
 
 def parameters_of(func: Callable[..., Any]) -> dict[str, Parameter]:
-    """The parameters in a function's signature. OptionError for `*args` and `**kwargs`, which have no names to give."""
+    """The parameters in a function's signature. OptionError for `*args` and `**kwargs`, which have no names to give,
+    and for what is no place for a secret."""
     import inspect
 
     hints = type_hints(func)
+    where = f"{func.__code__.co_filename}:{func.__code__.co_firstlineno}"
     parameters = {}
     for parameter in inspect.signature(func).parameters.values():
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise OptionError(
                 f"workflow '{func.__name__}' takes {parameter}: name its parameters, so that a run can give them",
-                where=f"{func.__code__.co_filename}:{func.__code__.co_firstlineno}",
+                where=where,
             )
         annotation = hints.get(parameter.name, Any)
         default = MISSING if parameter.default is parameter.empty else parameter.default
         positional_only = parameter.kind is parameter.POSITIONAL_ONLY
-        parameters[parameter.name] = Parameter(parameter.name, annotation, default, positional_only)
+        made = parameters[parameter.name] = Parameter(parameter.name, annotation, default, positional_only)
+        problem = _misplaced_secret(made)
+        if problem:
+            raise OptionError(f"workflow '{func.__name__}', parameter '{made.name}': {problem}", where=where)
     return parameters
 
 
-def type_hints(func: Callable[..., Any]) -> dict[str, Any]:
-    """Annotations as objects. One that cannot be resolved is left out, and its parameter not checked."""
-    try:
-        return get_type_hints(func)
-    except Exception:
-        pass
-    hints = {}
-    for name, annotation in getattr(func, "__annotations__", {}).items():
-        try:
-            hints.update(get_type_hints(SimpleNamespace(__annotations__={name: annotation}), func.__globals__))
-        except Exception:
-            continue
-    return hints
+def _secret_in(annotation: Any) -> Any:
+    """The Secret in `Secret[X]` and `Secret[X] | None`."""
+    if annotation is Secret or get_origin(annotation) is Secret:
+        return annotation
+    if get_origin(annotation) in (Union, types.UnionType):
+        others = [choice for choice in get_args(annotation) if choice is not type(None)]
+        return _secret_in(others[0]) if len(others) == 1 else None
+    return None
+
+
+def _misplaced_secret(parameter: Parameter) -> str | None:
+    if parameter.is_secret:
+        default = parameter.default
+        in_code = default.is_read if isinstance(default, Secret) else default not in (MISSING, None)
+        if in_code:
+            return "a secret is not in the code: let its default be Secret.from_env('NAME') or Secret.from_file(path)"
+        return None
+    if any(_has_secret(part) for part in get_args(parameter.annotation)):
+        return "a secret cannot be a part of a value: make it a parameter of its own, Secret[...]"
+    return None
+
+
+def _has_secret(annotation: Any) -> bool:
+    return annotation is Secret or get_origin(annotation) is Secret or any(map(_has_secret, get_args(annotation)))
 
 
 def bind(
@@ -97,23 +118,32 @@ def bind(
         problems += [_unknown(workflow, name, parameters, where) for name in given if name not in parameters]
     for name in names:
         parameter = parameters[name]
-        if name in given:
-            values[name] = given[name]
-        elif parameter.required:
-            hint = f"give {name}={type_name(parameter.annotation)}"
-            problems.append(ParameterError(f"workflow '{workflow}' needs parameter '{name}': {hint}", where=where))
+        if name not in given:
+            if parameter.required:
+                hint = f"give {name}={type_name(parameter.annotation)}"
+                problems.append(ParameterError(f"workflow '{workflow}' needs parameter '{name}': {hint}", where=where))
+            else:
+                values[name] = parameter.default
             continue
-        else:
-            values[name] = parameter.default
-            continue
-        if not fits(values[name], parameter.annotation):
-            message = f"{_shown(values[name])} is not {type_name(parameter.annotation)}"
-            problems.append(ParameterError(f"workflow '{workflow}', parameter '{name}': {message}", where=where))
-    if len(problems) == 1:
-        raise problems[0]
-    if problems:
-        raise InvalidWorkflowError(workflow, problems)
+        values[name], wrong = _value(parameter, given[name])
+        if wrong:
+            problems.append(ParameterError(f"workflow '{workflow}', parameter '{name}': {wrong}", where=where))
+    _raise(workflow, problems)
     return values
+
+
+def _value(parameter: Parameter, given: Any) -> tuple[Any, str | None]:
+    """The value of a parameter, and what is wrong with it."""
+    if not parameter.is_secret:
+        wrong = not fits(given, parameter.annotation)
+        return given, f"{_shown(given)} is not {type_name(parameter.annotation)}" if wrong else None
+    if given is None and fits(None, parameter.annotation):
+        return None, None
+    secret = given if isinstance(given, Secret) else Secret(given)
+    if secret.is_read and not fits(secret.get_secret_value(), parameter.value_type):
+        found = type(secret.get_secret_value()).__name__  # nobody says what it is
+        return secret, f"the {found} that it was given is not {type_name(parameter.value_type)}"
+    return secret, None
 
 
 def parse(workflow: str, parameters: Mapping[str, Parameter], texts: Mapping[str, str]) -> dict[str, Any]:
@@ -124,18 +154,43 @@ def parse(workflow: str, parameters: Mapping[str, Parameter], texts: Mapping[str
         if name not in parameters:
             problems.append(_unknown(workflow, name, parameters, None))
             continue
-        annotation = parameters[name].annotation
+        parameter = parameters[name]
         try:
-            values[name] = from_text(text, annotation)
-        except (ValueError, TypeError, InvalidOperation) as error:
-            reason = f": {error}" if isinstance(error, _Unreadable) else ""
-            message = f"{text!r} does not read as {type_name(annotation)}{reason}"
-            problems.append(ParameterError(f"workflow '{workflow}', parameter '{name}': {message}"))
+            values[name] = secret_from_text(text) if parameter.is_secret else from_text(text, parameter.annotation)
+        except UNREADABLE as error:
+            wrong = _refused_secret() if parameter.is_secret else _wrong_text(text, parameter.annotation, error)
+            problems.append(ParameterError(f"workflow '{workflow}', parameter '{name}': {wrong}"))
+    _raise(workflow, problems)
+    return values
+
+
+def secret_from_text(text: str) -> Secret[str]:
+    """Where a secret is found, as a command line says it. Unreadable for anything else, which may be the value."""
+    if text == "prompt":
+        return unread("prompt")
+    if text.startswith("env:") and text[4:]:
+        return Secret.from_env(text[4:])
+    if text.startswith("@") and text[1:]:
+        return Secret.from_file(text[1:])
+    raise Unreadable(_refused_secret())
+
+
+def _refused_secret() -> str:
+    return f"it is a secret, which a command line would show to everybody on this machine: give {SECRET_FORMS}"
+
+
+def _wrong_text(text: str, annotation: Any, error: BaseException) -> str:
+    path, reason = "", f": {error}" if isinstance(error, Unreadable) else ""
+    if isinstance(error, Unreadable) and error.args[1:]:
+        reason, path = f": {error.args[0]}", f", at {error.args[1]}"
+    return f"{_shown(text)} does not read as {type_name(annotation)}{path}{reason}"
+
+
+def _raise(workflow: str, problems: Sequence[DefinitionError]) -> None:
     if len(problems) == 1:
         raise problems[0]
     if problems:
         raise InvalidWorkflowError(workflow, problems)
-    return values
 
 
 def _unknown(workflow: str, name: str, parameters: Mapping[str, Parameter], where: str | None) -> ParameterError:
@@ -152,140 +207,3 @@ def _unknown(workflow: str, name: str, parameters: Mapping[str, Parameter], wher
 def _shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-# --- Types
-
-
-def type_name(annotation: Any) -> str:
-    """An annotation as a user would write it."""
-    if annotation is None or annotation is type(None):
-        return "None"
-    if isinstance(annotation, type) and not get_args(annotation):
-        return annotation.__name__
-    return str(annotation).replace("typing.", "")
-
-
-def fits(value: Any, annotation: Any) -> bool:
-    """Whether a value is of an annotated type. An annotation that says nothing at run time fits everything."""
-    if annotation is Any or isinstance(annotation, str):
-        return True
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin is Literal:
-        return any(value == choice and type(value) is type(choice) for choice in arguments)
-    if origin in (Union, types.UnionType):
-        return any(fits(value, choice) for choice in arguments)
-    if annotation is None:
-        return value is None
-    if origin is not None:
-        return isinstance(origin, type) and isinstance(value, origin) and _items_fit(value, origin, arguments)
-    return _is_a(value, annotation) if isinstance(annotation, type) else True
-
-
-def _is_a(value: Any, kind: type) -> bool:
-    """As isinstance, but a bool is no number, an int is a float, and a datetime is no date."""
-    if kind in (int, float):
-        return isinstance(value, (int, kind)) and not isinstance(value, bool)
-    if kind is date:
-        return isinstance(value, date) and not isinstance(value, datetime)
-    try:
-        return isinstance(value, kind)
-    except TypeError:  # a TypedDict, a Protocol: nothing that can be looked at
-        return True
-
-
-def _items_fit(value: Any, origin: type, arguments: tuple[Any, ...]) -> bool:
-    if not arguments:
-        return True
-    if issubclass(origin, Mapping):
-        return all(fits(key, arguments[0]) and fits(item, arguments[1]) for key, item in value.items())
-    if origin is tuple and arguments[-1] is not Ellipsis:
-        return len(value) == len(arguments) and all(map(fits, value, arguments))
-    if origin in (list, tuple, set, frozenset) or origin is Sequence:
-        return all(fits(item, arguments[0]) for item in value)
-    return True
-
-
-_SCALARS: dict[Any, Callable[[str], Any]] = {
-    str: str,
-    int: int,
-    float: float,
-    date: date.fromisoformat,
-    datetime: datetime.fromisoformat,
-    time: time.fromisoformat,
-    timedelta: lambda text: timedelta(seconds=float(text)),
-    Path: Path,
-    Decimal: Decimal,
-    UUID: UUID,
-    Any: str,
-}
-_BOOLEANS = {"true": True, "yes": True, "1": True, "on": True, "false": False, "no": False, "0": False, "off": False}
-
-
-def from_text(text: str, annotation: Any) -> Any:
-    """The value that a text stands for; containers are written as JSON. ValueError if it stands for none."""
-    origin, arguments = get_origin(annotation), get_args(annotation)
-    if annotation in _SCALARS:
-        return _SCALARS[annotation](text)
-    if annotation is bool:
-        return _choice(text.lower(), _BOOLEANS)
-    if origin is Literal:
-        return _choice(text, {str(choice): choice for choice in arguments})
-    if origin in (Union, types.UnionType):
-        return _first_that_reads(text, arguments)
-    if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-        return _choice(text, {member.name: member for member in annotation})
-    return _from_json(text, annotation)
-
-
-def _choice(text: str, choices: Mapping[str, Any]) -> Any:
-    if text not in choices:
-        raise _Unreadable(f"it is one of {', '.join(choices)}")
-    return choices[text]
-
-
-def _first_that_reads(text: str, annotations: Sequence[Any]) -> Any:
-    if type(None) in annotations and text.lower() in ("none", "null"):
-        return None
-    # str reads everything, so it comes last whatever the order written.
-    for annotation in sorted(annotations, key=lambda choice: choice is str):
-        if annotation is type(None):
-            continue
-        try:
-            return from_text(text, annotation)
-        except (ValueError, TypeError, InvalidOperation):
-            continue
-    raise _Unreadable(f"it is none of {', '.join(map(type_name, annotations))}")
-
-
-def _from_json(text: str, annotation: Any) -> Any:
-    import json
-
-    origin, arguments = get_origin(annotation) or annotation, get_args(annotation)
-    try:
-        value = json.loads(text)
-    except RecursionError:
-        raise _Unreadable("it is nested too deeply") from None
-    if origin is dict and isinstance(value, dict) and arguments:
-        return {_from_item(key, arguments[0]): _from_item(item, arguments[1]) for key, item in value.items()}
-    if origin in (list, tuple, set, frozenset, Sequence) and isinstance(value, list):
-        kind = list if origin is Sequence else origin
-        if origin is tuple and arguments and arguments[-1] is not Ellipsis:
-            if len(value) != len(arguments):
-                raise _Unreadable(f"{len(arguments)} items are needed")
-            return tuple(map(_from_item, value, arguments))
-        return kind(_from_item(item, arguments[0]) if arguments else item for item in value)
-    if not fits(value, annotation):
-        raise ValueError("")
-    return value
-
-
-def _from_item(item: Any, annotation: Any) -> Any:
-    """An item of a JSON container: strings may stand for a type that JSON lacks."""
-    if fits(item, annotation):
-        return item
-    if isinstance(item, str):
-        return from_text(item, annotation)
-    import json
-
-    return from_text(json.dumps(item), annotation)

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from penstock.errors import PlaceholderError
 
 if TYPE_CHECKING:
     from penstock.definition.task import Task
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 
 def caller() -> str:
@@ -46,6 +49,8 @@ class _NoFill:
 
 NO_FILL = _NoFill()
 
+_DECIDE = "let a @task.branch or @task.run_if decide"
+
 
 class Placeholder:
     """The base of what stands for a value. Not made by users."""
@@ -65,7 +70,7 @@ class Placeholder:
         )
 
     def __bool__(self) -> NoReturn:  # noqa: PLE0304
-        self._refuse("it is neither true nor false")
+        self._refuse("it is neither true nor false", _DECIDE)
 
     def __iter__(self) -> NoReturn:
         self._refuse("it cannot be iterated", "map a task over it with .expand(...)")
@@ -74,7 +79,7 @@ class Placeholder:
         self._refuse("it has no length", "map a task over it with .expand(...)")
 
     def __contains__(self, item: object) -> NoReturn:
-        self._refuse("it cannot be searched")
+        self._refuse("it cannot be searched", _DECIDE)
 
     def __getitem__(self, key: object) -> NoReturn:
         self._refuse("it has no items")
@@ -99,7 +104,7 @@ class Placeholder:
     __float__ = __index__ = __int__
 
     def _compare(self, other: object) -> NoReturn:
-        self._refuse("it cannot be compared")
+        self._refuse("it cannot be compared", _DECIDE)
 
     __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = _compare
     __hash__ = object.__hash__
@@ -128,32 +133,38 @@ class ParameterPlaceholder(Placeholder):
         return f"<parameter '{self._name}'>"
 
 
-class Items(Placeholder):
-    """The base of what may stand for many values, and can be mapped over: `f.expand(x=these)`. Not made by users."""
+class Many(Generic[T]):
+    """What can be done with that which stands for many values, besides mapping over it."""
 
     __slots__ = ()
 
-    def map(self, func: Callable[[Any], Any], /) -> Items:
+    def map(self, func: Callable[[T], U], /) -> Items[U]:
         """Each of them as `func` gives it back; where it raises Skip, the instance is skipped."""
         from penstock.definition.items import MappedItems
 
         return MappedItems(self, func)
 
-    def zip(self, *others: Any, fillvalue: Any = NO_FILL) -> Items:
+    def zip(self, *others: Any, fillvalue: Any = NO_FILL) -> Items[tuple[Any, ...]]:
         """Tuples of the first of each, the second of each, and so on: as many as the shortest has, or with a
         `fillvalue` the longest."""
         from penstock.definition.items import ZippedItems
 
         return ZippedItems((self, *others), fillvalue)
 
-    def concat(self, *others: Any) -> Items:
+    def concat(self, *others: Any) -> Items[Any]:
         """These, and then those of the others."""
         from penstock.definition.items import JoinedItems
 
         return JoinedItems((self, *others))
 
 
-class Output(Items):
+class Items(Placeholder, Many[T]):
+    """The base of what may stand for many values, and can be mapped over: `f.expand(x=these)`. Not made by users."""
+
+    __slots__ = ()
+
+
+class Output(Items[Any]):
     """Stands for what a task returns. Passing it to another task makes an edge that carries the value."""
 
     __slots__ = ("_task",)

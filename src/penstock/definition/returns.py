@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Literal, get_args, get_origin
 
-from penstock.definition.params import type_hints
+from penstock.definition.annotations import type_hints
 
 
 def returned_literals(func: Callable[..., Any]) -> list[str]:

@@ -42,6 +42,9 @@ class Task(Step):
         "workflow",
     )
 
+    adds_itself = False
+    """Whether a task of this class is in the workflow within which it was made."""
+
     def __init__(
         self,
         name: str,

@@ -6,18 +6,32 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from functools import update_wrapper
 from types import FrameType
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
 
 from penstock.definition.expansion import Expansion
 from penstock.definition.options import NO_OPTIONS, TaskOptions
 from penstock.definition.order import Order
-from penstock.definition.placeholder import Output, caller
+from penstock.definition.partial import Partial, check_named
+from penstock.definition.placeholder import Many, Output, caller
 from penstock.definition.task import Task
 from penstock.definition.workflow import building
-from penstock.errors import ArgumentsError, DefinitionError
+from penstock.errors import DefinitionError
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+if TYPE_CHECKING:
+    T = TypeVar("T")
+    K = TypeVar("K")
+
+    class _OfAnyType:
+        """Nothing is of this type, so of functions only those that return Any can return it."""
+
+    class ListOutput(list[T], Many[T]):
+        """The list that a task will return: pass it to a task, or map over it, or over what is made of it here."""
+
+    class DictOutput(dict[K, T], Many[tuple[K, T]]):
+        """The dict that a task will return: pass it to a task, or map over its pairs, or over what is made of them."""
 
 
 class TaskFunction(Generic[P, R]):
@@ -34,45 +48,65 @@ class TaskFunction(Generic[P, R]):
         self._after = after
         update_wrapper(self, func)
 
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+    @property
+    def title(self) -> str:
+        """The function's own name."""
+        return getattr(self.func, "__name__", "task")
+
+    if TYPE_CHECKING:  # it is typed as what the function returns; a list or dict so that it has .map and the like too
+
+        @overload
+        def __call__(self: TaskFunction[P, _OfAnyType], *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+        @overload
+        def __call__(self: TaskFunction[P, list[T]], *args: P.args, **kwargs: P.kwargs) -> ListOutput[T]: ...
+
+        @overload
+        def __call__(self: TaskFunction[P, dict[K, T]], *args: P.args, **kwargs: P.kwargs) -> DictOutput[K, T]: ...
+
+        @overload
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R: ...
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Inside a workflow: add a task and return its output, typed as the value it stands for. Elsewhere: call."""
         workflow = building()
         if workflow is None:
             return self.func(*args, **kwargs)
         frame = sys._getframe(1)
-        name = self._name or workflow.number(getattr(self.func, "__name__", "task"))
+        name = self._name or workflow.number(self.title)
         task = Task(name, self.func, list(self._after), args=args, kwargs=kwargs, **self._options)
         task.file, task.line = frame.f_code.co_filename, frame.f_lineno
         task.numbered = self._name is None
-        return cast(R, Output(workflow.add_task(task)))
+        return Output(workflow.add_task(task))
 
     def expand(self, /, *args: Any, **sources: Any) -> Any:
         """A mapped task, with an instance for each value: `f.expand(x=[1, 2, 3])`. A value is mapped over that is a
         list, a tuple, a range, a dict (by its pairs), an output that will be one of these, or a parameter of the
         workflow. Several arguments give an instance for each combination, the last changing fastest. The output stands
         for the list of what the instances return, with None for those that return nothing."""
-        _check_named(self, "expand", args)
-        return self._map(Expansion(sources), None, sys._getframe(1))
+        check_named(self.title, "expand", args)
+        return self._map(Expansion(sources), {}, sys._getframe(1))
 
     def expand_kwargs(self, source: Any, /) -> Any:
         """A mapped task, with an instance for each dict of arguments in a list: `f.expand_kwargs([{"x": 1, "y": 2}])`.
         The list may be an output or a parameter of the workflow."""
-        return self._map(Expansion(None, source), None, sys._getframe(1))
+        return self._map(Expansion(None, source), {}, sys._getframe(1))
 
-    def partial(self, /, *args: Any, **kwargs: Any) -> PartialFunction:
+    def partial(self, /, *args: Any, **kwargs: Any) -> Partial:
         """Arguments that are the same in all instances of a mapped task: `f.partial(y=1).expand(x=[1, 2])`."""
-        _check_named(self, "partial", args)
-        return PartialFunction(self, kwargs)
+        check_named(self.title, "partial", args)
+        return Partial(self, kwargs)
 
-    def _map(self, expansion: Expansion, kwargs: Mapping[str, Any] | None, frame: FrameType) -> Any:
-        workflow, title = building(), getattr(self.func, "__name__", "task")
+    def _map(self, expansion: Expansion, kwargs: Mapping[str, Any], frame: FrameType) -> Any:
+        workflow = building()
         if workflow is None:
             raise DefinitionError(
-                f"'{title}' is mapped outside of a workflow: only inside of one can a task be mapped; "
+                f"'{self.title}' is mapped outside of a workflow: only inside of one can a task be mapped; "
                 "elsewhere, call the function in a loop",
                 where=f"{frame.f_code.co_filename}:{frame.f_lineno}",
             )
-        task = Task(self._name or workflow.number(title), self.func, list(self._after), kwargs=kwargs, **self._options)
+        name = self._name or workflow.number(self.title)
+        task = Task(name, self.func, list(self._after), kwargs=kwargs, **self._options)
         task.expand = expansion
         task.file, task.line = frame.f_code.co_filename, frame.f_lineno
         task.numbered = self._name is None
@@ -105,26 +139,6 @@ class TaskFunction(Generic[P, R]):
         return (TaskFunction, (self.func, self._options))
 
 
-class PartialFunction:
-    """A task function with some of its arguments, to be mapped over others."""
-
-    def __init__(self, function: TaskFunction[Any, Any], kwargs: Mapping[str, Any]) -> None:
-        self._function = function
-        self._kwargs = kwargs
-
-    def expand(self, /, *args: Any, **sources: Any) -> Any:
-        """See TaskFunction.expand."""
-        _check_named(self._function, "expand", args)
-        return self._function._map(Expansion(sources), self._kwargs, sys._getframe(1))
-
-    def expand_kwargs(self, source: Any, /) -> Any:
-        """See TaskFunction.expand_kwargs."""
-        return self._function._map(Expansion(None, source), self._kwargs, sys._getframe(1))
-
-    def __repr__(self) -> str:
-        return f"<{self._function!r} with {', '.join(self._kwargs)}>"
-
-
 def with_options(func: Any, name: str | None, options: Mapping[str, Any]) -> TaskFunction[Any, Any]:
     """A function, or one that is a task function already, as a task function with these options."""
     if not isinstance(func, TaskFunction):
@@ -139,10 +153,3 @@ def add_condition(func: Any, option: str, condition: Callable[..., object]) -> T
     if option in func._options:
         raise DefinitionError(f"{func!r} has a {option} already: put both conditions into one function", where=caller())
     return func.options(**cast(TaskOptions, {option: condition}))
-
-
-def _check_named(function: TaskFunction[Any, Any], method: str, args: tuple[Any, ...]) -> None:
-    if args:
-        title = getattr(function.func, "__name__", "f")
-        message = f"{title}.{method}() takes arguments by name: write {title}.{method}(x=...)"
-        raise ArgumentsError(message, where=caller())

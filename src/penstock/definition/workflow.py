@@ -13,6 +13,7 @@ from penstock.policy import Callback, RunStateRule
 if TYPE_CHECKING:
     from penstock.definition.group import TaskGroup
     from penstock.definition.params import Parameter
+    from penstock.definition.partial import Partial
     from penstock.definition.scope import Scope
 
 _building: ContextVar[Workflow | None] = ContextVar("penstock_building", default=None)
@@ -29,8 +30,8 @@ class Workflow:
     `with Workflow("name") as flow:` collects the calls of `@task` functions made inside it; `add_task` adds a Task.
     `defaults` are options for every task that does not set them itself; `timeout` bounds a whole run, in seconds or as
     a timedelta; `fail_fast` ends a run at the first failure; `run_state` says which failures fail it: any, or those of
-    its leaves; `tags` are for people to find it by; `on_success`, `on_failure` and `on_cancel` are called with a
-    Notice when a run has ended so. Nothing is checked until the workflow is compiled.
+    its leaves; `tags` are for people to find it by; `on_start` is called with a Notice when a run has begun,
+    `on_success`, `on_failure` and `on_cancel` when it has ended so. Nothing is checked until the workflow is compiled.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Workflow:
         defaults: TaskOptions | None = None,
         tags: Sequence[str] = (),
         description: str | None = None,
+        on_start: Callback | None = None,
         on_success: Callback | None = None,
         on_failure: Callback | None = None,
         on_cancel: Callback | None = None,
@@ -55,6 +57,7 @@ class Workflow:
         self.defaults: TaskOptions = defaults if defaults is not None else NO_OPTIONS
         self.tags = tuple(tags)
         self.description = description
+        self.on_start = on_start
         self.on_success = on_success
         self.on_failure = on_failure
         self.on_cancel = on_cancel
@@ -66,6 +69,8 @@ class Workflow:
         """These groups and the blocks of its teardowns, each after those around it."""
         self.group: TaskGroup | None = None
         """The group being filled."""
+        self.partials: list[Partial] = []
+        """Functions that were given some of their arguments while it was filled."""
         self.parameters: dict[str, Parameter] = {}
         self.build_values: Mapping[str, Any] = {}
         self._names: set[Any] = set()
@@ -83,8 +88,11 @@ class Workflow:
         _building.reset(self._tokens.pop())
 
     def add_task(self, task: Task) -> Task:
-        """Add a task. Its name must be the only one of its kind by the time the workflow is compiled."""
+        """Add a task. Its name must be the only one of its kind by the time the workflow is compiled. A ShellTask
+        that has added itself, since it was made while a workflow was being built, is not added again."""
         if isinstance(task, Task):
+            if task.workflow is self and task.adds_itself:
+                return task
             task.workflow = self
             if self.group is not None or self._open_scopes:
                 self._place(task)

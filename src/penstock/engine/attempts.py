@@ -58,6 +58,10 @@ class Attempts(Ends):
         self.started[task] = event.at
         return NOTHING
 
+    def _attempt_started_and_told(self, event: AttemptStarted) -> Commands:
+        self._attempt_started(event)
+        return self._tell("started", [event.task], event.at)
+
     def _attempt_succeeded(self, event: AttemptSucceeded) -> Commands:
         task = event.task
         if self._is_stale(event):
@@ -109,6 +113,7 @@ class Attempts(Ends):
         self._move(task, Cause.SKIPPED)
         self.skips[task] = event.reason
         self.errors.pop(task, None)
+        self._tell_skipped(task, event.at)
         return self._close([task], event.at)
 
     def _attempt_failed(self, event: AttemptFailed) -> Commands:
@@ -221,6 +226,7 @@ class Attempts(Ends):
         if not event.width:
             self._drop_instances(row, at)
             self._move(row, Cause.SKIPPED)
+            self._tell_skipped(row, at)
             return self._close([row], at)
         if self.plan.maps[row] == "task":
             self._widen(row, event.width, at)

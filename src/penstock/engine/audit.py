@@ -125,9 +125,12 @@ class Audit(AuditMaps):
         if not 0.0 < event.at < _END_OF_TIME:
             self._say("I10", f"{type(event).__name__} happened at {event.at}, which is no time")
         self._tasks.newly_failed.clear()
+        self._tasks.newly_skipped.clear()
         self._readers[type(event)](event)
         if isinstance(event, WORK):
             self._look_at_failures()
+        for task, named, generation, attempt in self._tasks.newly_skipped:
+            self._notices.tell_of_task("skipped", task, named, generation, attempt)
         if self._going and not self._is_open() and not isinstance(event, PlanAdopted):
             self._end_run()
         return self._found
@@ -158,6 +161,7 @@ class Audit(AuditMaps):
         if self._begun:
             self._say("I2", "the run began twice")
         self._begun = self._going = self._driven = True
+        self._notices.tell_of_run("started", self._tasks.plan.notices)
         self._tasks.settle_all()
 
     def _run_timed_out(self, event: RunTimedOut) -> None:

@@ -128,10 +128,11 @@ class AuditAgain(AuditLaw):
     def go_on_after_marks(self, settled: set[Unit]) -> None:
         """Bring all else in line with what somebody said of tasks. Of groups that were not settled before, a round may
         be over with that, and be followed by another."""
-        self._line_up()
+        self._line_up_maps()
         while over := [unit for unit in self.settled - settled if self.is_tried_again(unit)]:
             self.due.add(max(over))  # the innermost
-            self._line_up()
+            self._line_up_maps()
+        self._line_up_the_rest()
 
     def all_below(self, slot: int) -> list[int]:
         """Everything that waits for a task, or for what waits for it, and so on; for a group that is tried again as
@@ -163,9 +164,12 @@ class AuditAgain(AuditLaw):
         return found
 
     def _line_up(self) -> None:
+        self._line_up_maps()
+        self._line_up_the_rest()
+
+    def _line_up_maps(self) -> None:
         """A map goes on, or waits to be expanded again, if anything in it does. Where one waits, what is after it or
-        after a group around it does not hold either. A retry of what depends on tasks that run again is not waited for
-        any more."""
+        after a group around it does not hold either."""
         self.look_for_settled(range(len(self.plan.groups)))  # which heads of maps go by
         for head in self.widths:
             self._line_up_map(head)
@@ -176,6 +180,9 @@ class AuditAgain(AuditLaw):
             for row in self.plan.order:
                 self._see_whether_it_holds(row)
         self.due = {unit for unit in self.due if self.is_over(unit)}
+
+    def _line_up_the_rest(self) -> None:
+        """A retry of what depends on tasks that run again is not waited for any more."""
         for slot in self.those(RETRYING):
             if self.is_on_hold(slot) or self.weigh(slot) is not Verdict.RUN:
                 self.put(slot, PENDING)

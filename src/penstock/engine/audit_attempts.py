@@ -61,6 +61,7 @@ class AuditAttempts:
             self._found += self._too_early(task, "started")
         tasks.put(task, RUNNING)
         tasks.last[task] = event.attempt
+        self._tell("started", task)
         if tasks.policy(task).max_active_instances is not None and tasks.places[task] >= 0:
             self._look_at_crowd(task)
 
@@ -125,8 +126,7 @@ class AuditAttempts:
             tasks.volatile.discard(task)
         if event.chosen is not None:
             self._choose(task, event.chosen)
-        if tasks.policy(task).notices:
-            self._tell("success", task)
+        self._tell("success", task)
         tasks.settle([task])
 
     def _choose(self, task: int, chosen: tuple[int, ...]) -> None:
@@ -146,6 +146,7 @@ class AuditAttempts:
         if self._is_current(event):
             self._tasks.put(event.task, SKIPPED)
             self._tasks.idle.add(event.task)
+            self._tell("skipped", event.task)
             self._tasks.settle([event.task])
 
     def _attempt_failed(self, event: AttemptFailed) -> None:

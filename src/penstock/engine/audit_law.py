@@ -39,6 +39,11 @@ SETTLED_BY = {
 class AuditLaw(AuditRounds):
     """The states of the tasks, and what follows from them for others."""
 
+    def __init__(self, plan: Plan) -> None:
+        self.newly_skipped: list[tuple[str, tuple[str, ...], int, int]] = []
+        """What was skipped by the law since somebody last looked: names, callbacks, generations and attempts."""
+        super().__init__(plan)
+
     def lay_out(self, plan: Plan) -> None:
         super().lay_out(plan)
         self._held: dict[int, tuple[int, ...]] = {}
@@ -138,6 +143,9 @@ class AuditLaw(AuditRounds):
         if state is not None:
             self.give_up_map(slot)
             self.put(slot, state)
+        if state == SKIPPED:
+            place = self.name(slot), self.policy(slot).notices, self.generations[slot], self.last[slot]
+            self.newly_skipped.append(place)
         return state is not None
 
     def decide_if_waiting(self, slot: int) -> bool:

@@ -25,6 +25,7 @@ class AuditMaps(AuditAttempts):
         if not width:
             tasks.give_up_map(row)
             tasks.put(row, SKIPPED)
+            self._tell("skipped", row)
             tasks.settle([row])
         elif row in inside:
             tasks.expand(inside, width)

@@ -66,6 +66,15 @@ class Ends(Again):
         self._outbox = Outbox(run_id, plan.workflow)
         super().__init__(plan, run_id)
 
+    @property
+    def disturbed_by(self) -> CancelRequested | RunTimedOut | FailedFast | None:
+        """Why the run is to end, or was to, before all of it is done."""
+        return self._cause
+
+    def is_to_end(self, task: int) -> bool:
+        """Whether a task is not to go on because of that."""
+        return self._is_to_end(task)
+
     # --- Notices
 
     @property
@@ -74,8 +83,8 @@ class Ends(Again):
         return self._outbox.notices
 
     @property
-    def notifiers(self) -> tuple[str, ...]:
-        """The names of the notifiers that are told of failed tasks and ends of the run."""
+    def notifiers(self) -> dict[str, tuple[str, ...]]:
+        """The names of the notifiers that are told of what happens, and of what each is."""
         return self._outbox.notifiers
 
     @property
@@ -100,12 +109,33 @@ class Ends(Again):
         ]
         return (SendNotices(notices),) if notices else NOTHING
 
+    def _tell_skipped(self, slot: int, at: float) -> None:
+        outbox = self._outbox
+        if outbox.made is None:
+            return
+        outbox.tell_of_task(
+            self.name(slot),
+            "skipped",
+            self.policy(slot).notices,
+            generation=self.generation(slot),
+            attempt=self.attempts[slot],
+            at=at,
+            error=None,
+            reason=self.skips.get(slot, ""),
+        )
+
     def _with_undelivered(self, commands: Commands) -> Commands:
         """What a driver is given that takes the run over: also to deliver what nobody has taken yet."""
         if not self.notices:
             return commands
+        if self._outbox.made is not None:
+            self._outbox.made = [*self.notices.values()]
+        return self._with_notices(self.notices.values(), commands)
+
+    def _with_notices(self, notices: Iterable[Notice], commands: Commands) -> Commands:
+        """The same commands, with these notices in the place of others."""
         others = [command for command in commands if not isinstance(command, SendNotices)]
-        return (SendNotices([*self.notices.values()]), *others)
+        return (SendNotices([*notices]), *others)
 
     # --- Ends of tasks
 

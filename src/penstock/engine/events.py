@@ -58,6 +58,10 @@ class AttemptSucceeded:
     chosen: tuple[int, ...] | None = None
     """Of a branch or a short circuit: which of its direct downstreams are followed, as rows of the plan; None for all
     of them."""
+    cpu: int | None = None
+    """Microseconds of processor time that the body took, where that was measured."""
+    memory: int | None = None
+    """Bytes that its process had in memory at most, where that was measured."""
 
 
 @dataclass(slots=True)
@@ -68,6 +72,10 @@ class AttemptSkipped:
     attempt: int
     at: float
     reason: str
+    cpu: int | None = None
+    """Microseconds of processor time that the body took, where that was measured."""
+    memory: int | None = None
+    """Bytes that its process had in memory at most, where that was measured."""
 
 
 @dataclass(slots=True)
@@ -81,6 +89,10 @@ class AttemptFailed:
     retryable: bool = True
     delay: float | None = None
     """Seconds till the next attempt, where the error asks for another pause than the usual one."""
+    cpu: int | None = None
+    """Microseconds of processor time that the body took, where that was measured."""
+    memory: int | None = None
+    """Bytes that its process had in memory at most, where that was measured."""
 
 
 @dataclass(slots=True)
@@ -219,11 +231,13 @@ class PlanAdopted:
 
 @dataclass(slots=True)
 class NotifiersSet:
-    """From here on these notifiers, by name, are told of tasks that failed for good and of ends of the run, beside the
-    callbacks that its plan names. "" is no name: it stands for a callback."""
+    """From here on these notifiers, by name, are told of what happens in the run, beside the callbacks that its plan
+    names. "" is no name: it stands for a callback. `kinds` says of each, in the order of their names, what it is told
+    of, with spaces between; where that is empty or not said it is USUAL_NOTICES."""
 
     at: float
     names: tuple[str, ...]
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

@@ -169,9 +169,10 @@ def _notice(engine: RunEngine, key: str, notice: Notice) -> list[str]:
     subject, _, what = notice.kind.partition("_")
     if (notice.task is None) != (subject == "run"):
         found.append(f"it is a {notice.kind} of task {notice.task}")
-    if (notice.error is None) != (what == "success"):
+    if (notice.error is None) != (what in ("success", "skipped", "started")):
         found.append(f"it is a {notice.kind} with the error {notice.error}")
-    last = (engine.ends - 1, 0) if notice.task is None else _last_attempt(engine, notice.task)
+    ends = engine.ends - (what != "started")
+    last = (ends, 0) if notice.task is None else _last_attempt(engine, notice.task)
     if (notice.generation, notice.attempt) > last:
         found.append(f"it tells of {(notice.generation, notice.attempt)}, and no more than {last} has been")
     return [f"notice {notice.id}: {line}" for line in found]

@@ -13,11 +13,14 @@ users give come before that: what is heavier goes first, and of equals what is f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import isnan
+from math import isfinite
 
 from penstock.plan.graph import invert, topological_order
 from penstock.plan.plan import Plan
 
+STEP = 0.1
+"""Seconds in which durations are counted, at least one of them: what is shorter by less is no reason to go later, and
+the order of quick tasks stays the same from run to run."""
 DEFAULT_WEIGHT = 1
 """What a task weighs that is given no priority_weight, where others are."""
 DEFAULT_RULE = "downstream"
@@ -55,12 +58,15 @@ def _are_in_order(upstreams: Sequence[Sequence[int]]) -> bool:
 
 
 def _lengths(plan: Plan, durations: Sequence[float]) -> Sequence[float]:
-    """How long each row is taken to be. Rows that only expand a group run nothing."""
-    known = sorted(seconds for seconds in durations if not isnan(seconds))
-    unit = (known[len(known) // 2] if known else 0.0) or 1.0
-    lengths = [unit if isnan(seconds) else seconds for seconds in durations] if known else [unit] * len(plan)
+    """How long each row is taken to be, in steps: whole numbers, so that sums are exact. Rows that only expand a group
+    run nothing."""
+    known = sorted(filter(isfinite, durations))
+    lengths = [1] * len(plan)
+    if known:
+        middle = known[len(known) // 2]
+        lengths = [int((seconds if isfinite(seconds) else middle) / STEP + 0.5) or 1 for seconds in durations]
     for row in plan.expanded_by:
-        lengths[row] = 0.0
+        lengths[row] = 0
     return lengths
 
 

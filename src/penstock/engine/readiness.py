@@ -84,7 +84,7 @@ class Readiness(Columns):
         deciders = [
             decider for above in plan.deciders.get(row, ()) for decider in self._each(self.slot_beside(slot, above))
         ]
-        if any(row not in self.chosen.get(decider, (row,)) and self._has_ended(decider, row) for decider in deciders):
+        if any(self.leaves_out(decider, row) for decider in deciders):
             return _SKIP
         if self.held[slot]:
             return _WAIT
@@ -96,6 +96,14 @@ class Readiness(Columns):
         if outcomes & _CANCELLED or any(self.states[decider] == CANCELLED for decider in deciders):
             return Verdict.CANCEL
         return _SKIP if outcomes & _SKIPPED else _RUN
+
+    def leaves_out(self, decider: int, row: int) -> bool:
+        """Whether a branch or short circuit has decided against a row, as far as that sees it."""
+        return row not in self.chosen.get(decider, (row,)) and self._has_ended(decider, row)
+
+    def is_seen_to_end(self, slot: int, row: int) -> bool:
+        """Whether a task has ended, as far as another row is concerned."""
+        return self._has_ended(slot, row)
 
     def _each(self, slot: int) -> Iterable[int]:
         """The instances of a map, if a slot stands for one that is not to be expanded again; else itself."""
@@ -246,10 +254,15 @@ class Readiness(Columns):
             (wave.maps if slot in self.plan.maps else wave.ready).append(slot)
             return
         self._move(slot, _CAUSE[verdict])
+        if verdict is _SKIP:
+            self._tell_skipped(slot, at)
         self._drop_instances(slot, at)
         self._mark_ended(slot, at)
         wave.settled.setdefault(self.states[slot], []).append(slot)
         queue.append(slot)
+
+    def _tell_skipped(self, slot: int, at: float) -> None:
+        """A task was skipped: whoever wants to know is told."""
 
     def _mark_ended(self, slot: int, at: float) -> None:
         self.ended[slot] = at

@@ -57,6 +57,21 @@ class Rounds(Readiness):
                     self.rounds_due[number, index] = at
                     self.rounds[number, index] = begun.get((name, index), 0)
 
+    # --- What one may ask
+
+    def round_due(self, slot: int) -> Unit | None:
+        """The unit that a task is in and that will begin anew."""
+        return next((unit for unit in sorted(self._units_around(slot)) if unit in self.rounds_due), None)
+
+    def unit_seen_by(self, slot: int, row: int) -> Unit | None:
+        """The unit that a task is in, and of which another row sees nothing before it is settled."""
+        group = self.plan.barriers.get(self.row(slot), {}).get(row)
+        return None if group is None else (group, self.index(slot) if self.plan.is_indexed(group) else UNMAPPED)
+
+    def in_unit(self, unit: Unit) -> Iterator[int]:
+        """All tasks of a unit, maps with their instances."""
+        return self._unit_slots(unit)
+
     # --- Who belongs together
 
     def _units(self, slot: int) -> Iterator[Unit]:

@@ -11,6 +11,7 @@ The law: a task's final state depends on the graph and on the bodies' own outcom
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from penstock.engine.columns import (
     CANCELLED,
@@ -26,6 +27,7 @@ from penstock.engine.columns import (
 from penstock.engine.columns import InvalidEvent as InvalidEvent  # noqa: PLC0414  (it comes out of this door)
 from penstock.engine.commands import (
     EndRun,
+    SendNotices,
     TasksSettled,
 )
 from penstock.engine.ends import NOTHING, Commands
@@ -57,6 +59,7 @@ from penstock.engine.events import (
 from penstock.engine.marks import Marks
 from penstock.engine.states import Cause, RunState
 from penstock.plan.plan import Plan
+from penstock.policy import TASK_NOTICES
 
 
 class RunEngine(Marks):
@@ -67,7 +70,14 @@ class RunEngine(Marks):
 
     def __init__(self, plan: Plan, *, run_id: str = "", plans: Callable[[str], Plan] | None = None) -> None:
         self._plans = plans
-        self._handlers: dict[type, Callable[..., Commands]] = {
+        super().__init__(plan, run_id)
+
+    def _lay_out(self, plan: Plan) -> None:
+        super()._lay_out(plan)
+        self._choose_handlers()
+
+    def _usual_handlers(self) -> dict[type, Callable[..., Commands]]:
+        return {
             RunStarted: self._run_started,
             AttemptStarted: self._attempt_started,
             AttemptSucceeded: self._attempt_succeeded,
@@ -90,13 +100,30 @@ class RunEngine(Marks):
             NoticeDelivered: self._notice_delivered,
             NoticeDropped: self._notice_dropped,
         }
-        super().__init__(plan, run_id)
 
-    def _lay_out(self, plan: Plan) -> None:
-        super()._lay_out(plan)
-        # Successes are the inner loop: where nobody is told of them, nothing asks whether somebody is.
-        succeeded = self._attempt_succeeded_and_told if plan.tells_of_success else self._attempt_succeeded
-        self._handlers[AttemptSucceeded] = succeeded
+    def _choose_handlers(self) -> None:
+        """Starts and successes are the inner loop: where nobody is told of them, nothing asks whether somebody is."""
+        told = {what for what in TASK_NOTICES if what in self.plan.told_of_tasks or self._outbox.is_told_of_tasks(what)}
+        handlers = self._usual_handlers()
+        if "success" in told:
+            handlers[AttemptSucceeded] = self._attempt_succeeded_and_told
+        if "started" in told:
+            handlers[AttemptStarted] = self._attempt_started_and_told
+        tells_of_skips = "skipped" in told
+        if tells_of_skips:
+            handlers = {event: partial(self._handle_and_tell, handler) for event, handler in handlers.items()}
+        self._handlers = handlers
+        if tells_of_skips != (self._outbox.made is not None):
+            self._outbox.made = [] if tells_of_skips else None
+
+    def _handle_and_tell(self, handler: Callable[..., Commands], event: Event) -> Commands:
+        """Change the run, and tell what was skipped by that too, wherever that was found."""
+        commands = handler(event)
+        made, outbox = self._outbox.made, self._outbox
+        if not made:
+            return commands
+        outbox.made = []
+        return self._with_notices(made, commands)
 
     # --- The one door
 
@@ -109,7 +136,8 @@ class RunEngine(Marks):
     def _notifiers_set(self, event: NotifiersSet) -> Commands:
         if "" in event.names:
             raise self._invalid(event)
-        self._outbox.notifiers = tuple(dict.fromkeys(event.names))
+        self._outbox.name(event.names, event.kinds)
+        self._choose_handlers()
         return NOTHING
 
     def _notice_delivered(self, event: NoticeDelivered) -> Commands:
@@ -126,7 +154,9 @@ class RunEngine(Marks):
         if self.state is not RunState.QUEUED:
             raise self._invalid(event)
         self.started_at = event.at
-        return self._go_on(event.at)
+        told = self._outbox.tell_of_run("started", self.plan.notices, ends=self.ends, at=event.at, error=None)
+        commands = self._go_on(event.at)
+        return (SendNotices(told), *commands) if told else commands
 
     def _cancel_requested(self, event: CancelRequested) -> Commands:
         """Who asks once wants what is set up to be torn down; who asks again does not want that either."""

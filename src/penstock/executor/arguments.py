@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.definition.group import GroupArgument, group_of, mapped_group
 from penstock.definition.placeholder import Output, ParameterPlaceholder, task_of
+from penstock.definition.secret import mask
 from penstock.definition.task import Task
 from penstock.engine.run import RunEngine
 from penstock.executor.values import GAP, RunValues, own, parameter
@@ -78,7 +79,7 @@ class Arguments:
     def names(self, row: int, text: str) -> tuple[str, ...]:
         """What the instances of a mapped task are called, by its `map_name`."""
         task, expanded, values = self._tasks[row], self.expanded(row), self._values_of(row)
-        return tuple(instance_name(task, text, index, expanded, values) for index in range(expanded.width))
+        return tuple(mask(instance_name(task, text, index, expanded, values)) for index in range(expanded.width))
 
     def forget(self, row: int) -> None:
         """A map has ended: its values can go."""

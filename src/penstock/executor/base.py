@@ -52,12 +52,14 @@ class Attempt:
         "cancel_coroutine",
         "committed",
         "context",
+        "cpu",
         "ending",
         "generation",
         "guard",
         "heeded",
         "interrupted",
         "loads",
+        "memory",
         "number",
         "output",
         "requires",
@@ -84,6 +86,9 @@ class Attempt:
         self.heeded = False
         """Whether the body has looked and seen that it should end: what it returns then is not its full work."""
         self.abandoned = False
+        self.cpu: int | None = None
+        """Microseconds of processor time that the body took, and bytes of memory, if that was measured."""
+        self.memory: int | None = None
         self.output: AttemptOutput | None = None
         """What the body prints; made when it first does."""
         # For workers that are threads: which one runs the body now, so that an exception can be raised in it.

@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias, cast
 
+from penstock.definition.secret import has_secrets, mask, mask_beginning
 from penstock.executor.current import running
 from penstock.logs.base import Stream
 
@@ -39,7 +40,7 @@ _installing = threading.Lock()
 
 class AttemptOutput:
     """What one attempt writes, gathered into lines. `shown` is False where somebody else shows what is kept, as the
-    parent of a worker process does."""
+    parent of a worker process does. Secrets are taken out; what may be the beginning of one waits for what follows."""
 
     __slots__ = ("_ended", "_keep", "_lock", "_parts", "_shown")
 
@@ -64,20 +65,26 @@ class AttemptOutput:
             if end:
                 self._release(stream, text[:end], show)
 
-    def flush(self, stream: Stream) -> None:
-        """The part of a line that waits will not wait any longer."""
+    def flush(self, stream: Stream, *, entirely: bool = False) -> None:
+        """The part of a line that waits will not wait any longer; `entirely`: nor will what may become a secret."""
         with self._lock:
             if stream in self._parts:
-                self._release(stream, *self._parts.pop(stream))
+                self._release(stream, *self._parts.pop(stream), entirely=entirely)
 
     def end(self) -> None:
         """The attempt is over. What a thread that it left behind still writes is not gathered."""
         with self._lock:
             self._ended = True
             for stream in tuple(self._parts):
-                self.flush(stream)
+                self.flush(stream, entirely=True)
 
-    def _release(self, stream: Stream, text: str, show: Show) -> None:
+    def _release(self, stream: Stream, text: str, show: Show, *, entirely: bool = False) -> None:
+        if has_secrets():
+            text, begun = (mask(text), "") if entirely or self._ended else mask_beginning(text)
+            if begun:
+                self._parts[stream] = begun + self._parts.get(stream, ("", show))[0], show
+            if not text:
+                return
         self._keep(stream, text)  # first, since a terminal may be stopped
         if self._shown:
             show(text)
@@ -174,7 +181,7 @@ class Router:
         elif self._echo() is not None:
             self._outside.write(self.place, text, self.show)
         else:
-            return self.original.write(text)
+            self.original.write(mask(text))
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.clock import SYSTEM, Clock
 from penstock.definition.options import options_of
+from penstock.definition.secret import has_secrets
 from penstock.definition.task import Task
 from penstock.executor.arguments import Arguments
+from penstock.executor.caught import MOST_CAUGHT, CaughtError
 from penstock.executor.handling import PLAIN, Handling
 from penstock.logs.base import Stream
 from penstock.plan.choices import choices
 from penstock.plan.plan import Plan
 
 if TYPE_CHECKING:
-    from penstock.engine.events import ValueRef
+    from penstock.engine.events import ErrorText, ValueRef
     from penstock.engine.run import RunEngine
     from penstock.executor.base import Attempt
     from penstock.executor.values import RunValues
@@ -64,9 +66,16 @@ class AttemptContext(Protocol):
     def handling(self, task: int) -> Handling:
         """How it is taken what the body does."""
 
+    def keep_error(self, task: int, error: BaseException, text: ErrorText, *, final: bool) -> ErrorText:
+        """The text of an error with the exception itself, if it is final (no other attempt can follow, or none is left)
+        and can be kept. Never raises."""
+
     def commit_start(self, attempt: Attempt) -> None:
         """Return when the start of this attempt is safe: on disk, where the store has one. StoreError if it cannot be
         made so."""
+
+    def is_latest(self) -> bool:
+        """Whether no newer run of the workflow has been created. StoreError if that cannot be found out."""
 
 
 @dataclass(slots=True)
@@ -86,7 +95,11 @@ class RunContext:
     write_log: WriteLog
     commit: Callable[[Attempt], None] = lambda attempt: None
     """Makes the start of an attempt safe, for the driver that knows how."""
+    look_for_newer: Callable[[], bool] = lambda: False
+    """Says whether a newer run of the workflow has been created, for whoever has the store."""
     clock: Clock = SYSTEM
+    caught: int = 0
+    """How many exceptions there are as the very objects."""
     handlings: dict[int, Handling] = field(default_factory=dict)
     """By row, as they are first asked for."""
     filling: Arguments = field(init=False)
@@ -128,6 +141,26 @@ class RunContext:
             self.handlings[row] = PLAIN if made == PLAIN else made
         return self.handlings[row]
 
+    def keep_error(self, task: int, error: BaseException, text: ErrorText, *, final: bool) -> ErrorText:
+        """The text of an error with the exception itself, also as the very object for the first few."""
+        if not final and not self.is_last(task):
+            return text
+        from penstock.results.exceptions import keep_exception
+
+        kept = text._replace(kept=keep_exception(error))
+        if self.caught >= MOST_CAUGHT or (has_secrets() and not kept.kept):  # it may have a secret in it
+            return kept
+        self.caught += 1
+        return CaughtError.of(kept, error)
+
+    def is_last(self, task: int) -> bool:
+        """Whether no attempt of the task is left after this one."""
+        return self.engine.failures.get(task, 0) >= self.engine.policy(task).retries
+
     def commit_start(self, attempt: Attempt) -> None:
         """Return when the start of this attempt is safe."""
         self.commit(attempt)
+
+    def is_latest(self) -> bool:
+        """Whether no newer run of the workflow has been created."""
+        return not self.look_for_newer()

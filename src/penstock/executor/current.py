@@ -65,6 +65,12 @@ class Current:
         return self._attempt.heed()
 
     @property
+    def is_latest(self) -> bool:
+        """Whether no newer run of this workflow has been created in the store, whoever created it. It is looked up each
+        time. StoreError if the store cannot be asked."""
+        return self._attempt.context.is_latest()
+
+    @property
     def logger(self) -> logging.Logger:
         """A logger whose records are shown and kept with the attempt."""
         import logging

@@ -6,13 +6,18 @@ import ctypes
 from collections.abc import Callable
 from inspect import iscoroutine
 from threading import get_ident
+from time import perf_counter
+from types import TracebackType
 from typing import Any, TypeVar
 
+from penstock.clock import SYSTEM
+from penstock.definition.secret import mask
 from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptSkipped, AttemptSucceeded, ErrorText
 from penstock.errors import PenstockError, Skip, StoreError, TaskCancelled, TaskTimeout
 from penstock.executor.base import Attempt, Ending, Outcome, StoreFailed
 from penstock.executor.current import Current, running
 from penstock.executor.handling import PLAIN
+from penstock.executor.usage import LONG, last, read, used
 from penstock.store.base import RETRY_FOR
 
 T = TypeVar("T")
@@ -29,7 +34,7 @@ def invoke(attempt: Attempt) -> Outcome:
         if attempt.ending is not None:
             raise TaskCancelled("asked to end before it began")
         context = attempt.context
-        args, kwargs = _insist(attempt, context.arguments, attempt.task)
+        args, kwargs = insist(attempt, context.arguments, attempt.task)
         handling = context.handling(attempt.task)
         if handling is not PLAIN:
             handling.check(Current(attempt))
@@ -37,29 +42,27 @@ def invoke(attempt: Attempt) -> Outcome:
         if attempt.ending is not None and (attempt.ending is Ending.TIMEOUT or attempt.heeded):
             raise TaskCancelled("the body returned after it was asked to end")
         chosen = handling.chosen(value) if handling is not PLAIN else None
-        ref = _insist(attempt, context.keep, attempt.task, value) if value is not None else None
-        return AttemptSucceeded(attempt.task, attempt.number, context.clock.time(), ref, chosen)
-    except _GivenUp as error:
+        ref = insist(attempt, context.keep, attempt.task, value) if value is not None else None
+        at = context.clock.time()
+        return AttemptSucceeded(attempt.task, attempt.number, at, ref, chosen, attempt.cpu, attempt.memory)
+    except GivenUp as error:
         return StoreFailed(attempt.task, attempt.number, attempt.context.clock.time(), str(error))
     except BaseException as error:  # a worker outlives whatever a body raises, SystemExit included
-        try:
-            return outcome_of(attempt, error)
-        except BaseException as broken:  # e.g. an exception class in retry_on whose checks raise
-            text = f"{type(error).__name__}, and {type(broken).__name__} while it was looked at: {broken}"
-            at = attempt.context.clock.time()
-            return AttemptFailed(attempt.task, attempt.number, at, ErrorText(type(error).__name__, text), False)
+        return outcome_of(attempt, error)
     finally:
+        args = kwargs = value = None  # an exception that is kept holds this frame
         running.reset(token)
         if attempt.output is not None:
             attempt.output.end()
 
 
-class _GivenUp(Exception):
+class GivenUp(Exception):
     """The store has refused for too long."""
 
 
-def _insist(attempt: Attempt, step: Callable[..., T], *arguments: Any) -> T:
-    """Do what needs the store, and while it fails try again for a while: the body is not to blame for a full disk."""
+def insist(attempt: Attempt, step: Callable[..., T], *arguments: Any) -> T:
+    """Do what needs the store, and while it fails try again for a while: the body is not to blame for a full disk.
+    GivenUp in the end."""
     clock = attempt.context.clock
     give_up = clock.monotonic() + RETRY_FOR
     delay = 0.05
@@ -68,7 +71,7 @@ def _insist(attempt: Attempt, step: Callable[..., T], *arguments: Any) -> T:
             return step(*arguments)
         except StoreError as error:
             if attempt.ending is not None or clock.monotonic() + delay > give_up:
-                raise _GivenUp(str(error)) from error
+                raise GivenUp(str(error)) from error
         clock.sleep(delay)
         delay = min(2 * delay, 1.0)
 
@@ -77,11 +80,16 @@ def _call(attempt: Attempt, args: Any, kwargs: Any) -> Any:
     """Call the body, open to `interrupt` for just as long."""
     func: Callable[..., Any] = attempt.context.function(attempt.task)
     attempt.thread = get_ident()
+    began = perf_counter()
+    if began > last.until:
+        read(began)
     try:
         value = func(*args, **kwargs)
         return _run_coroutine(attempt, value) if iscoroutine(value) else value
     finally:
         _close_window(attempt)
+        if perf_counter() - began > LONG and attempt.context.clock is SYSTEM:  # in others' time, none of it is known
+            attempt.cpu, attempt.memory = used()
 
 
 def _run_coroutine(attempt: Attempt, coroutine: Any) -> Any:
@@ -147,7 +155,17 @@ def interrupt(attempt: Attempt) -> bool:
 
 
 def outcome_of(attempt: Attempt, error: BaseException) -> Outcome:
-    """The outcome of a body that raised."""
+    """The outcome of a body that raised. Never raises."""
+    try:
+        return _outcome_of(attempt, error)
+    except BaseException as broken:  # e.g. an exception class in retry_on whose checks raise
+        text = f"{type(error).__name__}, and {type(broken).__name__} while it was looked at: {broken}"
+        text = mask(text)
+        at = attempt.context.clock.time()
+        return AttemptFailed(attempt.task, attempt.number, at, ErrorText(type(error).__name__, text), False)
+
+
+def _outcome_of(attempt: Attempt, error: BaseException) -> Outcome:
     if attempt.ending in (Ending.CANCEL, Ending.INTERRUPT):
         # Whatever a body raises after it was asked to end, it ends because of that: a child process that got the same
         # Ctrl-C, a connection closed under it.
@@ -157,19 +175,23 @@ def outcome_of(attempt: Attempt, error: BaseException) -> Outcome:
         error = late.with_traceback(error.__traceback__)  # it shows where the body was
     at = attempt.context.clock.time()
     if isinstance(error, Skip):
-        return AttemptSkipped(attempt.task, attempt.number, at, _message(error))
+        return AttemptSkipped(attempt.task, attempt.number, at, _message(error), attempt.cpu, attempt.memory)
     retryable, delay = attempt.context.handling(attempt.task).after(error)
-    return AttemptFailed(attempt.task, attempt.number, at, error_text(error), retryable, delay)
+    text = attempt.context.keep_error(attempt.task, error, error_text(error), final=not retryable)
+    return AttemptFailed(attempt.task, attempt.number, at, text, retryable, delay, attempt.cpu, attempt.memory)
 
 
 def error_text(error: BaseException) -> ErrorText:
-    """An exception as text, its traceback without Penstock's own frames at the top."""
+    """An exception as text, its traceback without Penstock's own frames at the top. What Penstock itself has to say of
+    a task has no traceback, since there is no line of the user's in it."""
     import traceback
 
-    frames = error.__traceback__
-    while frames is not None and frames.tb_next is not None and frames.tb_frame.f_globals.get("__name__") == __name__:
+    kind, frames = type(error), error.__traceback__
+    while frames is not None and _is_own(frames):
         frames = frames.tb_next
-    kind = type(error)
+    is_plain = isinstance(error, PenstockError) and error.__cause__ is None and error.__context__ is None
+    if frames is None and not is_plain:
+        frames = error.__traceback__  # this should not happen, and shows where it did
     name = (
         kind.__qualname__ if kind.__module__ in ("builtins", "__main__") else f"{kind.__module__}.{kind.__qualname__}"
     )
@@ -177,14 +199,20 @@ def error_text(error: BaseException) -> ErrorText:
         name = kind.__name__
     message = _message(error)
     try:
-        text = "".join(traceback.format_exception(kind, error, frames))
+        text = (
+            "".join(traceback.format_exception(kind, error, frames)) if frames is not None else f"{name}: {message}\n"
+        )
     except BaseException:
         text = f"{name}: {message}\n"
-    return ErrorText(name, message, text)
+    return ErrorText(name, message, mask(text))
+
+
+def _is_own(frames: TracebackType) -> bool:
+    return str(frames.tb_frame.f_globals.get("__name__")).startswith("penstock.")
 
 
 def _message(error: BaseException) -> str:
     try:
-        return str(error)
+        return mask(str(error))
     except BaseException as broken:  # the text of an error is the user's code too
         return f"(its message cannot be read: {type(broken).__name__})"

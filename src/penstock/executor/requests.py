@@ -8,6 +8,7 @@ from threading import Lock
 from typing import Any
 
 from penstock.code.travel import dumps
+from penstock.definition.secret import leaving
 from penstock.errors import CannotTravel
 from penstock.executor.base import Attempt
 from penstock.executor.context import RunContext
@@ -38,7 +39,8 @@ class Requests:
     def _make_setup(self) -> tuple[Any, ...]:
         context = self._context
         try:
-            params = dumps(dict(context.params))
+            with leaving():
+                params = dumps(dict(context.params))
         except CannotTravel as error:
             raise CannotTravel(f"the parameters of the workflow cannot be sent to a worker process: {error}") from error
         file = getattr(sys.modules.get("__main__"), "__file__", None)
@@ -66,6 +68,7 @@ class Requests:
             None if function in known else pickled,
             *self._arguments(attempt),
             context.plan.consumers[context.engine.row(task)] > 0,
+            context.is_last(task),
         )
 
     def _function(self, attempt: Attempt) -> tuple[int, bytes, bytes]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from penstock.clock import SYSTEM, Clock
 from penstock.code.travel import loads
-from penstock.engine.events import ValueRef
+from penstock.engine.events import ErrorText, ValueRef
 from penstock.errors import CannotTravel, StoreError, ValueUnavailable
 from penstock.executor.arguments import fill_arguments
 from penstock.executor.base import Attempt
@@ -34,6 +34,7 @@ class SentTask:
         pickled_arguments: bytes | None,
         values: dict[str, SentValue],
         wanted: bool,
+        last: bool,
     ) -> None:
         self.name = name
         self.function = function
@@ -45,6 +46,8 @@ class SentTask:
         """References to the values among the arguments, by task: a list for a map, () where there is no value."""
         self.wanted = wanted
         """Whether another task takes what this one returns."""
+        self.last = last
+        """Whether no attempt is left after this one."""
 
 
 class SentRun:
@@ -134,11 +137,26 @@ class SentRun:
             )
         return ref
 
+    def keep_error(self, task: int, error: BaseException, text: ErrorText, *, final: bool) -> ErrorText:
+        """The text of an error with the exception itself, if that can be kept and none follows it."""
+        if not final and not self.task.last:
+            return text
+        from penstock.results.exceptions import keep_exception
+
+        return text._replace(kept=keep_exception(error))
+
     def commit_start(self, attempt: Attempt) -> None:
         """Return when the start of this attempt is safe, which the driver's process sees to."""
         _, failure = self._link.ask("commit", attempt=attempt)
         if failure is not None:
             raise StoreError(failure)
+
+    def is_latest(self) -> bool:
+        """Whether no newer run of the workflow has been created, as the driver's process sees it."""
+        latest, failure = self._link.ask("latest")
+        if failure is not None:
+            raise StoreError(failure)
+        return bool(latest)
 
     def _function(self) -> tuple[Callable[..., Any], Handling]:
         number = self.task.function

@@ -23,7 +23,7 @@ from penstock.engine.events import (
 from penstock.errors import CannotTravel, PenstockError, TaskCancelled, WorkerLost
 from penstock.executor.base import Attempt, AttemptSource, Ending, Outcome, StoreFailed
 from penstock.executor.capture import Router, output_of
-from penstock.executor.invoke import outcome_of
+from penstock.executor.invoke import GivenUp, insist, outcome_of
 from penstock.executor.requests import Requests
 from penstock.executor.worker_process import WorkerProcess
 from penstock.logs.base import Stream
@@ -115,8 +115,6 @@ class Supervisor(Thread):
             self._running[attempt] = self
             try:
                 outcome = self._exchange(attempt, process)
-            except CannotTravel as error:
-                return outcome_of(attempt, error)
             except _NotBegun:
                 continue
             finally:
@@ -137,7 +135,12 @@ class Supervisor(Thread):
 
     def _exchange(self, attempt: Attempt, process: WorkerProcess) -> Outcome | None:
         """Hand over an attempt and listen until it has ended; None if the process dies, _NotBegun if it was dead."""
-        function, request = self._requests.attempt(attempt, process.functions)
+        try:
+            function, request = insist(attempt, self._requests.attempt, attempt, process.functions)
+        except GivenUp as error:
+            return StoreFailed(attempt.task, attempt.number, time(), str(error))
+        except BaseException as error:  # what it is given may be of the user's own making, e.g. by .map(f)
+            return outcome_of(attempt, error)
         process.sequence += 1
         process.where = ""
         if attempt.ending is not None:
@@ -179,14 +182,12 @@ class _NotBegun(Exception):
     """The process has died before it read what was asked of it."""
 
 
-def _succeeded(
-    task: int, number: int, at: float, value: tuple[Any, ...] | None, chosen: tuple[int, ...] | None
-) -> Outcome:
-    return AttemptSucceeded(task, number, at, None if value is None else ValueRef(*value), chosen)
+def _succeeded(task: int, number: int, at: float, value: tuple[Any, ...] | None, *others: Any) -> Outcome:
+    return AttemptSucceeded(task, number, at, None if value is None else ValueRef(*value), *others)
 
 
-def _failed(task: int, number: int, at: float, error: tuple[str, ...], retryable: bool, delay: float | None) -> Outcome:
-    return AttemptFailed(task, number, at, ErrorText(*error), retryable, delay)
+def _failed(task: int, number: int, at: float, error: tuple[str, ...], *others: Any) -> Outcome:
+    return AttemptFailed(task, number, at, ErrorText(*error), *others)
 
 
 _OUTCOMES: dict[str, Callable[..., Outcome]] = {
@@ -231,12 +232,15 @@ def _cause_of_death(process: WorkerProcess, code: int) -> str:
 
 
 def _answer(attempt: Attempt, results: ResultStore, kind: str, *content: Any) -> tuple[Any, str | None]:
-    """Do what only this process can, for an attempt: make its start safe, or read or write a value of a result store
-    that other processes do not reach. The result, or what went wrong. TypeError or ValueError for another question."""
+    """Do what only this process can, for an attempt: make its start safe, look for newer runs, or read or write a value
+    of a result store that other processes do not reach. The result, or what went wrong. TypeError or ValueError for
+    another question."""
     try:
         if kind == "commit":
             attempt.context.commit_start(attempt)
             return None, None
+        if kind == "latest":
+            return attempt.context.is_latest(*content), None
         if kind == "get":
             return _read(results, *content), None
         if kind == "put":
@@ -265,7 +269,7 @@ def _write(attempt: Attempt, stream: Stream, text: str) -> None:
     """Keep and show what a body wrote; whether it should wait for the end of its line was decided where it runs."""
     output = output_of(attempt)
     output.write(stream, text, partial(_show, stream))
-    output.flush(stream)
+    output.flush(stream, entirely=True)  # where it was written, secrets were taken out already
 
 
 def _show(stream: Stream, text: str) -> None:

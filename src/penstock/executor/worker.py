@@ -25,6 +25,7 @@ from penstock.executor.channel import Receiver, Sender
 from penstock.executor.driver_link import DriverLink
 from penstock.executor.invoke import invoke
 from penstock.executor.sent import SentRun, SentTask
+from penstock.executor.usage import measure_process
 from penstock.plan.naming import LOADED_FROM
 
 
@@ -32,6 +33,7 @@ def main(requests: int, messages: int, control: int) -> None:
     """Serve these pipes until the first is closed."""
     signal.signal(signal.SIGINT, _leave_it_to_the_driver)
     _end_with_the_driver()
+    measure_process()
     worker = Worker(Receiver(requests), Sender(messages), Receiver(control))
     for fd in (requests, messages, control):
         os.set_inheritable(fd, False)
@@ -87,14 +89,16 @@ class Worker:
         self.link.close()
         self._running = None
         self._asked.clear()
+        usage = attempt.cpu, attempt.memory
         if isinstance(outcome, AttemptSucceeded):
             value = outcome.value and tuple(outcome.value)
-            self.messages.send("succeeded", sequence, outcome.at, value, outcome.chosen)
+            self.messages.send("succeeded", sequence, outcome.at, value, outcome.chosen, *usage)
         elif isinstance(outcome, AttemptSkipped):
-            self.messages.send("skipped", sequence, outcome.at, _exact(outcome.reason))
+            self.messages.send("skipped", sequence, outcome.at, _exact(outcome.reason), *usage)
         elif isinstance(outcome, AttemptFailed):
             error = tuple(map(_exact, outcome.error))
-            self.messages.send("failed", sequence, outcome.at, error, outcome.retryable, outcome.delay)
+            how = outcome.retryable, outcome.delay
+            self.messages.send("failed", sequence, outcome.at, error, *how, *usage)
         elif isinstance(outcome, StoreFailed):
             self.messages.send("store failed", sequence, outcome.at, outcome.message)
         else:

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from penstock.engine.events import ErrorText
 from penstock.engine.states import TaskState
-from penstock.observe.words import attempt_of, instance
+from penstock.observe.words import attempt_of, instance, marked
 from penstock.plan.plan import Plan
 
 
@@ -50,8 +50,12 @@ class Console:
     def map_expanded(self, task: int, width: int) -> None:
         """Told by its instances."""
 
-    def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
+    def tasks_settled(self, tasks: Sequence[tuple[int, int]], state: TaskState) -> None:
         """Told in sum, when the run has ended."""
+
+    def tasks_marked(self, tasks: Sequence[tuple[int, int]], state: str, story: str) -> None:
+        names = [instance(self._names[task], index) for task, index in tasks]
+        _write(self._out, marked(names, state, story) + "\n")
 
     def stopping(self, reason: str, running: int) -> None:
         waiting = f", waiting for {running} running task{'s' if running != 1 else ''}" if running else ""

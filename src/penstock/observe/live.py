@@ -25,8 +25,9 @@ from penstock.engine.events import ErrorText
 from penstock.engine.states import ENDED, TaskState
 from penstock.observe.console import summary
 from penstock.observe.drawing.palette import LOOKS
+from penstock.observe.drawing.remarks import worst
 from penstock.observe.terminal import Lines
-from penstock.observe.words import attempt_of, duration, instance, opening
+from penstock.observe.words import attempt_of, duration, instance, marked, opening
 from penstock.plan.plan import Plan
 
 REFRESH = 0.125
@@ -39,18 +40,8 @@ _AROUND_ROWS = 6
 _NARROWEST_NAME = 16
 _BESIDE_NAME = 32
 """Columns that are kept for other things than names."""
+_GOOD = TaskState.SUCCESS
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
-
-
-_WORST_FIRST = (
-    TaskState.FAILED,
-    TaskState.UPSTREAM_FAILED,
-    TaskState.CANCELLED,
-    TaskState.SUCCESS,
-    TaskState.SKIPPED,
-    TaskState.REMOVED,
-)
-"""What became of instances of a map, in the order in which it counts for the whole."""
 
 
 class LiveView:
@@ -69,12 +60,15 @@ class LiveView:
         self._whole = False
         self._above: deque[str | Text] = deque()
         """What is to be shown above the table."""
-        self._maps: dict[int, list[int]] = {}
-        """Of each expanded map: how many instances have ended, of how many, and the worst that became of one."""
+        self._maps: dict[int, bytearray] = {}
+        """The states of the instances of each expanded map."""
+        self._open: dict[int, int] = {}
+        """How many of them have not ended."""
         self._lines = {"stdout": Lines(), "stderr": Lines()}
         self._closing = Event()
         self._closed = False
         self._gathering = Lock()
+        self._counting = Lock()
         self._drawing = Lock()
         self._console = Console(file=file)
         self._live: Live | None = None
@@ -101,12 +95,14 @@ class LiveView:
         if index < 0:
             self._running[task] = attempt, monotonic()
             self._states[task] = TaskState.RUNNING
+        else:
+            self._note(task, index, TaskState.RUNNING)
 
     def attempt_ended(
         self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
     ) -> None:
         if index >= 0:
-            self._note_instance(task, state)
+            self._note(task, index, state)
         else:
             if self._running.get(task, (attempt,))[0] == attempt:  # else the next one has begun already
                 self._running.pop(task, None)
@@ -125,22 +121,32 @@ class LiveView:
         rows = self._plan.expanded_by.get(task, (task,))
         self._states[task] = TaskState.SUCCESS if task not in rows else TaskState.EXPANDED
         for row in rows:
-            self._maps[row] = [0, width, TaskState.SKIPPED]
+            self._maps[row], self._open[row] = bytearray(width), width
             self._states[row] = TaskState.EXPANDED if width else TaskState.SKIPPED
 
-    def _note_instance(self, task: int, state: TaskState) -> None:
-        """Count an instance of a map that has ended; the map shows the worst of them."""
-        if state not in ENDED or task not in self._maps:
-            return
-        counts = self._maps[task]
-        counts[0] += 1
-        counts[2] = state if _WORST_FIRST.index(state) < _WORST_FIRST.index(TaskState(counts[2])) else counts[2]
-        if counts[0] >= counts[1]:
-            self._states[task] = counts[2]
-
-    def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
-        for task in tasks:
+    def _note(self, task: int, index: int, state: TaskState) -> None:
+        """A task has ended, or an instance of a map, of which the worst is shown when all have ended."""
+        if index < 0:
             self._states[task] = state
+        elif index < len(self._maps.get(task, b"")):
+            instances = self._maps[task]
+            with self._counting:
+                self._open[task] += (state not in ENDED) - (instances[index] not in ENDED)
+                instances[index] = state
+                is_open = self._open[task] > 0
+            self._states[task] = TaskState.EXPANDED if is_open else worst([*map(TaskState, {*instances})])
+
+    def tasks_settled(self, tasks: Sequence[tuple[int, int]], state: TaskState) -> None:
+        for task, index in tasks:
+            self._note(task, index, state)
+
+    def tasks_marked(self, tasks: Sequence[tuple[int, int]], state: str, story: str) -> None:
+        outcome = TaskState[state.upper()]
+        for task, index in tasks:
+            self._note(task, index, outcome)
+        if self._plan is not None:
+            names = [instance(self._plan.names[task], index) for task, index in tasks]
+            self._say(marked(names, state, story), outcome)
 
     def stopping(self, reason: str, running: int) -> None:
         waiting = f", waiting for {running} running task{'s' if running != 1 else ''}" if running else ""
@@ -241,8 +247,9 @@ class LiveView:
         elapsed = duration(seconds) if seconds is not None else ""
         note = "" if state in (TaskState.SUCCESS, TaskState.PENDING, TaskState.EXPANDED) else state.label
         if task in self._maps:
-            ended, among, _ = self._maps[task]
-            note = f"{ended:,} of {among:,} {note}".rstrip()
+            counts = {other: number for other in ENDED if (number := self._maps[task].count(other))}
+            bad = [f"{number:,} {other.label}" for other, number in sorted(counts.items()) if other is not _GOOD]
+            note = ", ".join([f"{sum(counts.values()):,} of {len(self._maps[task]):,}", *bad])
         dim = "bright_black" if state is TaskState.PENDING else ""
         return Text.assemble(
             (look.mark, look.terminal), (name, dim), (f"{elapsed:>8} ", "bright_black"), (note, look.terminal)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from penstock.plan.plan import Plan
 
@@ -12,16 +12,21 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
+def number_of_tasks(plan: Plan) -> int:
+    """How many tasks a plan has: what expands a mapped group is none of them."""
+    return len(plan) - len(plan.expanded_by)
+
+
 def size(plan: Plan) -> str:
     """How large a plan is."""
-    return f"{count(len(plan), 'task')}, {count(sum(map(len, plan.upstreams)), 'edge')}"
+    return f"{count(number_of_tasks(plan), 'task')}, {count(sum(map(len, plan.upstreams)), 'edge')}"
 
 
 def opening(run_id: str, plan: Plan, done: Collection[str]) -> str:
     """The first line about a run: its id is what stops or resumes it. `done` names tasks that were done before."""
     number = sum(name in done for name in plan.names)
     before = f", {number:,} of them done before" if number else ""
-    return f"Run {run_id} of {printable(plan.workflow)}: {count(len(plan), 'task')}{before}"
+    return f"Run {run_id} of {printable(plan.workflow)}: {count(number_of_tasks(plan), 'task')}{before}"
 
 
 def duration(seconds: float) -> str:
@@ -45,6 +50,13 @@ def duration(seconds: float) -> str:
 def instance(task: str, index: int) -> str:
     """What an instance of a task is called: "load", or "load[3]" in a map."""
     return f"{task}[{index}]" if index >= 0 else task
+
+
+def marked(names: Sequence[str], state: str, story: str) -> str:
+    """That somebody said what became of tasks; `story` begins with "marked by"."""
+    what = f"Task {names[0]}" if len(names) == 1 else f"Tasks {', '.join(names[:3])}"
+    more = f" and {len(names) - 3:,} more" if len(names) > 3 else ""
+    return f"{what}{more} {story.replace('marked', f'marked as {state}', 1)}"
 
 
 def attempt_of(attempt: int, retries: int) -> str:

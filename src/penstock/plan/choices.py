@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,8 @@ class Choices:
     children: tuple[str, ...]
     """The names of its direct downstreams."""
     named: Mapping[str, tuple[int, ...]]
-    """All that a name can stand for: tasks and groups, also without the names of the groups around the branch."""
+    """Which of them are followed by a name: those that it stands for, and those below these. Names are those of tasks
+    and groups, also without the names of the groups around the branch."""
 
     def follow(self, returned: Any) -> tuple[int, ...]:
         """The rows that are followed when the branch returns this: a name or several, or None. ChoiceError for anything
@@ -53,12 +54,34 @@ def choices(plan: Plan, branch: int) -> Choices:
         inside = {*group.rows, group.expansion}
         named[group.name] = tuple(child for child in children if child in inside)
     named |= {plan.names[child]: (child,) for child in children if plan.maps.get(child) != "group"}
-    named = {name: rows for name, rows in named.items() if rows}
+    together = _followed_together(plan, children)
+    named = {name: _all_of(together[row] for row in rows) for name, rows in named.items() if rows}
     relative: dict[str, tuple[int, ...]] = {}
     for around in (group.name for group in plan.groups if branch in group.rows):  # the innermost last, which counts
         start = f"{around}."
         relative |= {name.removeprefix(start): rows for name, rows in named.items() if name.startswith(start)}
     return Choices(plan.names[branch], tuple(plan.names[child] for child in children), {**relative, **named})
+
+
+def _followed_together(plan: Plan, children: Sequence[int]) -> dict[int, frozenset[int]]:
+    """The children of a branch -> which of them are followed with each: itself, and those below it. So what joins the
+    ways of a branch is not left out with a way that is empty."""
+    last = max(map(plan.ranks.__getitem__, children), default=0)  # beyond it there is none of them
+    below: dict[int, frozenset[int]] = {}
+    for child in children:
+        reached = {child}
+        frontier = [child]
+        for row in frontier:
+            for down in (*plan.downstreams[row], *plan.expanded_by.get(row, ())):
+                if down not in reached and plan.ranks[down] <= last:
+                    reached.add(down)
+                    frontier.append(down)
+        below[child] = frozenset(reached.intersection(children))
+    return below
+
+
+def _all_of(sets: Iterable[frozenset[int]]) -> tuple[int, ...]:
+    return tuple(sorted(frozenset[int]().union(*sets)))
 
 
 def choose(plan: Plan, branch: int, returned: Any) -> tuple[int, ...]:

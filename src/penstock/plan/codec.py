@@ -13,8 +13,10 @@ from penstock.plan.graph import topological_order
 from penstock.plan.plan import Group, Plan, Some
 from penstock.policy import TaskPolicy, TriggerRule
 
-_FORMAT = 3
+_FORMAT = 4
 """It grows with every field that an older Penstock would not understand; what an older one wrote is still read."""
+_LATER = {"priority_weight": 4, "weight_rule": 4}
+"""Options of tasks -> the format that brought them. A plan without any is written as before, under its old name."""
 
 _SPARSE = ("deciders", "guards", "waits", "setups")
 
@@ -25,13 +27,17 @@ def encode(plan: Plan) -> bytes:
     rows = [policies.setdefault(policy, len(policies)) for policy in plan.policies]
     columns = {field.name: getattr(plan, field.name) for field in fields(Plan)}
     columns |= {name: sorted(getattr(plan, name).items()) for name in _SPARSE}
+    options = [_options(policy) for policy in policies]
     columns |= {
-        "format": _FORMAT,
+        "format": max((_LATER[name] for policy in options for name in policy if name in _LATER), default=3),
         "policies": rows,
-        "policy": [asdict(policy) for policy in policies],
+        "policy": options,
         "numbered": sorted(plan.numbered),
         "maps": sorted(plan.maps.items()),
-        "groups": [asdict(group) for group in plan.groups],
+        "groups": [
+            asdict(group) | {"policy": None if group.policy is None else _options(group.policy)}
+            for group in plan.groups
+        ],
     }
     return zlib.compress(json.dumps(columns, separators=(",", ":")).encode(), 1)
 
@@ -58,6 +64,18 @@ def decode(data: bytes) -> Plan:
         return plan
     except (zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise StoreCorrupt(f"a stored plan cannot be read: {error}") from error
+
+
+def decode_names(data: bytes) -> tuple[str, ...]:
+    """Only the names of the tasks of the plan in `data`. StoreCorrupt if there is none."""
+    try:
+        return tuple(json.loads(zlib.decompress(data))["names"])
+    except (zlib.error, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreCorrupt(f"a stored plan cannot be read: {error}") from error
+
+
+def _options(policy: TaskPolicy) -> dict[str, Any]:
+    return {name: value for name, value in asdict(policy).items() if name not in _LATER or value is not None}
 
 
 def _policy(notices: Sequence[str] = (), trigger_rule: str = "all_success", **options: Any) -> TaskPolicy:

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 from penstock.definition.group import GroupExpansion, group_of
 from penstock.definition.options import options_of
+from penstock.definition.params import Parameter
+from penstock.definition.partial import Partial
 from penstock.definition.placeholder import Placeholder
 from penstock.definition.task import Task, TaskOptions
 from penstock.definition.workflow import Workflow
@@ -45,6 +47,8 @@ class Compiled(NamedTuple):
     """The workflow's options for tasks that do not set them, nor the groups around them."""
     callbacks: Mapping[str, Callback] = MappingProxyType({})
     """Who is told of the end of a run, by what Plan.notices calls it."""
+    parameters: Mapping[str, Parameter] = MappingProxyType({})
+    """What a run of the workflow is given."""
 
     def options(self, task: int) -> Mapping[str, Any]:
         """All options of a task, those by default included."""
@@ -79,6 +83,8 @@ class _Compiler:
         """Tasks -> the groups that they wait for."""
         self.widths: dict[int, tuple[int, ...]] = {}
         """Rows that are mapped -> the tasks that they take their width from."""
+        self.told: list[Partial] = []
+        """What was given arguments in vain, and has been told of."""
         self.sources: dict[int, Wiring] = {}
         """Mapped groups, by identity -> what they are mapped over."""
 
@@ -86,6 +92,9 @@ class _Compiler:
         timeout, callbacks = self.options.timeout(), self.options.callbacks()
         fail_fast, run_state = self.options.fail_fast(), self.options.run_state()
         rows = [self._row(number, task) for number, task in enumerate(self.tasks)]
+        for partial in self.workflow.partials:
+            if not partial.mapped:
+                self._tell_of_partial(partial)
         groups = self.groups.columns(self.options.group_policy)
         facts = self._facts(rows)
         if not facts.plain:
@@ -119,7 +128,7 @@ class _Compiler:
         )
         self.problems += check(plan, self.tasks)
         self._raise_problems()
-        return Compiled(plan, tuple(self.tasks), self.options.defaults, callbacks)
+        return Compiled(plan, tuple(self.tasks), self.options.defaults, callbacks, self.workflow.parameters)
 
     def _check_workflow(self) -> None:
         """What is wrong with the workflow itself."""
@@ -200,6 +209,15 @@ class _Compiler:
         for name in wiring.misplaced:
             message = f"task '{task.name}' takes {name} as a value, and it can only be mapped over"
             self._problem(ArgumentsError, f"{message}: f.expand(x=...), or make a list of it in a task", task.where)
+        for partial in wiring.partials:
+            self._tell_of_partial(partial)
+
+    def _tell_of_partial(self, partial: Partial) -> None:
+        """That nothing was made of a function with some of its arguments, once."""
+        if partial not in self.told:
+            self.told.append(partial)
+            message = f"'{partial.title}' was given partial arguments and never mapped: call .expand(...) on it"
+            self._problem(ArgumentsError, message, partial.where)
 
     def _function(self, task: Task) -> tuple[str, str]:
         if isinstance(task.func, Placeholder) or not callable(task.func):

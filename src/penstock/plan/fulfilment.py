@@ -9,7 +9,7 @@ from penstock.definition.returns import returned_literals
 from penstock.definition.task import Task
 from penstock.errors import ArgumentsError, DefinitionError, OptionError
 from penstock.plan.arguments import indispensable
-from penstock.plan.choices import ChoiceError, choose
+from penstock.plan.choices import ChoiceError, choices
 from penstock.plan.graph import invert, reach
 from penstock.plan.plan import Group, Plan
 from penstock.policy import TriggerRule
@@ -61,9 +61,10 @@ def _missing_defaults(plan: Plan, row: int, task: Task) -> list[DefinitionError]
 def _unknown_choices(plan: Plan, row: int, task: Task) -> list[DefinitionError]:
     """What a branch says that it returns, and cannot be followed."""
     problems: list[DefinitionError] = []
+    offered = choices(plan, row)
     for name in returned_literals(task.func):
         try:
-            choose(plan, row, name)
+            offered.follow(name)
         except ChoiceError as error:
             problems.append(OptionError(f"{error}".replace(" chose ", " may choose ", 1), where=task.where))
     return problems

@@ -100,6 +100,7 @@ class Groups:
             after_rows=[row for row in rows if row not in inside],
             after_regions=[of_group[group] for group in groups],
             expansion=self.expansions.get(number, -1),
+            parent=-1 if block.parent is None else of_group[numbers[id(block.parent)]],
             parent_map=-1 if mapped is None else of_group[numbers[id(mapped)]],
         )
 

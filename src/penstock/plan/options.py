@@ -12,19 +12,26 @@ from penstock.definition.task import Task, TaskOptions
 from penstock.definition.workflow import Workflow
 from penstock.errors import DefinitionError
 from penstock.plan.option_values import MORE_THAN_0, OptionValues, Owner
-from penstock.policy import Callback, Decides, RunStateRule, TaskPolicy, TriggerRule
+from penstock.policy import Callback, Decides, RunStateRule, TaskPolicy, TriggerRule, WeightRule
 
 TASK_CALLBACKS: Mapping[str, str] = MappingProxyType(
-    {"success": "on_success", "failed": "on_failure", "retry": "on_retry"}
+    {
+        "success": "on_success",
+        "failed": "on_failure",
+        "retry": "on_retry",
+        "skipped": "on_skip",
+        "started": "on_execute",
+    }
 )
 """What a task may be told of -> the option that says by whom."""
 RUN_CALLBACKS: Mapping[str, str] = MappingProxyType(
-    {"success": "on_success", "failed": "on_failure", "cancelled": "on_cancel"}
+    {"success": "on_success", "failed": "on_failure", "cancelled": "on_cancel", "started": "on_start"}
 )
 """What a run may be told of -> the option of the workflow that says by whom."""
 
 _RULES = tuple(rule for rule in TriggerRule if rule is not TriggerRule.ALL_DONE_SETUP_SUCCESS)
 _RUN_STATES: tuple[RunStateRule, ...] = ("any", "leaves")
+_WEIGHT_RULES: tuple[WeightRule, ...] = ("downstream", "upstream", "absolute")
 _OF_ONE_TASK = ("branch", "short_circuit", "setup", "teardown")
 """Options that say what a task is: defaults say how tasks are run."""
 _OF_SOME_TASKS = frozenset(
@@ -158,6 +165,8 @@ class Options(OptionValues):
             on_failure_fail_run=on_failure_fail_run,
             decides=self._decides(options, owner),
             max_active_instances=self._max_active_instances(options, task, owner),
+            priority_weight=self._priority_weight(options.get("priority_weight"), owner),
+            weight_rule=self._weight_rule(options.get("weight_rule"), owner),
         )
 
     def _check_map_name(self, options: Mapping[str, Any], task: Task, owner: Owner) -> None:
@@ -232,6 +241,15 @@ class Options(OptionValues):
             self._wrong(owner, f"{name}={bound!r} is for mapped tasks: map it with .expand(...), or leave it out")
             return None
         return self._count(bound, name, owner, least=1)
+
+    def _priority_weight(self, weight: Any, owner: Owner) -> int | None:
+        if weight is None or type(weight) is int:
+            return weight
+        self._wrong(owner, f"priority_weight={weight!r} is not a whole number")
+        return None
+
+    def _weight_rule(self, rule: Any, owner: Owner) -> WeightRule | None:
+        return None if rule is None else self._choice(rule, _WEIGHT_RULES, "weight_rule", owner)
 
 
 def _owner_of(step: Task | TaskGroup) -> Owner:

@@ -106,6 +106,14 @@ class Plan:
         return tuple(topological_order(self.all_upstreams))
 
     @cached_property
+    def ranks(self) -> tuple[int, ...]:
+        """The place of each task in that order."""
+        ranks = [0] * len(self.names)
+        for rank, task in enumerate(self.order):
+            ranks[task] = rank
+        return tuple(ranks)
+
+    @cached_property
     def held(self) -> tuple[int, ...]:
         """The tasks for which not only their rule counts, ascending."""
         return tuple(sorted({*self.deciders, *self.guards, *self.waits}))
@@ -221,6 +229,6 @@ class Plan:
         return tuple(counts)
 
     @cached_property
-    def tells_of_success(self) -> bool:
-        """Whether any task has a callback for its success."""
-        return any("success" in policy.notices for policy in self.policies)
+    def told_of_tasks(self) -> frozenset[str]:
+        """What any task has a callback for, of TASK_NOTICES."""
+        return frozenset().union(*{policy.notices for policy in self.policies})

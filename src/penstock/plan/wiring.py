@@ -15,6 +15,7 @@ from uuid import UUID
 from penstock.definition.expansion import NOTHING, Expansion
 from penstock.definition.group import GroupArgument, group_of
 from penstock.definition.items import JoinedItems, MappedItems, ZippedItems, fillvalue_of, joined, mapped_by
+from penstock.definition.partial import Partial
 from penstock.definition.placeholder import Output, ParameterPlaceholder, Placeholder, name_of, task_of
 from penstock.definition.task import Task
 from penstock.plan.naming import module_label
@@ -37,6 +38,9 @@ class Wiring:
     """Types of containers in which a stand-in was found, though none is filled in there."""
     misplaced: tuple[str, ...] = ()
     """What was found where single values are, but can only be mapped over."""
+
+    partials: tuple[Partial, ...] = ()
+    """Functions with some of their arguments, which are no values."""
 
     def __init__(self) -> None:
         self.tasks: list[Task] = []
@@ -97,6 +101,8 @@ class Wiring:
             return f"@{group_of(value).name}.{name_of(value)}"
         if isinstance(value, Placeholder):
             self.misplaced += (name_of(value),)
+        elif kind is Partial:
+            self.partials += (value,)
         elif isinstance(value, (list, tuple, set, frozenset, deque)):
             self._find_stray(value, f"a {kind.__name__}")
         elif isinstance(value, dict):

@@ -34,7 +34,7 @@ class PickleCodec:
         return True
 
     def write(self, value: object, file: BinaryIO) -> None:
-        file.write(_header(type(value)))
+        file.write(header_of(type(value)))
         dump(value, file)
 
     def read(self, file: BinaryIO, path: Path | None) -> Any:
@@ -56,7 +56,7 @@ def dump(value: object, file: BinaryIO) -> None:
     """Pickle a value, for this process or another. `pickle.load` reads it. NotTaken if it cannot be pickled."""
     start = file.tell()
     try:
-        _Pickler(file, PROTOCOL).dump(value)
+        ScriptPickler(file, PROTOCOL).dump(value)
         return
     except (PenstockError, MemoryError):  # a time-out or a cancellation may be raised in any thread
         raise
@@ -64,7 +64,7 @@ def dump(value: object, file: BinaryIO) -> None:
         file.seek(start)
         file.truncate()
     try:
-        _by_value_pickler()(file, PROTOCOL).dump(value)
+        by_value_pickler()(file, PROTOCOL).dump(value)
     except (PenstockError, MemoryError):
         raise
     except Exception as error:
@@ -84,7 +84,8 @@ def read_header(file: BinaryIO) -> dict[str, str]:
         raise ValueUnavailable("a stored pickle does not begin with its header: it is damaged") from error
 
 
-def _header(kind: type) -> bytes:
+def header_of(kind: type) -> bytes:
+    """The line before a pickle of this type."""
     module = str(kind.__module__)
     library = module.partition(".")[0]
     version = getattr(sys.modules.get(library), "__version__", None)
@@ -95,13 +96,16 @@ def _header(kind: type) -> bytes:
     return line if len(line) <= _MAX_HEADER else _PREFIX + b"{}\n"
 
 
-class _Pickler(pickle.Pickler):
+class ScriptPickler(pickle.Pickler):
+    """The pickler that is tried first."""
+
     def reducer_override(self, found: Any) -> Any:
         return reduce_script_object(found)
 
 
 @functools.cache
-def _by_value_pickler() -> Any:
+def by_value_pickler() -> Any:
+    """The class of the pickler for what the first one cannot do."""
     import cloudpickle
 
     class ByValuePickler(cloudpickle.Pickler):  # type: ignore[misc]

@@ -6,11 +6,16 @@ import base64
 import io
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from penstock.definition.secret import has_secrets, stored_forms
 from penstock.engine.events import ValueRef
+from penstock.errors import ValueNotKept
 from penstock.results.codecs import INLINE_LIMIT
 
 if TYPE_CHECKING:
     from penstock.results.base import ResultStore, ResultWriter
+
+
+HELD = "a value has a secret in it, and values are stored: return something else, or None"
 
 
 class Spool(io.BufferedIOBase):
@@ -20,10 +25,14 @@ class Spool(io.BufferedIOBase):
         self._results = results
         self._file: BinaryIO = io.BytesIO()
         self._writer: ResultWriter | None = None
+        self._last = b""
+        """The end of what was written before, in which a secret may have begun."""
         self.failure: OSError | None = None
         """What went wrong with writing, which a codec may have dressed as an error of its own."""
 
     def write(self, data: Any, /) -> int:
+        if has_secrets():
+            self._refuse_secrets(bytes(data))
         if self._writer is None and self._file.tell() + memoryview(data).nbytes > INLINE_LIMIT:
             self._move()
         try:
@@ -31,6 +40,13 @@ class Spool(io.BufferedIOBase):
         except OSError as error:
             self.failure = error
             raise
+
+    def _refuse_secrets(self, data: bytes) -> None:
+        forms = stored_forms()
+        data = self._last + data
+        if any(form in data for form in forms):
+            raise ValueNotKept(HELD)
+        self._last = data[-max(map(len, forms), default=1) :]
 
     def _move(self) -> None:
         small, position = self._file, self._file.tell()

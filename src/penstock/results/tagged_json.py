@@ -94,6 +94,15 @@ def _read_uuid(text: str) -> object:
     return UUID(text)
 
 
+def _read_secret(parts: list[Any]) -> object:
+    from penstock.definition.secret import unread
+
+    source, name = parts
+    if source not in ("given", "env", "file") or not isinstance(name, str):
+        raise ValueError("a secret is found nowhere")
+    return unread(source, name)
+
+
 def _read_zoneinfo(key: str) -> tzinfo:
     from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -127,6 +136,7 @@ _READERS: dict[str, tuple[type | tuple[type, ...], Callable[[Any], Any]]] = {
     "$decimal": (str, _read_decimal),
     "$uuid": (str, _read_uuid),
     "$path": (str, Path),
+    "$secret": (list, _read_secret),
     "$pureposixpath": (str, PurePosixPath),
     "$purewindowspath": (str, PureWindowsPath),
 }

@@ -121,6 +121,13 @@ class Tagger:
             raise NotPlain(f"a bytes object of {len(value):,} bytes is too large to be written as JSON")
         return {"$bytes": binascii.b2a_base64(value, newline=False).decode("ascii")}
 
+    def tag_secret(self, value: Any, depth: int) -> Any:
+        """Where it is found; as a parameter only."""
+        from penstock.definition.secret import refuse_to_leave
+
+        refuse_to_leave()
+        return {"$secret": [value.source, value.name]}
+
     def tag_path(self, value: PurePath, depth: int) -> Any:
         return {_PATH_TAGS[type(value)]: tag_scalar(str(value))}
 
@@ -193,6 +200,7 @@ _LATE_TAGGERS: dict[tuple[str, str], _Tag] = {
     ("decimal", "Decimal"): lambda self, value, depth: {"$decimal": str(value)},
     ("uuid", "UUID"): lambda self, value, depth: {"$uuid": str(value)},
     ("zoneinfo", "ZoneInfo"): Tagger.tag_zoneinfo,
+    ("penstock.definition.secret", "Secret"): Tagger.tag_secret,
 }
 
 

@@ -13,13 +13,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from penstock.definition.secret import has_secrets, holds_secret
 from penstock.engine.events import ValueRef
 from penstock.errors import PenstockError, StoreError, ValueNotKept, ValueUnavailable
 from penstock.results import tagged_json
 from penstock.results.base import ResultStore
 from penstock.results.codecs import INLINE_LIMIT, Codec, NotTaken, codec_named, codecs_for
 from penstock.results.sharing import share, shareable
-from penstock.results.spool import Spool
+from penstock.results.spool import HELD, Spool
 
 __all__ = ["VOLATILE", "load_value", "share", "shareable", "store_value"]
 
@@ -70,6 +71,8 @@ def _inline_scalar(value: Any) -> ValueRef | None:
     if type(value) is str and len(value) > INLINE_LIMIT:
         return None
     text = tagged_json.dumps(value)
+    if has_secrets() and holds_secret(text.encode()):
+        raise ValueNotKept(HELD)
     size = len(text) if text.isascii() else len(text.encode())
     return ValueRef("json", size, None, text) if size <= INLINE_LIMIT else None
 

@@ -66,6 +66,13 @@ def choose_named(engine: RunEngine, names: Sequence[str]) -> tuple[int, ...]:
     return tuple(sorted(tasks.slots[place] for place in chosen if not tasks.stands_for_others(place)))
 
 
+def slots_below(engine: RunEngine, slots: Iterable[int]) -> list[int]:
+    """The slots of all that comes after tasks, ascending, these included."""
+    tasks = _Tasks(engine, engine.plan)
+    below = tasks.below((engine.row(slot), engine.index(slot)) for slot in slots)
+    return sorted(tasks.slots[place] for place in below)
+
+
 def _state_called(name: str) -> TaskState:
     for state in TaskState:
         if state.label == name:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -53,16 +54,19 @@ from penstock.executor.base import Attempt, Ending, Executor, Outcome, StoreFail
 from penstock.executor.context import RunContext
 from penstock.logs.base import LogWriter, place
 from penstock.runtime.audience import Audience
+from penstock.runtime.durations import durations_of
 from penstock.runtime.ending import Endings
 from penstock.runtime.expanding import expand
 from penstock.runtime.journal import JournalWriter
+from penstock.runtime.marking import KIND as MARK
+from penstock.runtime.marking import marks_asked_for
 from penstock.runtime.observer import Observer
 from penstock.runtime.outbox import Deliver, Outbox
 from penstock.runtime.ready import ReadyQueue
 from penstock.runtime.signals import StopSignals
 from penstock.runtime.takeover import end_of
 from penstock.runtime.timers import Timers
-from penstock.store.base import RETRY_FOR, Lease, RunChange, Store
+from penstock.store.base import RETRY_FOR, Lease, Message, RunChange, Store
 
 LOOK_PAUSE = 0.2
 """Seconds between two looks at a store that could not be read."""
@@ -74,7 +78,8 @@ LOG_PAUSE = 0.2
 
 class RunDriver:
     """Drives one run, once. `grace` is how many seconds a body has between being asked to end and being ended, and
-    again between that and being given up. `deliver` hands a notice to its receiver."""
+    again between that and being given up. `deliver` hands a notice to its receiver. `ranks` says
+    of each row of the plan, which `fingerprint` names, how soon its tasks are taken: the lowest first."""
 
     def __init__(
         self,
@@ -91,6 +96,8 @@ class RunDriver:
         grace: float = 5.0,
         clock: Clock = SYSTEM,
         catch_signals: bool = True,
+        ranks: Sequence[float] = (),
+        fingerprint: str = "",
     ) -> None:
         self.context = context
         self._engine = engine
@@ -109,10 +116,11 @@ class RunDriver:
         self._outbox = Outbox(deliver, self._note_delivery, self._journal, clock)
         limits = {
             row: policy.max_active_instances
-            for row, policy in enumerate(engine.plan.policies)
+            for row, policy in enumerate(context.plan.policies)
             if policy.max_active_instances is not None
         }
-        self._ready = ReadyQueue(engine.row, limits)
+        self._ready = ReadyQueue(engine.row, limits, ranks)
+        self._fingerprint = fingerprint
         self._maps: deque[int] = deque()
         """What is to be expanded."""
         self._running: dict[int, Attempt] = {}
@@ -122,7 +130,7 @@ class RunDriver:
             SetTimer: self._set_timer,
             SetGroupTimer: self._set_group_timer,
             TasksSettled: self._note_settled,
-            WithdrawTasks: lambda command: self._ready.withdraw(command.tasks),
+            WithdrawTasks: self._withdraw,
             CancelAttempts: self._cancel_attempts,
             SendNotices: lambda command: self._outbox.add(command.notices),
             EndRun: self._end_run,
@@ -134,6 +142,8 @@ class RunDriver:
         self._careful = False
         """Whether the driver before may have died of a task: then starts are on record before their bodies begin, so
         that a body which kills its driver at once is counted."""
+        self._answered: set[int] = set()
+        """Messages of the inbox that have been read."""
         self._look_at = 0.0
         """When to look into the inbox next, by the monotonic clock."""
         self._blind_since: float | None = None
@@ -302,13 +312,15 @@ class RunDriver:
         engine = self._engine
         number = engine.attempts[task] + 1
         started = AttemptStarted(task, number, self._time())
-        engine.handle(started)
+        commands = engine.handle(started)
         self._journal.add(started)
+        for command in commands:  # somebody may want to know
+            self._obedience[type(command)](command)
         policy = engine.policy(task)
         attempt = Attempt(self.context, task, engine.generation(task), number, policy.timeout, requires)
         if policy.at_most_once or policy.commit_first:
             attempt.requires, attempt.committed = self._journal.added, True
-        elif self._careful:
+        elif self._careful or policy.teardown:  # whoever resumes must know that it has begun
             attempt.requires = self._journal.added
         self._running[task] = attempt
         return attempt
@@ -371,8 +383,13 @@ class RunDriver:
             self._obedience[type(command)](command)
 
     def _expand_soon(self, command: ExpandMaps) -> None:
-        self._maps.extend(command.tasks)
+        self._maps.extend(row for row in command.tasks if row not in self._maps)
         self._listener.poke()
+
+    def _withdraw(self, command: WithdrawTasks) -> None:
+        self._ready.withdraw(command.tasks)
+        gone = {*command.tasks}
+        self._maps = deque(row for row in self._maps if row not in gone)
 
     def _set_timer(self, command: SetTimer) -> None:
         longest = self._engine.retry_pause(command.task)  # the clock may have been set back since
@@ -385,8 +402,12 @@ class RunDriver:
     def _note_settled(self, command: TasksSettled) -> None:
         for task in command.tasks:
             self.context.values.consumed(task)
-        rows = [task for task in command.tasks if task < self._engine.size]
-        self._audience.note("tasks_settled", rows, command.state)
+        if self._audience:
+            self._audience.note("tasks_settled", self._places(command.tasks), command.state)
+
+    def _places(self, tasks: Sequence[int]) -> list[tuple[int, int]]:
+        """Tasks as observers know them: their numbers in the plan, and indexes."""
+        return [(self._engine.row(task), self._engine.index(task)) for task in tasks]
 
     def _cancel_attempts(self, command: CancelAttempts) -> None:
         for task in command.tasks:
@@ -394,7 +415,8 @@ class RunDriver:
                 self._endings.ask(self._running[task], Ending.CANCEL)
 
     def _end_run(self, command: EndRun) -> None:
-        self._journal.change(end_of(self._engine))  # in one batch with the event that ends the run
+        change = replace(end_of(self._engine), durations=durations_of(self._engine, self._fingerprint))
+        self._journal.change(change)  # in one batch with the event that ends the run
         self._leave()
 
     def _note_delivery(self, event: NoticeDelivered | NoticeDropped) -> None:
@@ -478,16 +500,21 @@ class RunDriver:
 
     def _expand_maps(self) -> None:
         """Find out how many instances maps have. What follows from that must not be contradicted by a power cut."""
-        while self._maps and self._stopping is None and not self._over:
-            row = self._maps[0]
+        while (row := self._next_map()) is not None:
             event = expand(self.context, row)
             with self._lock:
-                self._maps.popleft()
+                if row not in self._maps:
+                    continue  # it was withdrawn meanwhile
+                self._maps.remove(row)
                 self._feed(event, safe=True)
                 if isinstance(event, MapExpanded):
                     self._audience.note("map_expanded", row, event.width)
                 else:
                     self._audience.note("attempt_ended", row, -1, 1, TaskState.FAILED, event.error, 0.0)
+
+    def _next_map(self) -> int | None:
+        with self._lock:
+            return self._maps[0] if self._maps and self._stopping is None and not self._over else None
 
     def _may_write(self) -> bool:
         """Whether the journal still takes what happens: values may fail to be kept where events do not."""
@@ -504,10 +531,31 @@ class RunDriver:
 
     def _read_inbox(self) -> None:
         for message in self._store.messages(self.context.run_id):
+            if message.id in self._answered:
+                continue  # it is still there, since the answer is not written yet
             if message.kind == "cancel":
+                self._answered.add(message.id)
                 with self._lock:
                     self._feed(CancelRequested(self._time(), _sender(message.body)), message.id)
                 self._announce_stop("cancelled")
+            if message.kind == MARK:
+                self._answered.add(message.id)
+                self._take_marks(message)
+
+    def _take_marks(self, message: Message) -> None:
+        with self._lock:
+            event = None if self._over else marks_asked_for(self._engine, message.body, self._time())
+            if event is None:
+                self._journal.take(message.id)
+            else:
+                waited = [task for task in event.tasks if self._engine.states[task] not in ENDED]
+                self._feed(event, message.id, safe=True)
+                for task in waited:
+                    self._let_go(task)
+                story = self._engine.marks[event.tasks[0]]
+                self._audience.note("tasks_marked", self._places(event.tasks), event.state, story)
+        if event is None:
+            self._journal.finish()  # no event may follow for long, and somebody waits for the answer
 
     def _retry(self, task: int) -> None:
         if self._engine.task_state(task) is TaskState.RETRYING:

@@ -11,7 +11,7 @@ from penstock.engine.run import RunEngine
 from penstock.errors import RunNotFound
 from penstock.logs.base import Logs
 from penstock.results.base import ResultStore
-from penstock.results.tagged_json import dumps, loads
+from penstock.results.tagged_json import loads
 from penstock.results.values import load_value
 from penstock.runtime.logbook import Logbook
 from penstock.runtime.record import Run
@@ -49,23 +49,29 @@ class History:
         state = "interrupted" if driver is None and row.state == "running" else row.state
         return self._run(row, state, None, driver)
 
-    def driven(self, row: RunRow, engine: RunEngine, state: str) -> Run:
+    def driven(self, row: RunRow, engine: RunEngine, state: str, params: Mapping[str, Any]) -> Run:
         """A run that this process has driven, and so need not read."""
-        return self._run(row, state, engine)
+        return self._run(row, state, engine, params=params)
 
-    def unfinished(self, workflow: str, params: Mapping[str, Any]) -> str | None:
-        """The newest run of a whole workflow with these parameters, if it has not succeeded."""
-        wanted = dumps(dict(params))
+    def unfinished(self, workflow: str, wanted: str) -> str | None:
+        """The newest run of a whole workflow with these parameters, as they are kept, if it has not succeeded."""
         for row in self.store.runs(workflow):
             if row.params == wanted and not kept_plan(self.store, row.plan).selection:
                 return row.id if row.state != "success" else None
         return None
 
-    def _run(self, row: RunRow, state: str, engine: RunEngine | None, driver: Holder | None = None) -> Run:
+    def _run(
+        self,
+        row: RunRow,
+        state: str,
+        engine: RunEngine | None,
+        driver: Holder | None = None,
+        params: Mapping[str, Any] | None = None,
+    ) -> Run:
         return Run(
             row,
             state=state,
-            params=cast("dict[str, Any]", loads(row.params)),
+            params=cast("dict[str, Any]", loads(row.params)) if params is None else params,
             engine=engine,
             replay=partial(replay, self.store, row),
             load=partial(load_value, results=self.results),

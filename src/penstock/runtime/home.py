@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,9 @@ class Settings:
     durability: str = "full"
     grace: float = 5.0
     notifiers: tuple[str, ...] = ()
+    """The names of those that are told."""
+    notifier_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """What a table says of each, by name."""
     retention_days: float = 90
     retention_runs: int = 20
 
@@ -59,7 +62,10 @@ def read_settings(environ: Mapping[str, str], start: Path) -> Settings:
     if found is not None:
         path, table = found
         for name, value in table.items():
-            values[name] = _checked(name, value, str(path))
+            if name == "notifiers" and isinstance(value, dict):
+                values["notifiers"], values["notifier_options"] = tuple(value), _checked_notifiers(value, str(path))
+            else:
+                values[name] = _checked(name, value, str(path))
     for name, kind in _KINDS.items():
         text = environ.get(f"PENSTOCK_{name.upper()}")
         if text:
@@ -84,6 +90,17 @@ def _checked(name: str, value: Any, where: str) -> Any:
             raise PenstockError(f"{where}: {name} = {value!r} is not a list of names")
         return tuple(value)
     return value
+
+
+def _checked_notifiers(tables: dict[str, Any], where: str) -> dict[str, Mapping[str, Any]]:
+    """A table for each notifier, by its name. What stands in it is checked when the notifier is made."""
+    for name, table in tables.items():
+        if not isinstance(table, dict):
+            message = f"{where}: notifiers.{name} is no table: write [notifiers.{name}], and its settings below"
+            raise PenstockError(message)
+        if not name or name != name.strip() or "," in name or not name.isprintable():
+            raise PenstockError(f"{where}: notifiers.{name!r} is no name for one")
+    return tables
 
 
 def _find_file(start: Path) -> tuple[Path, dict[str, Any]] | None:

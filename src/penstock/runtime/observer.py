@@ -42,8 +42,12 @@ class Observer(Protocol):
     def map_expanded(self, task: int, width: int) -> None:
         """It is known how many instances a mapped task has, or the tasks of a group that `task` expands."""
 
-    def tasks_settled(self, tasks: Sequence[int], state: TaskState) -> None:
-        """Tasks ended without running. Single instances of maps are not told of."""
+    def tasks_settled(self, tasks: Sequence[tuple[int, int]], state: TaskState) -> None:
+        """Tasks, each with its index, ended without running."""
+
+    def tasks_marked(self, tasks: Sequence[tuple[int, int]], state: str, story: str) -> None:
+        """Somebody says what is to be taken for the outcome of tasks, each with its index: "success", "failed" or
+        "skipped"; `story` says who, and why."""
 
     def stopping(self, reason: str, running: int) -> None:
         """The run is asked to stop; `running` bodies are still to end."""

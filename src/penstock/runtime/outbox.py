@@ -10,12 +10,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from heapq import heappop, heappush
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from penstock.clock import Clock
-from penstock.engine.events import NoticeDelivered, NoticeDropped
-from penstock.errors import StoreError
+from penstock.engine.events import NoticeDelivered, NoticeDropped, NotifiersSet
+from penstock.errors import NoticeRefused, StoreError, TryLater
 from penstock.plan.compile import Compiled
 from penstock.policy import Notice
 from penstock.runtime.observer import Notifier
@@ -31,6 +33,8 @@ PERSISTENCE = 86_400.0
 
 Deliver = Callable[[Notice], None]
 """Hands a notice to its receiver, and raises what that raises. NoReceiver if there is none."""
+NOBODY: Mapping[str, str] = MappingProxyType({})
+"""Notifiers: none."""
 Record = Callable[[NoticeDelivered | NoticeDropped], None]
 
 
@@ -63,6 +67,25 @@ class _Waiting:
     """When it may be tried again, by the monotonic clock."""
 
 
+@dataclass(slots=True)
+class _Held:
+    """What is to be brought as one, since its receiver has been told of enough for now."""
+
+    due: float
+    """When the receiver may be told again, by the monotonic clock."""
+    entries: list[_Waiting] = field(default_factory=list)
+
+    def fold(self) -> _Waiting:
+        """All of it as one."""
+        position = max(entry.position for entry in self.entries)
+        return _Waiting(folded([entry.notice for entry in self.entries]), position)
+
+
+def folded(notices: Sequence[Notice]) -> Notice:
+    """The latest of several notices, which stands for all of them."""
+    return replace(notices[-1], stands_for=tuple(notice.id for notice in notices))
+
+
 class Outbox:
     """Delivers the notices of one run, one at a time, on a thread of its own that lives while there are any. `add` is
     called under the driver's lock; `record` takes that lock."""
@@ -72,19 +95,29 @@ class Outbox:
         self._record = record
         self._journal = journal
         self._clock = clock
-        self._waiting: list[_Waiting] = []
+        self._queue: list[tuple[float, int, _Waiting]] = []
+        """A heap: what is due first, and of that what came first."""
+        self._count = 0
+        self._known: set[str] = set()
+        """The ids of all that waits."""
+        self._held: dict[str, _Held] = {}
+        """What is held back, by its receiver."""
         self._guard = clock.lock()
         self._thread: Any = None
         self._ending = False
         """Whether the run has ended: what was refused too often is left to others."""
+        self._is_left = False
+        """Whether it was."""
         self._stopped = False
 
     def add(self, notices: Sequence[Notice]) -> None:
         """Have notices delivered that arose from the event which was added to the journal last."""
         position = self._journal.added
         with self._guard:
-            known = {entry.notice.id for entry in self._waiting}
-            self._waiting += [_Waiting(notice, position) for notice in notices if notice.id not in known]
+            for notice in notices:
+                if notice.id not in self._known:
+                    self._known.add(notice.id)
+                    self._push(_Waiting(notice, position))
             if self._thread is None:
                 self._thread = self._clock.start(self._work, "penstock-outbox")
 
@@ -103,13 +136,12 @@ class Outbox:
     def _work(self) -> None:
         while True:
             with self._guard:
-                entry = self._next()
+                entry = self._take()
                 if entry is None:
                     self._thread = None
                     return
-            pause = entry.due - self._clock.monotonic()
-            if pause > 0:
-                self._clock.sleep(min(pause, _LOOK))
+            if not isinstance(entry, _Waiting):
+                self._clock.sleep(min(entry, _LOOK))
                 continue
             try:
                 self._journal.flush(entry.position, safe=True)
@@ -117,27 +149,73 @@ class Outbox:
             except StoreError:  # the driver sees it too; the notices stay on record
                 self.close()
 
-    def _next(self) -> _Waiting | None:
-        """The notice that is due first. The caller holds the guard."""
-        if self._ending:
-            self._waiting = [entry for entry in self._waiting if entry.refusals <= len(PAUSES)]
-        return None if self._stopped or not self._waiting else min(self._waiting, key=lambda entry: entry.due)
+    def _push(self, entry: _Waiting) -> None:
+        """The caller holds the guard."""
+        self._count += 1
+        heappush(self._queue, (entry.due, self._count, entry))
+
+    def _take(self) -> _Waiting | float | None:
+        """The notice that is due first; the seconds until one is due; None if none is to be delivered any more. The
+        caller holds the guard."""
+        now = self._clock.monotonic()
+        if self._ending and not self._is_left:
+            self._leave_the_rest(now)
+        if self._stopped:
+            return None
+        due = self._queue[0][0] if self._queue else None
+        if self._held:
+            receiver = min(self._held, key=lambda name: self._held[name].due)
+            held_until = now if self._ending else self._held[receiver].due  # the end of a run does not wait for it
+            if due is None or due > held_until:
+                return self._held.pop(receiver).fold() if held_until <= now else held_until - now
+        if due is None:
+            return None
+        return heappop(self._queue)[2] if due <= now else due - now
+
+    def _leave_the_rest(self, now: float) -> None:
+        """When the run has ended: what was refused too often, or is wanted much later, is left to a later driver."""
+        self._is_left = True
+        kept = [row for row in self._queue if not _is_for_later(row[2], now)]
+        self._queue = sorted(kept, key=lambda row: row[:2])
 
     def _try(self, entry: _Waiting) -> None:
+        notice = entry.notice
+        with self._guard:
+            if notice.receiver in self._held and not notice.stands_for:
+                self._held[notice.receiver].entries.append(entry)
+                return
         now = self._clock.monotonic()
         give_up = entry.refusals > 0 and now - entry.refused_at > PERSISTENCE
-        event = tell(self._deliver, entry.notice, self._clock.time, give_up=give_up)
-        if event is not None:
+        event = tell(self._deliver, notice, self._clock.time, give_up=give_up)
+        if isinstance(event, TryLater) and event.fold:
             with self._guard:
-                self._waiting.remove(entry)
-            if not self._stopped:
-                self._record(event)
-            return
+                self._held[notice.receiver] = _Held(self._clock.monotonic() + event.seconds, [entry])
+        elif event is None or isinstance(event, TryLater):
+            self._try_later(entry, now, 0.0 if event is None else event.seconds)
+        else:
+            self._settle(event, notice.stands_for or (notice.id,))
+
+    def _try_later(self, entry: _Waiting, now: float, at_least: float) -> None:
         pause = PAUSES[entry.refusals] if entry.refusals < len(PAUSES) else LATER
         with self._guard:
             entry.refused_at = entry.refused_at if entry.refusals else now
             entry.refusals += 1
-            entry.due = self._clock.monotonic() + pause
+            entry.due = self._clock.monotonic() + max(pause, at_least)
+            if not (self._is_left and _is_for_later(entry, self._clock.monotonic())):
+                self._push(entry)
+
+    def _settle(self, event: NoticeDelivered | NoticeDropped, ids: Sequence[str]) -> None:
+        """A notice, and all that it stands for, is delivered or given up."""
+        with self._guard:
+            self._known.difference_update(ids)
+        for id in ids:
+            if not self._stopped:
+                self._record(replace(event, notice=id))
+
+
+def _is_for_later(entry: _Waiting, now: float) -> bool:
+    """Whether the end of a run does not wait for a notice."""
+    return entry.refusals > len(PAUSES) or entry.due - now > PAUSES[-1]
 
 
 _LOOK = 0.2
@@ -146,21 +224,24 @@ _LOOK = 0.2
 
 def tell(
     deliver: Deliver, notice: Notice, time: Callable[[], float], *, give_up: bool = False
-) -> NoticeDelivered | NoticeDropped | None:
-    """Try once to deliver a notice; None if it was refused and is to be tried again later, unless it is to be given up
-    then. By the monotonic clock or by hand only: a date that jumps must not lose it."""
+) -> NoticeDelivered | NoticeDropped | TryLater | None:
+    """Try once to deliver a notice; None, or what says when, if it was refused and is to be tried again later, unless
+    it is to be given up then. By the monotonic clock or by hand only: a date that jumps must not lose it."""
+    later: TryLater | None = None
     try:
         deliver(notice)
-    except NoReceiver as error:
+    except (NoReceiver, NoticeRefused) as error:
         return NoticeDropped(time(), notice.id, str(error))
     except BaseException as error:  # a receiver is user code: even SystemExit must not end a driver's thread
-        text = _text(error)
+        later, text = (error, str(error)) if isinstance(error, TryLater) else (None, _text(error))
+        if later is not None and later.fold:
+            return later
         if give_up:
             return NoticeDropped(time(), notice.id, text)
         if sys.stderr is not None:
             who = f"notifier '{notice.receiver}'" if notice.receiver else "a callback"
             sys.stderr.write(f"Notice {notice.id} was refused by {who}, and is tried again: {text}\n")
-        return None
+        return later
     return NoticeDelivered(time(), notice.id)
 
 
@@ -168,6 +249,11 @@ def _text(error: BaseException) -> str:
     with suppress(Exception):
         return f"{type(error).__name__}: {error}"
     return type(error).__name__
+
+
+def notifiers_set(now: float, notifiers: Mapping[str, str]) -> NotifiersSet:
+    """From now on these are told, each of the kinds of notices that it names with spaces between, or of the usual."""
+    return NotifiersSet(now, tuple(notifiers), tuple(notifiers.values()) if any(notifiers.values()) else ())
 
 
 class Receivers:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from heapq import heappop, heappush
 
 Entry = tuple[int, int]
 """A task, and the journal position that must be written before its body begins."""
@@ -11,34 +12,61 @@ Entry = tuple[int, int]
 
 class ReadyQueue:
     """The tasks that wait for a worker. `limits` says of rows how many of their instances may be under way at once;
-    `row` is that of a task. Used under the driver's lock."""
+    `row` is that of a task; `ranks` says of each row how soon its tasks are taken: the lowest first, and of equals who
+    came first. Without ranks, all are equal. Used under the driver's lock."""
 
-    def __init__(self, row: Callable[[int], int], limits: Mapping[int, int]) -> None:
+    def __init__(self, row: Callable[[int], int], limits: Mapping[int, int], ranks: Sequence[float] = ()) -> None:
         self._row = row
         self._limits = limits
-        self._waiting: deque[Entry] = deque()
+        self._ranks = ranks
+        self._lines: dict[float, Entry | deque[Entry]] = {}
+        """Who waits, by rank: one task, as most often where all ranks differ, or several in a line."""
+        self._heap: list[float] = []
+        """The ranks of the lines."""
         self._held: dict[int, deque[Entry]] = {}
         """Instances that wait for others of their row."""
         self._active = dict.fromkeys(limits, 0)
 
     def __bool__(self) -> bool:
-        return bool(self._waiting)
+        return bool(self._heap)
 
     def add(self, tasks: Iterable[int], requires: int) -> None:
         """Tasks are ready."""
         if not self._limits:
-            self._waiting.extend([(task, requires) for task in tasks])
+            for task in tasks:
+                self._put((task, requires))
             return
         for task in tasks:
             row = self._row(task)
             held = row in self._limits and self._active[row] >= self._limits[row]
-            (self._held.setdefault(row, deque()) if held else self._waiting).append((task, requires))
-            if row in self._limits and not held:
+            if held:
+                self._held.setdefault(row, deque()).append((task, requires))
+                continue
+            self._put((task, requires))
+            if row in self._limits:
                 self._active[row] += 1
+
+    def _put(self, entry: Entry) -> None:
+        ranks, task = self._ranks, entry[0]
+        rank = (ranks[task] if task < len(ranks) else ranks[self._row(task)]) if ranks else 0.0
+        line = self._lines.get(rank)
+        if line is None:
+            self._lines[rank] = entry
+            heappush(self._heap, rank)
+        elif isinstance(line, tuple):
+            self._lines[rank] = deque((line, entry))
+        else:
+            line.append(entry)
 
     def take(self) -> Entry:
         """The next one. IndexError if there is none."""
-        return self._waiting.popleft()
+        rank = self._heap[0]
+        line = self._lines[rank]
+        entry = line if isinstance(line, tuple) else line.popleft()
+        if line is entry or not line:
+            del self._lines[rank]
+            heappop(self._heap)
+        return entry
 
     def ended(self, task: int) -> None:
         """A task that was taken does not run any more: the next of its row may."""
@@ -46,7 +74,7 @@ class ReadyQueue:
         if row not in self._limits:
             return
         if self._held.get(row):
-            self._waiting.append(self._held[row].popleft())
+            self._put(self._held[row].popleft())
         else:
             self._active[row] -= 1
 
@@ -55,8 +83,11 @@ class ReadyQueue:
         gone = set(tasks)
         for row, held in self._held.items():
             self._held[row] = deque(entry for entry in held if entry[0] not in gone)
-        left = deque(entry for entry in self._waiting if entry[0] not in gone)
-        taken_back = [task for task, _ in self._waiting if task in gone]
-        self._waiting = left
-        for task in taken_back:
-            self.ended(task)
+        waiting = [entry for line in self._lines.values() for entry in (line if isinstance(line, deque) else (line,))]
+        self._lines, self._heap = {}, []
+        for entry in waiting:
+            if entry[0] not in gone:
+                self._put(entry)
+        for task, _ in waiting:
+            if task in gone:
+                self.ended(task)

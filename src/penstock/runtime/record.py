@@ -3,30 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from difflib import get_close_matches
 from html import escape
 from typing import Any
 
-from penstock.engine.events import ValueRef
+from penstock.engine.events import Event, ValueRef
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
 from penstock.errors import PenstockError, TaskNotFound
+from penstock.executor.caught import CaughtError
+from penstock.runtime.attempts import AttemptRun, Chronicle
+from penstock.runtime.pace import critical_path
+from penstock.runtime.times import moment
+from penstock.runtime.why import Why, Whys, why_run, why_task
 from penstock.store.base import Holder, RunRow
 
 
 class TaskRun:
     """One task of a run."""
 
-    __slots__ = ("_engine", "_load", "_log", "_number")
+    __slots__ = ("_engine", "_load", "_log", "_number", "_whys")
 
     def __init__(
-        self, engine: RunEngine, number: int, load: Callable[[ValueRef], Any], log: Callable[[str], str]
+        self, engine: RunEngine, number: int, load: Callable[[ValueRef], Any], log: Callable[[str], str], whys: Whys
     ) -> None:
         self._engine = engine
         self._number = number
         self._load = load
         self._log = log
+        self._whys = whys
 
     @property
     def number(self) -> int:
@@ -60,7 +66,9 @@ class TaskRun:
         """The instances of a mapped task, by index; none for other tasks, or before it is known how many there are."""
         if self._number not in self._engine.widths:
             return []
-        return [TaskRun(self._engine, slot, self._load, self._log) for slot in self._engine.slots(self._number)]
+        return [
+            TaskRun(self._engine, slot, self._load, self._log, self._whys) for slot in self._engine.slots(self._number)
+        ]
 
     @property
     def state(self) -> str:
@@ -112,14 +120,29 @@ class TaskRun:
 
     @property
     def reason(self) -> str | None:
-        """Why the task skipped itself, or who marked it and why."""
-        return self._engine.marks.get(self._number) or self._engine.skips.get(self._number)
+        """Why the task skipped itself, who marked it and why, or what kept it from running."""
+        said = self._engine.marks.get(self._number) or self._engine.skips.get(self._number)
+        return said or self._whys.why(self._number)
 
     @property
     def traceback(self) -> str | None:
         """The last error with its traceback."""
         error = self._engine.errors.get(self._number)
         return error.traceback or f"{error.type}: {error.message}\n" if error else None
+
+    @property
+    def exception(self) -> BaseException | None:
+        """The last error itself, with what led to it, if no attempt followed it and it could be kept: the very object
+        where it was raised in this process (of the first few), else one that is made anew. ValueUnavailable if it
+        cannot be read here."""
+        error = self._engine.errors.get(self._number)
+        if isinstance(error, CaughtError):
+            return error.exception
+        if error is None or not error.kept:
+            return None
+        from penstock.results.exceptions import as_exception, reference
+
+        return as_exception(self._load(reference(error.kept)))
 
     @property
     def upstreams(self) -> list[str]:
@@ -130,6 +153,11 @@ class TaskRun:
     def rule(self) -> str:
         """What the task asks of its upstreams: its trigger rule."""
         return str(self._engine.policy(self._number).trigger_rule)
+
+    @property
+    def has_rounds(self) -> bool:
+        """Whether the task is in a group that is tried again as a unit."""
+        return self._engine.row(self._number) in self._engine.plan.units
 
     @property
     def result(self) -> Any:
@@ -161,7 +189,7 @@ class Run:
         state: str,
         params: Mapping[str, Any],
         engine: RunEngine | None,
-        replay: Callable[[], RunEngine],
+        replay: Callable[..., RunEngine],
         load: Callable[[ValueRef], Any],
         log: Callable[[str], str],
         driver: Holder | None = None,
@@ -210,8 +238,9 @@ class Run:
     def tasks(self) -> list[TaskRun]:
         """The tasks, in the order in which they were defined; of a mapped task its instances, once they are known."""
         engine = self._engine
+        whys = Whys(engine)
         return [
-            TaskRun(engine, slot, self._load, self._log)
+            TaskRun(engine, slot, self._load, self._log, whys)
             for row in range(engine.size)
             if row not in engine.plan.expanded_by or engine.task_state(row) is not TaskState.SUCCESS
             for slot in engine.slots(row)
@@ -237,6 +266,37 @@ class Run:
         """State -> how many tasks are in it."""
         return self._engine.counts()
 
+    @property
+    def critical_path(self) -> list[TaskRun]:
+        """The tasks that determined when the run ended, in order: the last one to end, before it the last to end of
+        those that it waited for, and so on. None of a run that has not ended."""
+        engine, whys = self._engine, Whys(self._engine)
+        return [TaskRun(engine, slot, self._load, self._log, whys) for slot in critical_path(engine)]
+
+    @property
+    def attempts(self) -> list[AttemptRun]:
+        """All attempts of all tasks, in the order in which they began. The journal is read for it."""
+        return self._told()[1].attempts
+
+    def why(self, task: str | None = None) -> Why:
+        """Why a task, or an instance of one, stands where it does, down to the first cause; without a name, why the run
+        does. The journal is read for it. TaskNotFound if there is no such task."""
+        engine, chronicle = self._told()
+        nobody = self.state == "interrupted"
+        if task is None:
+            return why_run(engine, self.state)
+        return why_task(engine, chronicle, self.task(task).number, interrupted=nobody)
+
+    def _told(self) -> tuple[RunEngine, Chronicle]:
+        """The run as its journal has it by now, and what it has of attempts."""
+        found: list[Chronicle] = []
+
+        def follow(engine: RunEngine) -> Callable[[Event], None]:
+            found.append(Chronicle(engine))
+            return found[0].handle
+
+        return self._replay(follow), found[0]
+
     def task(self, name: str) -> TaskRun:
         """The task of this name, or an instance of it, "load[3]". TaskNotFound if there is none."""
         number = self._engine.plan.numbers.get(name)
@@ -246,7 +306,11 @@ class Run:
             near = get_close_matches(name, self._engine.plan.names, 1)
             hint = f"; did you mean '{near[0]}'?" if near else ""
             raise TaskNotFound(f"run {self.id} has no task '{name}'{hint}")
-        return TaskRun(self._engine, number, self._load, self._log)
+        return TaskRun(self._engine, number, self._load, self._log, Whys(self._engine))
+
+    def has_task(self, name: str) -> bool:
+        """Whether there is a task, or an instance, of this name."""
+        return name in self._engine.plan.numbers or self._instance(name) is not None
 
     def _instance(self, name: str) -> int | None:
         task, bracket, index = name.removesuffix("]").rpartition("[")
@@ -280,8 +344,3 @@ def _row(task: TaskRun) -> str:
     duration = f"{task.duration:.3g} s" if task.duration is not None else ""
     cells = (task.name, task.state, str(task.attempts), duration, task.error or "")
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + "</tr>"
-
-
-def moment(seconds: float | None) -> datetime | None:
-    """A time on record as an aware datetime; None for one that has not come."""
-    return datetime.fromtimestamp(seconds, UTC) if seconds else None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Mapping
 from hashlib import blake2b
+from types import MappingProxyType
 
-from penstock.engine.events import RunStarted
+from penstock.engine.events import Event, RunStarted
 from penstock.engine.run import InvalidEvent, RunEngine
 from penstock.engine.states import RunState
 from penstock.errors import StoreCorrupt
@@ -14,10 +16,20 @@ from penstock.plan.fingerprint import fingerprint
 from penstock.plan.plan import Plan
 from penstock.store.base import RunRow, Store
 
+Follow = Callable[[RunEngine], Callable[[Event], object]]
+"""What hands each event to an engine, and sees what it does."""
 
-def replay(store: Store, row: RunRow) -> RunEngine:
-    """The engine of a run, brought to where its journal ends. StoreCorrupt if what is kept of it makes no sense."""
-    plans: dict[str, Plan] = {}
+
+def replay(
+    store: Store,
+    row: RunRow,
+    follow: Follow = lambda engine: engine.handle,
+    *,
+    known: Mapping[str, Plan] = MappingProxyType({}),
+) -> RunEngine:
+    """The engine of a run, brought to where its journal ends. StoreCorrupt if what is kept of it makes no sense.
+    `known` are plans, by name, that it may be told to follow though they are not kept."""
+    plans = dict(known)
 
     def find(name: str) -> Plan:
         if name not in plans:
@@ -25,7 +37,7 @@ def replay(store: Store, row: RunRow) -> RunEngine:
         return plans[name]
 
     engine = RunEngine(find(row.plan), run_id=row.id, plans=find)
-    handle = engine.handle
+    handle = follow(engine)
     for number, events in store.read(row.id):
         if number == 1:
             check_row(row, *events)

@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.clock import SYSTEM, Clock
 from penstock.engine.events import Event
+from penstock.engine.priorities import ranks
 from penstock.engine.run import RunEngine
 from penstock.executor.base import Executor
 from penstock.executor.capture import Capture, current_output
@@ -16,6 +17,7 @@ from penstock.executor.values import RunValues
 from penstock.logs.base import place
 from penstock.plan.compile import Compiled
 from penstock.runtime.driver import RunDriver
+from penstock.runtime.durations import learned
 from penstock.runtime.history import History
 from penstock.runtime.observer import Observer
 from penstock.runtime.outbox import Deliver
@@ -67,6 +69,7 @@ class Session:
             write_log=lambda task, generation, attempt, stream, text: log.write(
                 place(self.engine.row(task), self.engine.index(task)), generation, attempt, stream, text, clock.time()
             ),
+            look_for_newer=lambda: self._has_newer(kept),
             clock=clock,
         )
         driver = RunDriver(
@@ -82,6 +85,8 @@ class Session:
             grace=grace,
             clock=clock,
             catch_signals=catch_signals,
+            ranks=ranks(self.compiled.plan, learned(kept.store, self.compiled.plan, self.fingerprint)),
+            fingerprint=self.fingerprint,
         )
         context.commit = driver.commit_start
         shows: list[Any] = [observer for observer in observers if hasattr(type(observer), "echo")]
@@ -91,3 +96,8 @@ class Session:
                 return driver.drive(self.opening, self.change, self.stale)
         finally:
             log.close()
+
+    def _has_newer(self, kept: History) -> bool:
+        """Whether another run of the workflow has been created since."""
+        newest = kept.store.runs(self.row.workflow, limit=1)
+        return bool(newest) and newest[0].id != self.row.id

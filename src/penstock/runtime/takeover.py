@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.clock import SYSTEM, Clock
@@ -11,19 +12,19 @@ from penstock.engine.events import (
     CancelRequested,
     DriverStopped,
     Event,
-    NotifiersSet,
     PlanAdopted,
     RunResumed,
     RunStarted,
 )
 from penstock.engine.run import RunEngine
 from penstock.engine.states import RunState
-from penstock.errors import PlanMismatch
+from penstock.errors import PlanMismatch, TryLater
 from penstock.plan.codec import encode
 from penstock.plan.compile import Compiled
 from penstock.plan.fingerprint import fingerprint, fit, same_work
 from penstock.plan.plan import Plan
-from penstock.runtime.outbox import Deliver, tell
+from penstock.policy import USUAL_NOTICES, Notice
+from penstock.runtime.outbox import NOBODY, Deliver, folded, notifiers_set, tell
 from penstock.runtime.replay import replay
 from penstock.store.base import Lease, RunChange, RunRow, Store
 
@@ -57,7 +58,7 @@ def take_over(
     compiled: Compiled,
     params: Mapping[str, Any],
     again: Again,
-    notifiers: tuple[str, ...] = (),
+    notifiers: Mapping[str, str] = NOBODY,
     stale: Sequence[int] = (),
     clock: Clock = SYSTEM,
 ) -> TakenOver | None:
@@ -77,9 +78,10 @@ def take_over(
     return TakenOver(Session(row, lease, engine, compiled, name, params, opening, change, stale), changed)
 
 
-def _told(engine: RunEngine, notifiers: tuple[str, ...], now: float) -> list[Event]:
-    """What it takes for these notifiers, and no others, to be told of a run from now on."""
-    return [NotifiersSet(now, notifiers)] if notifiers != engine.notifiers else []
+def _told(engine: RunEngine, notifiers: Mapping[str, str], now: float) -> list[Event]:
+    """What it takes for these notifiers, and no others, to be told of a run from now on, each of its kinds."""
+    wanted = {name: tuple(kinds.split()) or USUAL_NOTICES for name, kinds in notifiers.items()}
+    return [notifiers_set(now, notifiers)] if wanted != engine.notifiers else []
 
 
 def adopt_plan(store: Store, engine: RunEngine, plan: Plan, now: float) -> tuple[str, list[Event], tuple[str, ...]]:
@@ -101,7 +103,9 @@ def adopt_plan(store: Store, engine: RunEngine, plan: Plan, now: float) -> tuple
     return name, [PlanAdopted(now, name)], fitting.changed
 
 
-def cancel_unheld(store: Store, run_id: str, by: str, notifiers: tuple[str, ...] = (), clock: Clock = SYSTEM) -> None:
+def cancel_unheld(
+    store: Store, run_id: str, by: str, notifiers: Mapping[str, str] = NOBODY, clock: Clock = SYSTEM
+) -> None:
     """Cancel a run that has no driver, so that nobody would read its inbox."""
     lease = store.acquire(run_id)
     try:
@@ -124,11 +128,22 @@ def finish_unheld(
     change = end_of(engine)
     if change.state is not None and (row.state, row.undelivered) != (change.state, change.undelivered):
         store.append(lease, [], change=change, safe=True)
-    for notice in [*engine.notices.values()]:
+    held: dict[str, list[Notice]] = {}
+
+    def send(notice: Notice) -> None:
         event = tell(deliver, notice, clock.time)
-        if event is not None:
-            engine.handle(event)
-            store.append(lease, [event], change=RunChange(undelivered=len(engine.notices)), safe=True)
+        if isinstance(event, TryLater) and event.fold:
+            held.setdefault(notice.receiver, []).append(notice)
+        elif event is not None and not isinstance(event, TryLater):
+            events = [replace(event, notice=id) for id in notice.stands_for or (notice.id,)]
+            for each in events:
+                engine.handle(each)
+            store.append(lease, events, change=RunChange(undelivered=len(engine.notices)), safe=True)
+
+    for notice in [*engine.notices.values()]:
+        send(notice)
+    for notices in [*held.values()]:
+        send(folded(notices))
 
 
 def end_of(engine: RunEngine) -> RunChange:

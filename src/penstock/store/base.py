@@ -3,7 +3,7 @@
 - Journal: the events of each run, in order, in batches. It is the truth; everything else about a run can be derived.
 - Leases: who drives a run. One driver at a time, and a dead driver's lease is free.
 - Inbox: what others want of a running run. Only its driver takes it out.
-- History: the row of each run, and its plans.
+- History: the row of each run, its plans, and how long the tasks of the newest runs took.
 
 A store never interprets an event. It is used from many threads, and serialises its own writes.
 """
@@ -18,6 +18,9 @@ from penstock.engine.events import Event
 
 RETRY_FOR = 30.0
 """How long what a store refuses is tried again, in seconds, before the run that needs it is given up for now."""
+
+DURATIONS_KEPT = 5
+"""Of how many runs of each workflow it is kept how long their tasks took."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +51,16 @@ class RunRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Durations:
+    """How long the tasks of one run took."""
+
+    plan: str
+    """Fingerprint of the plan that they are in."""
+    body: bytes
+    """What runtime/durations.py makes of them; to a store, bytes."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunChange:
     """New values for a run's row, written together with the events that caused them. None keeps what is there, but
     for `ended_at` and `error`, which a run that goes on again clears by `reopened`."""
@@ -59,6 +72,8 @@ class RunChange:
     error: str | None = None
     counts: str | None = None
     undelivered: int | None = None
+    durations: Durations | None = None
+    """Kept beside the row, for `Store.durations`: with the events, or right after them."""
     reopened: bool = False
 
 
@@ -191,8 +206,13 @@ class Store(Protocol):
     def unfinished(self) -> list[RunRow]:
         """Runs that are queued or running, held or not, and those with undelivered notices; oldest first."""
 
+    def durations(self, workflow: str) -> list[Durations]:
+        """How long tasks took in those of the newest runs of a workflow that left word of it, newest run first: of
+        DURATIONS_KEPT runs, since no more is kept. What a run left before is replaced by what it leaves again."""
+
     def delete_run(self, run_id: str) -> None:
-        """Forget a run and its journal, and plans that no other run ever followed. RunLocked while it is driven."""
+        """Forget a run with its journal and durations, and plans that no other run ever followed. RunLocked while it is
+        driven."""
 
     def close(self) -> None:
         """Let go of everything. A store that was closed refuses work with StoreError."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
-from penstock.store.base import Holder, Lease, Message, RunChange, RunRow
+from penstock.store.base import DURATIONS_KEPT, Durations, Holder, Lease, Message, RunChange, RunRow
 from penstock.store.lookup import only_match
 
 
@@ -71,6 +71,7 @@ class _Run:
     journal: list[list[Event]] = field(default_factory=list)
     inbox: dict[int, Message] = field(default_factory=dict)
     listeners: set[MemoryListener] = field(default_factory=set)
+    durations: Durations | None = None
     lease: MemoryLease | None = None
     leases: int = 0
 
@@ -118,9 +119,22 @@ class MemoryStore:
                 )
             if change is not None:
                 run.row = _changed(run.row, change)
+                self._keep(run, change.durations)
             run.journal.append(list(events))
             for message in taken:
                 run.inbox.pop(message, None)
+
+    def _keep(self, run: _Run, durations: Durations | None) -> None:
+        if durations is None:
+            return
+        run.durations = None
+        for other in self._with_durations(run.row.workflow)[DURATIONS_KEPT - 1 :]:
+            other.durations = None
+        run.durations = durations
+
+    def _with_durations(self, workflow: str) -> list[_Run]:
+        runs = [run for run in self._runs.values() if run.durations is not None and run.row.workflow == workflow]
+        return runs[::-1]
 
     def sync(self) -> None:
         """Nothing to do: what is here dies with the process."""
@@ -251,6 +265,12 @@ class MemoryStore:
             (row for row in rows if row.state in ("queued", "running") or row.undelivered),
             key=lambda row: row.created_at,
         )
+
+    def durations(self, workflow: str) -> list[Durations]:
+        """How long tasks took in the newest runs of a workflow."""
+        with self._lock:
+            self._check()
+            return [run.durations for run in self._with_durations(workflow) if run.durations is not None]
 
     def delete_run(self, run_id: str) -> None:
         """Forget a run and its journal, and plans that only this run followed."""

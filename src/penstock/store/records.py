@@ -26,9 +26,9 @@ def encode_events(events: Iterable[Event]) -> bytes:
     """One batch as bytes."""
     rows = []
     for event in events:
-        code, fields, late = _WRITERS[type(event)]
+        code, fields, shorten = _WRITERS[type(event)]
         row = (code, *fields(event))
-        rows.append(row[:-1] if late and row[-1] is None else row)
+        rows.append(row if shorten is None else shorten(row))
     return _to_json(rows).encode("utf-8", "surrogatepass")
 
 
@@ -71,7 +71,7 @@ def _read_value(raw: list[Any] | None) -> ValueRef | None:
 
 
 def _read_error(raw: list[Any]) -> ErrorText:
-    if tuple(map(type, raw)) != (str, str, str):
+    if tuple(map(type, raw)) not in _ERROR_SHAPES:
         raise ValueError(f"no error has fields such as {raw!r:.200}")
     return ErrorText(*raw)
 
@@ -99,14 +99,16 @@ _NUMBERS_OR_NONE = _Field((list, type(None)), lambda raw: None if raw is None el
 _SECONDS = _Field((float, int, type(None)))
 _TEXTS = _Field((list,), _read_texts)
 _ATTEMPT = (_NUMBER, _NUMBER, _TIME)
+_USAGE = (_Field((int, type(None))),) * 2
+_ERROR_SHAPES = ((str,) * 3, (str,) * 4)
 _VALUE_SHAPES = frozenset(product((str,), (int,), (str, type(None)), (str, type(None))))
 
 _KINDS: tuple[tuple[str, Any, tuple[_Field, ...]], ...] = (
     ("run", ev.RunStarted, (_TIME, _TEXT)),
     ("go", ev.AttemptStarted, _ATTEMPT),
-    ("ok", ev.AttemptSucceeded, (*_ATTEMPT, _VALUE, _NUMBERS_OR_NONE)),
-    ("skip", ev.AttemptSkipped, (*_ATTEMPT, _TEXT)),
-    ("fail", ev.AttemptFailed, (*_ATTEMPT, _ERROR, _FLAG, _SECONDS)),
+    ("ok", ev.AttemptSucceeded, (*_ATTEMPT, _VALUE, _NUMBERS_OR_NONE, *_USAGE)),
+    ("skip", ev.AttemptSkipped, (*_ATTEMPT, _TEXT, *_USAGE)),
+    ("fail", ev.AttemptFailed, (*_ATTEMPT, _ERROR, _FLAG, _SECONDS, *_USAGE)),
     ("lost", ev.AttemptLost, (*_ATTEMPT, _ERROR)),
     ("end", ev.AttemptCancelled, _ATTEMPT),
     ("due", ev.RetryDue, (_NUMBER, _TIME)),
@@ -120,14 +122,34 @@ _KINDS: tuple[tuple[str, Any, tuple[_Field, ...]], ...] = (
     ("rerun", ev.TasksRerun, (_TIME, _NUMBERS)),
     ("mark", ev.TasksMarked, (_TIME, _NUMBERS, _TEXT, _TEXT, _TEXT)),
     ("plan", ev.PlanAdopted, (_TIME, _TEXT)),
-    ("notifiers", ev.NotifiersSet, (_TIME, _TEXTS)),
+    ("notifiers", ev.NotifiersSet, (_TIME, _TEXTS, _TEXTS)),
     ("told", ev.NoticeDelivered, (_TIME, _TEXT)),
     ("untold", ev.NoticeDropped, (_TIME, _TEXT, _TEXT)),
 )
 
 
-_LATE = (ev.AttemptSucceeded, ev.AttemptFailed)
-"""Their last field came later: left out where there is nothing in it, an older Penstock can read the rest."""
+def _without_usage(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Without what was not measured, and what else there may be nothing of before it."""
+    if row[-1] is not None:
+        return row
+    if row[-2] is not None:
+        return row[:-1]
+    return row[:-2] if row[-3] is not None else row[:-3]
+
+
+def _with_short_error(row: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(part[:-1] if isinstance(part, ErrorText) and not part.kept else part for part in row)
+
+
+_SHORTEN: dict[Any, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {
+    ev.AttemptSucceeded: _without_usage,
+    ev.AttemptSkipped: _without_usage,
+    ev.AttemptFailed: lambda row: _with_short_error(_without_usage(row)),
+    ev.AttemptLost: _with_short_error,
+    ev.ExpansionFailed: _with_short_error,
+    ev.NotifiersSet: lambda row: row if row[-1] else row[:-1],
+}
+"""What came later is left out where there is nothing in it: an older Penstock can read the rest."""
 
 
 def _getter(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
@@ -147,7 +169,11 @@ def _refuse(constant: str) -> NoReturn:
 
 
 _WRITERS = {
-    event: (code, _getter(tuple(name for name, _ in zip(event.__match_args__, fields, strict=True))), event in _LATE)
+    event: (
+        code,
+        _getter(tuple(name for name, _ in zip(event.__match_args__, fields, strict=True))),
+        _SHORTEN.get(event),
+    )
     for code, event, fields in _KINDS
 }
 _READERS = {

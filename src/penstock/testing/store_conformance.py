@@ -25,9 +25,12 @@ from penstock.engine.events import (
     RunStarted,
 )
 from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
-from penstock.store.base import Lease, RunChange, Store
+from penstock.store.base import DURATIONS_KEPT, Durations, Lease, RunChange, Store
 from penstock.testing.store_driving import StoreDriving
 from penstock.testing.store_samples import EVERY_EVENT, in_threads, new_run
+
+_NO_COLUMNS = ("durations", "reopened")
+"""What of a change is no new value for the run's row."""
 
 
 class StoreConformance(StoreDriving):
@@ -138,7 +141,7 @@ class StoreConformance(StoreDriving):
         store.append(lease, [], change=RunChange(ended_at=9.0, error="again", reopened=True))
         assert store.run("run-1") == replace(expected, tasks=3, state="running", ended_at=9.0, error="again")
 
-    @pytest.mark.parametrize("name", [field.name for field in fields(RunChange) if field.name != "reopened"])
+    @pytest.mark.parametrize("name", [field.name for field in fields(RunChange) if field.name not in _NO_COLUMNS])
     def test_every_value_of_a_row_can_be_changed(self, store: Store, lease: Lease, name: str) -> None:
         store.add_plan("run-1", "plan-b", b"another plan")
         texts = {"plan": "plan-b", "state": "running", "error": "why", "counts": '{"success": 1}'}
@@ -381,6 +384,50 @@ class StoreConformance(StoreDriving):
             with pytest.raises(StoreError, match=plan):
                 store.plan(plan)
 
+    # --- Durations
+
+    def test_a_batch_leaves_durations_behind(self, store: Store, lease: Lease) -> None:
+        body = bytes(range(256))
+        store.append(lease, [RunStarted(1.0)], change=RunChange(state="success", durations=Durations("plan-a", body)))
+        assert store.durations("flights") == [Durations("plan-a", body)]
+        assert store.durations("another") == []
+        assert store.run("run-1") == new_run(state="success")
+
+    def test_a_run_that_goes_on_leaves_others(self, store: Store, lease: Lease) -> None:
+        store.append(lease, [], change=RunChange(durations=Durations("plan-a", b"first")))
+        store.append(lease, [], change=RunChange(state="running", reopened=True))
+        assert store.durations("flights") == [Durations("plan-a", b"first")]
+        store.append(lease, [], change=RunChange(durations=Durations("plan-b", b"second")))
+        assert store.durations("flights") == [Durations("plan-b", b"second")]
+
+    def test_durations_of_the_newest_runs_are_kept(self, store: Store) -> None:
+        store.start_run(new_run("other", workflow="another"), b"a plan")
+        leases = [store.start_run(new_run(f"many-{number}", created_at=2000.0), b"a plan") for number in range(9)]
+        for number in (3, 0, 8, 5, 1, 2, 7, 6, 4):  # in the order in which they end
+            durations = Durations("plan-a", b"%d" % number)
+            store.append(leases[number], [], change=RunChange(durations=durations))
+            assert store.durations("flights").count(durations) == 1, "what was left last is there at first"
+            assert len(store.durations("flights")) <= DURATIONS_KEPT
+        kept = [int(durations.body) for durations in store.durations("flights")]
+        assert kept == [8, 7, 6, 5, 4]
+        store.append(leases[4], [], change=RunChange(durations=Durations("plan-a", b"4")))
+        assert [int(durations.body) for durations in store.durations("flights")] == kept
+        assert store.durations("another") == []
+
+    def test_durations_go_with_their_run(self, store: Store, lease: Lease) -> None:
+        other = store.start_run(new_run("run-2"), b"a plan")
+        store.append(lease, [], change=RunChange(durations=Durations("plan-a", b"1")))
+        store.append(other, [], change=RunChange(durations=Durations("plan-a", b"2")))
+        lease.release()
+        store.delete_run("run-1")
+        assert store.durations("flights") == [Durations("plan-a", b"2")]
+
+    def test_a_batch_that_is_refused_leaves_no_durations(self, store: Store, lease: Lease) -> None:
+        lease.release()
+        with pytest.raises(LeaseLost):
+            store.append(lease, [], change=RunChange(durations=Durations("plan-a", b"1")))
+        assert store.durations("flights") == []
+
     def test_a_driven_run_is_not_deleted(self, store: Store, lease: Lease) -> None:
         with pytest.raises(RunLocked, match="run-1"):
             store.delete_run("run-1")
@@ -406,6 +453,7 @@ class StoreConformance(StoreDriving):
             lambda: store.add_plan("run-1", "plan-b", b"another plan"),
             lambda: store.plan("plan-a"),
             lambda: store.run("run-1"),
+            lambda: store.durations("flights"),
             lambda: store.delete_run("run-1"),
         ]
         for call in work:
@@ -416,7 +464,8 @@ class StoreConformance(StoreDriving):
     def test_a_durable_store_gives_back_what_was_written(self, store: Store, lease: Lease, tmp_path: Path) -> None:
         if not store.durable:
             pytest.skip("this store keeps nothing")
-        store.append(lease, EVERY_EVENT, change=RunChange(state="running"))
+        durations = Durations("plan-a", b"durations")
+        store.append(lease, EVERY_EVENT, change=RunChange(state="running", durations=durations))
         store.post("run-1", "cancel")
         inbox = store.messages("run-1")
         store.close()  # and with it goes the lease
@@ -425,6 +474,7 @@ class StoreConformance(StoreDriving):
             assert again.runs() == [new_run(state="running")]
             assert again.messages("run-1") == inbox
             assert again.plan("plan-a") == b"a plan"
+            assert again.durations("flights") == [durations]
             assert again.holder("run-1") is None
             newer = again.acquire("run-1")
             assert newer.token > lease.token

@@ -15,7 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import PenstockError, WorkflowManager, task, workflow
-from penstock.definition.params import bind, fits, from_text, parameters_of, parse, type_name
+from penstock.definition.annotations import fits, type_name
+from penstock.definition.params import bind, parameters_of, parse
+from penstock.definition.reading import from_text
 from penstock.errors import InvalidWorkflowError, ParameterError
 from tests.unit.definition.places import line_at
 

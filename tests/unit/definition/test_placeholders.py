@@ -94,6 +94,16 @@ def test_an_output_refuses(use: str) -> None:
     check(caught.value, "produce", "pass it to a task")
 
 
+@pytest.mark.parametrize(
+    "condition",
+    [bool, lambda value: value > 3, lambda value: value == 3, lambda value: 3 in value],
+    ids=["truth", "order", "equality", "membership"],
+)
+def test_what_is_meant_as_a_condition_is_told_who_can_decide(condition: Callable[[Any], object]) -> None:
+    with Workflow("flow"), pytest.raises(PlaceholderError, match=r"or let a @task\.branch or @task\.run_if decide"):
+        condition(produce())
+
+
 @pytest.mark.parametrize("use", USES)
 def test_a_parameter_refuses(use: str) -> None:
     seen: list[PlaceholderError] = []

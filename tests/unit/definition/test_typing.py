@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from penstock import Notice, RetryRule, Run, Skip, Task, TaskGroup, TriggerRule, Workflow, WorkflowManager
 from penstock import chain, setup, task, task_group, teardown, workflow
@@ -33,6 +33,24 @@ def transform(path: Path) -> list[int]:
 @task
 def load(rows: list[int]) -> int:
     return len(rows)
+
+
+@task
+def sizes() -> dict[str, int]:
+    return {"a": 1}
+
+
+@task
+def anything() -> Any: ...
+
+
+@task
+def both() -> tuple[int, str]:
+    return 1, "a"
+
+
+def double(number: int) -> float:
+    return number * 2.0
 
 
 @task(timeout=5)
@@ -131,6 +149,14 @@ def controlled(day: date = date(2013, 1, 1)) -> None:
         sums: int = etl.partial(scale=1).expand(path=load.expand(rows=[[1]]).map(str))
     load.options(after=outer)([count, total, sums])
     everything()
+    load.expand(rows=transform(path).map(double).concat([3]))
+    load.expand(rows=transform.named("more")(path).zip(sizes(), [1], fillvalue=0).map(str))
+    lengths: list[int] = transform(path)
+    load(lengths + transform(path))
+    kept: dict[str, int] = sizes()
+    load.expand(rows=sizes().map(lambda pair: pair[0].upper() * pair[1]).map(len))
+    load.expand(rows=anything().map(str), x=[kept, both()[0] + 1, both()[1].upper()])
+    load(anything())
     Task("a", print, expand={"x": [1]}) >> outer >> Task("b", print, [outer], trigger_rule="always", setup=True)
     Task("c", print, expand_kwargs=[{}]).as_teardown(setups=Task("d", print).as_setup())
 
@@ -149,13 +175,19 @@ WRONG = """\
 @workflow
 def flights(day: date = date(2013, 1, 1)) -> None:
     load(extract(day))  # E: arg-type
-    transform(day)  # E: arg-type
+    transform(day)  # E: call-overload
+    load(day)  # E: arg-type
     extract("2013-01-01")  # E: arg-type
     extract()  # E: call-arg
     extract(day, 3)  # E: call-arg
     load.named("again")(extract(day))  # E: arg-type
     load.options(retries=1)(day)  # E: arg-type
     load.options(retires=1)  # E: call-arg
+    transform(Path("x")).map(Path.exists)  # E: arg-type
+    transform(Path("x")).map(double).map(str.upper)  # E: arg-type
+    transform(Path("x")).filter(double)  # E: attr-defined
+    load(transform(Path("x")).map(double))  # E: arg-type
+    load([1]).map(double)  # E: attr-defined
     text: str = load(transform(extract(day)))  # E: assignment
 
 

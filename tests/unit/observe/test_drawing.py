@@ -14,7 +14,8 @@ from penstock.engine.states import TaskState
 from penstock.observe.drawing import FORMATS, draw_dot, draw_mermaid, draw_svg, draw_text
 from penstock.observe.drawing.excerpt import MOST_EDGES, MOST_IN_LAYER, MOST_LAYERS, excerpt
 from penstock.observe.drawing.layers import Layered, layers_of
-from penstock.observe.drawing.layout import BOX_HEIGHT, lay_out
+from penstock.observe.drawing.layout import Box, lay_out
+from penstock.observe.drawing.nesting import ROOT, TITLE, End, Nest, nest
 from penstock.observe.drawing.palette import LOOKS
 from penstock.plan.plan import Plan
 from penstock.policy import TaskPolicy
@@ -80,19 +81,114 @@ def test_the_order_avoids_crossings():
 
 @given(graphs(), st.data())
 def test_boxes_do_not_overlap_and_edges_lead_to_the_right(upstreams: list[tuple[int, ...]], data: st.DataObject):
-    widths = [data.draw(st.integers(20, 300)) for _ in upstreams]
-    layout = lay_out(upstreams, widths)
-    for column in {box.x for box in layout.boxes}:
-        tops = sorted(box.y for box in layout.boxes if box.x == column)
-        assert all(below - above >= BOX_HEIGHT for above, below in pairwise(tops))
-    for box, width in zip(layout.boxes, widths, strict=True):
+    sizes = [(float(data.draw(st.integers(20, 300))), float(data.draw(st.integers(10, 90)))) for _ in upstreams]
+    layout = lay_out(upstreams, sizes)
+    assert not any(overlap(box, other) for place, box in enumerate(layout.boxes) for other in layout.boxes[:place])
+    for box, (width, height), (left, right) in zip(layout.boxes, sizes, layout.columns, strict=True):
         assert box.width >= width
-        assert 0 <= box.x <= box.x + box.width <= layout.width + 1e-6
-        assert -1e-6 <= box.y <= box.y + BOX_HEIGHT <= layout.height + 1e-6
+        assert box.height == height
+        assert left == box.x
+        assert 0 <= box.x <= box.right <= right <= layout.width + 1e-6
+        assert -1e-6 <= box.y <= box.y + box.height <= layout.height + 1e-6
     for (source, target), points in layout.edges.items():
-        assert points[0][0] == layout.boxes[source].x + layout.boxes[source].width
-        assert points[-1][0] == layout.boxes[target].x
-        assert all(after[0] >= before[0] for before, after in pairwise(points))
+        xs = [layout.columns[source][1], *(x for x, _ in points), layout.columns[target][0]]
+        assert all(after >= before for before, after in pairwise(xs))
+
+
+def overlap(one: Box, other: Box) -> bool:
+    gap = 1e-6
+    return (
+        one.x < other.right - gap
+        and other.x < one.right - gap
+        and one.y < other.y + other.height - gap
+        and other.y < one.y + one.height - gap
+    )
+
+
+@st.composite
+def nests(draw: st.DrawFn) -> Nest:
+    """Nodes in frames in frames, with edges from lower to higher nodes, also in and out of frames, and to frames."""
+    parents: list[int] = []
+    for frame in range(draw(st.integers(0, 6))):
+        parents.append(draw(st.integers(ROOT, frame - 1)))
+    nodes = draw(st.integers(1, 15))
+    frame_of = [draw(st.integers(ROOT, len(parents) - 1)) for _ in range(nodes)]
+    pairs = draw(st.sets(st.tuples(st.integers(0, nodes - 1), st.integers(0, nodes - 1)), max_size=25))
+    edges: list[tuple[int, End]] = [(source, ("node", target)) for source, target in sorted(pairs) if source < target]
+    for frame in range(len(parents)):
+        outside = [node for node in range(nodes) if frame not in around(frame_of[node], parents)]
+        if draw(st.booleans()) and outside:
+            edges.append((draw(st.sampled_from(outside)), ("frame", frame)))
+    sizes = [(float(draw(st.integers(20, 200))), float(draw(st.sampled_from([28, 42])))) for _ in range(nodes)]
+    return Nest(sizes, frame_of, parents, [float(draw(st.integers(0, 300))) for _ in parents], edges)
+
+
+def around(frame: int, parents: list[int]) -> list[int]:
+    found = []
+    while frame != ROOT:
+        found.append(frame)
+        frame = parents[frame]
+    return found
+
+
+@given(nests())
+def test_frames_hold_what_is_in_them_and_nothing_else(what: Nest):
+    drawn = nest(what)
+    parents = [*what.parents]
+    for node, box in enumerate(drawn.boxes):
+        for frame, outer in enumerate(drawn.frames):
+            if frame in around(what.frame_of[node], parents):
+                assert holds(outer, box)
+            else:
+                assert not overlap(outer, box)
+    for frame, box in enumerate(drawn.frames):
+        assert box.width >= what.titles[frame]
+        for other in range(frame):
+            if other in around(frame, parents):
+                assert holds(drawn.frames[other], box)
+            else:
+                assert not overlap(drawn.frames[other], box)
+
+
+def holds(outer: Box, inner: Box) -> bool:
+    gap = 1e-6
+    return (
+        outer.x <= inner.x + gap
+        and inner.right <= outer.right + gap
+        and outer.y + TITLE <= inner.y + gap
+        and inner.y + inner.height <= outer.y + outer.height + gap
+    )
+
+
+@given(nests())
+def test_an_edge_leads_from_the_side_of_its_source_to_that_of_its_target(what: Nest):
+    drawn = nest(what)
+    for (source, (kind, target)), points in zip(what.edges, drawn.edges, strict=True):
+        start, end = drawn.boxes[source], (drawn.boxes if kind == "node" else drawn.frames)[target]
+        assert points[0] == (start.right, start.middle)
+        assert points[-1] == (end.x, end.middle)
+
+
+@given(nests())
+def test_an_edge_passes_by_every_node(what: Nest):
+    drawn = nest(what)
+    for (source, target), points in zip(what.edges, drawn.edges, strict=True):
+        if any(after[0] < before[0] for before, after in pairwise(points)):
+            continue  # it leads back into a group that was left before
+        others = [box for node, box in enumerate(drawn.boxes) if node != source and ("node", node) != target]
+        for (x, y), (end_x, end_y) in pairwise(points):
+            assert not any(crosses(Box(x, min(y, end_y), end_x - x, abs(end_y - y)), box) for box in others)
+
+
+def crosses(line: Box, box: Box) -> bool:
+    """Whether a part of an edge touches a node, wherever in its rectangle it is drawn: it turns between columns."""
+    gap = 1e-3
+    return (
+        line.x < box.right - gap
+        and box.x < line.right - gap
+        and line.y < box.y + box.height - gap
+        and box.y < line.y + line.height - gap
+    )
 
 
 @given(graphs(), st.booleans())
@@ -156,20 +252,19 @@ def test_a_workflow_whose_name_is_no_text_to_show():
 def test_of_a_large_plan_an_excerpt_is_drawn_that_says_so():
     wide = plan_of([(), *[(0,)] * 1000, tuple(range(1, 1001))])
     part = excerpt(wide)
-    assert len(part.tasks) == MOST_IN_LAYER + 2
-    assert f"… {1000 - MOST_IN_LAYER + 1} more" in part.labels
+    labels = [node.label for node in part.nodes]
+    assert len(labels) == MOST_IN_LAYER + 2
     assert part.notes == ["41 of 1,002 tasks are drawn."]
     assert "41 of 1,002 tasks are drawn." in draw_svg(wide)
-    rest = part.labels.index("… 961 more")
-    end = part.labels.index("task_1001")
-    assert rest in part.upstreams[end], "what is left out is still connected"
+    rest, end = labels.index(f"… {1000 - MOST_IN_LAYER + 1} more"), labels.index("task_1001")
+    assert (rest, end) in part.edges, "what is left out is still connected"
 
     deep = excerpt(plan_of([(), *[(number,) for number in range(500)]]))
-    assert len(deep.tasks) == MOST_LAYERS + 1
-    assert deep.labels[-1] == f"… {501 - MOST_LAYERS} more below"
+    assert len(deep.nodes) == MOST_LAYERS + 1
+    assert deep.nodes[-1].label == f"… {501 - MOST_LAYERS} more below"
 
     dense = excerpt(plan_of([tuple(range(number)) for number in range(55)] + [tuple(range(55))] * 30))
-    assert sum(map(len, dense.upstreams)) == MOST_EDGES
+    assert len(dense.edges) == MOST_EDGES
     assert any("edges are drawn" in note for note in dense.notes)
 
 

@@ -45,7 +45,7 @@ def test_the_last_state_of_each_task_stays(screen: Screen):
         view.attempt_started(task, -1, 1)
     view.attempt_ended(0, -1, 1, TaskState.SUCCESS, None, 1.5)
     view.attempt_ended(1, -1, 1, TaskState.FAILED, ErrorText("ValueError", "no\nmore"), 0.25)
-    view.tasks_settled([3], TaskState.UPSTREAM_FAILED)
+    view.tasks_settled([(3, -1)], TaskState.UPSTREAM_FAILED)
     view.run_ended("failed", None, {}, 2.0)
     view.close()
     view.close()
@@ -68,6 +68,44 @@ def test_news_of_an_older_attempt_does_not_hide_the_newer(screen: Screen):
         assert view._counts().plain.strip() == "1 running"
         view.attempt_ended(0, -1, 2, TaskState.SUCCESS, None, 0.1)
         assert view._counts().plain.strip() == "1 success"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "row"),
+    [
+        ([TaskState.SUCCESS, TaskState.SUCCESS, TaskState.SUCCESS], "✓ task_1 3 of 3"),
+        ([TaskState.FAILED, TaskState.CANCELLED, TaskState.SUCCESS], "✗ task_1 3 of 3, 1 failed, 1 cancelled"),
+        ([TaskState.CANCELLED, TaskState.SUCCESS, TaskState.FAILED], "✗ task_1 3 of 3, 1 failed, 1 cancelled"),
+        ([TaskState.SKIPPED, TaskState.SKIPPED, TaskState.SKIPPED], "↷ task_1 3 of 3, 3 skipped"),
+        ([TaskState.SKIPPED, TaskState.FAILED], "▸ task_1 2 of 3, 1 failed, 1 skipped"),
+    ],
+)
+def test_a_map_shows_the_worst_of_its_instances_when_all_have_ended(
+    screen: Screen, outcomes: list[TaskState], row: str
+):
+    with LiveView(screen) as view:
+        view.run_started("abc", plan_of([(), (0,)]), 0)
+        view.map_expanded(1, 3)
+        for index, state in enumerate(outcomes):
+            if state in (TaskState.SUCCESS, TaskState.FAILED):
+                view.attempt_started(1, index, 1)
+                view.attempt_ended(1, index, 1, state, None, 0.1)
+            else:
+                view.tasks_settled([(1, index)], state)
+    assert [" ".join(shown.split()) for shown in rows(screen) if "task_1" in shown] == [row]
+
+
+def test_an_instance_that_begins_anew_is_counted_once(screen: Screen):
+    with LiveView(screen) as view:
+        view.run_started("abc", plan_of([()]), 0)
+        view.map_expanded(0, 2)
+        for state in (TaskState.FAILED, TaskState.SUCCESS):
+            for index in (0, 1):
+                view.attempt_started(0, index, 1)
+                view.attempt_ended(0, index, 1, state, None, 0.1)
+        view.tasks_marked([(0, 1)], "skipped", "marked by ann: not today")
+    assert " ".join(rows(screen)[0].split()) == "✓ task_0 2 of 2, 1 skipped"
+    assert "Task task_0[1] marked as skipped by ann: not today" in screen.getvalue()
 
 
 def test_text_of_many_threads_arrives_whole(screen: Screen, monkeypatch: pytest.MonkeyPatch):

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from penstock import Task, TaskGroup, Workflow, setup, task, task_group, teardown
+from penstock import Task, TaskGroup, Workflow, chain, setup, task, task_group, teardown
 from penstock.errors import InvalidWorkflowError, OptionError
 from penstock.plan.choices import ChoiceError, choose
 from penstock.plan.plan import Plan
@@ -83,6 +83,46 @@ def test_a_name_of_anything_else_is_refused_with_what_there_is(plan: Plan, name:
 def test_what_is_no_name_is_refused(plan: Plan, returned: Any) -> None:
     with pytest.raises(ChoiceError, match="returns the name of a task or group, a list of names, or None"):
         chosen(plan, returned)
+
+
+def test_what_is_below_a_chosen_one_is_followed_with_it() -> None:
+    with Workflow("flow") as flow:
+        first, a, b, join, other = decide(), some("a"), some("b"), some("join"), some("other")
+        chain(first, a, b, join)
+        first >> [join, other]  # type: ignore[operator]
+    assert chosen(plan_of(flow), "a") == ["a", "join"], "the way of `join` is empty, and it joins that of `a`"
+    assert chosen(plan_of(flow), "join") == ["join"]
+    assert chosen(plan_of(flow), "other") == ["other"]
+    assert chosen(plan_of(flow), ["other", "a"]) == ["a", "join", "other"]
+    assert chosen(plan_of(flow), None) == []
+
+
+def test_what_is_below_a_chosen_group_is_followed_with_it() -> None:
+    @task_group
+    def each(x: int) -> None:
+        step.named("a")(x)
+
+    with Workflow("flow") as flow:
+        first, join = decide(), some("join")
+        with TaskGroup("g") as g:
+            some("a")
+            last = some("last")
+        mapped = each.expand(x=[1])
+        first >> [join, g, mapped]  # type: ignore[operator]
+        last >> some("between") >> join
+        mapped >> join
+    assert chosen(plan_of(flow), "g") == ["join", "g.a", "g.last"]
+    assert chosen(plan_of(flow), "g.a") == ["g.a"]
+    assert chosen(plan_of(flow), "g.last") == ["join", "g.last"]
+    assert chosen(plan_of(flow), "each") == ["join", "each"], "by way of the tasks in the group"
+
+
+def test_a_join_in_a_group_is_followed_with_its_ways() -> None:
+    with Workflow("flow") as flow, TaskGroup("g"):
+        first, a, join = decide(), some("a"), some("join")
+        chain(first, a, join)
+        first >> join
+    assert chosen(plan_of(flow), "a", "g.decide") == ["g.a", "g.join"]
 
 
 def test_a_branch_in_a_group_may_leave_the_groups_name_out() -> None:

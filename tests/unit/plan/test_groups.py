@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import Task, TaskGroup, Workflow, chain, setup, task, teardown
+from penstock import Task, TaskGroup, Workflow, chain, setup, task, task_group, teardown
 from penstock.errors import CycleError, DefinitionError, InvalidWorkflowError, MissingDependencyError
 from tests.unit.plan.compiling import edges, plan_of
 from tests.unit.plan.refusals import refusal, work
@@ -159,6 +159,81 @@ def test_teardowns_are_no_leaves() -> None:
     found = edges(plan_of(flow))
     assert found["after"] == ["g.a"]
     assert found["g.make"] == ["before"]
+
+
+def test_an_empty_group_passes_on_what_leads_to_the_groups_around_it_and_in_it() -> None:
+    with Workflow("flow") as flow:
+        x, y, after, last = some("x"), some("y"), some("after"), some("last")
+        with TaskGroup("outer") as outer:
+            some("a")
+            with TaskGroup("empty") as empty, TaskGroup("inner") as inner:
+                pass
+        x >> outer
+        y >> inner >> last
+        empty >> after
+    found = edges(plan_of(flow))
+    assert found["after"] == found["last"] == ["x", "y"]
+    assert found["outer.a"] == ["x"]
+
+
+def test_what_comes_before_an_empty_group_is_not_what_comes_before_the_one_around_it() -> None:
+    with Workflow("flow") as flow:
+        x, after = some("x"), some("after")
+        with TaskGroup("outer") as outer:
+            a = some("a")
+            empty = TaskGroup("empty", after=a)
+        chain(x, outer)
+        chain(empty, after)
+    assert edges(plan_of(flow)) == {"x": [], "after": ["outer.a"], "outer.a": ["x"]}
+
+
+@pytest.mark.parametrize("kind", ["of teardowns", "empty"])
+def test_what_only_a_map_of_nothing_comes_after_is_a_leaf(kind: str) -> None:
+    with Workflow("flow") as flow:
+        made, after, later = setup(work)(), some("after"), some("later")
+        with TaskGroup("g") as g:
+            items = some("items")
+
+            @task_group
+            def each(x: int) -> None:
+                if kind == "of teardowns":
+                    teardown(work).named("clean")(made)
+
+            mapped = each.expand(x=items)
+        chain(g, after)
+        chain(mapped, later)
+    found = edges(plan_of(flow))
+    assert found["after"] == ["g.items"]
+    assert found["later"] == ["g.items"], "what it is mapped over"
+
+
+def test_an_empty_group_in_a_mapped_one_passes_on_what_that_is_mapped_over() -> None:
+    with Workflow("flow") as flow:
+        x, items, after, within = some("x"), some("items"), some("after"), some("within")
+
+        @task_group
+        def each(y: int) -> None:
+            some("a")
+            TaskGroup("first") >> after
+            chain(some("b"), TaskGroup("second"), within)
+
+        x >> each.expand(y=items)
+    found = edges(plan_of(flow))
+    assert found["after"] == ["x", "items"]
+    assert found["within"] == ["each.b"]
+
+
+def test_what_only_an_empty_map_comes_after_ends_the_block_of_a_teardown() -> None:
+    with Workflow("flow") as flow:
+        made = setup(work)()
+        with teardown(work).named("clean")(made):
+            items = some("items")
+
+            @task_group
+            def each(x: int) -> None: ...
+
+            each.expand(x=items)
+    assert "items" in edges(plan_of(flow))["clean"]
 
 
 def test_a_group_of_teardowns_passes_edges_through() -> None:
@@ -343,15 +418,16 @@ def test_edges_are_those_of_a_graph_in_which_each_group_has_a_task_at_either_end
 def reachable(
     tasks: list[str], steps: list[str], drawn: list[tuple[str, str]], parents: list[int], places: list[int]
 ) -> dict[str, set[str]]:
-    """Task -> all tasks above it, in a graph where whatever is in a group lies between its begin and its end."""
+    """Task -> all tasks above it, in a graph where whatever is in a group lies between its begin and its end. (The end
+    of a group that has tasks does not wait for groups in it that have none.)"""
     graph: dict[str, set[str]] = {f"{step}{end}": set() for step in steps for end in ("<", ">")}
     for step in steps:
         graph[f"{step}>"].add(f"{step}<")
     full = {group for step in tasks for group in around(step, parents, places)}
     for step in steps:
-        if step in tasks or step in full:
-            for outer in around(step, parents, places)[:1]:
-                graph[f"{step}<"].add(f"{outer}<")
+        for outer in around(step, parents, places)[:1]:
+            graph[f"{step}<"].add(f"{outer}<")
+            if step in tasks or step in full or outer not in full:
                 graph[f"{outer}>"].add(f"{step}>")
     for a, b in drawn:
         graph[f"{b}<"].add(f"{a}>")

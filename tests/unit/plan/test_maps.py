@@ -325,6 +325,46 @@ WRONG: dict[str, tuple[Callable[[], Any], type[DefinitionError], str]] = {
 }
 
 
+NEVER_MAPPED = "'load' was given partial arguments and never mapped: call .expand(...) on it"
+UNMAPPED: dict[str, Callable[[], Any]] = {
+    "left alone": lambda: load.partial(region="eu"),
+    "as a value": lambda: load(load.partial(region="eu")),  # type: ignore[arg-type]
+    "in a list": lambda: load([load.partial(region="eu")]),  # type: ignore[arg-type]
+    "as a value of a map": lambda: load.expand(day=[load.partial(region="eu")]),
+    "as a partial argument": lambda: load.partial(day=load.partial(region="eu")).expand(region=["eu"]),
+}
+
+
+@pytest.mark.parametrize("way", UNMAPPED)
+def test_what_is_given_some_arguments_and_never_mapped_is_told(way: str) -> None:
+    error = refused(UNMAPPED[way])
+    assert (type(error), error.message) == (ArgumentsError, NEVER_MAPPED)
+    assert str(error.where).startswith(__file__)
+
+
+def test_what_was_given_some_arguments_outside_is_told_where_it_is_a_value() -> None:
+    half: Any = load.partial(region="eu")
+    assert refused(lambda: load(half)).message == NEVER_MAPPED
+    with Workflow("flow") as flow:
+        half.expand(day=[1])
+    assert plan_of(flow).names == ("load",)
+
+
+def test_a_group_with_some_arguments_that_is_never_mapped_is_told() -> None:
+    @task_group
+    def each(x: int, y: int) -> None: ...
+
+    assert refused(lambda: each.partial(y=1)).message == NEVER_MAPPED.replace("load", "each")
+
+
+def test_some_arguments_may_be_mapped_twice() -> None:
+    with Workflow("flow") as flow:
+        half = load.partial(region="eu")
+        half.expand(day=[1])
+        half.expand_kwargs([{"day": 2}])
+    assert plan_of(flow).names == ("load", "load__1")
+
+
 async def later(value: object) -> object:
     return value
 

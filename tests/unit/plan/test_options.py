@@ -192,14 +192,14 @@ def test_a_plan_names_what_there_are_callbacks_for_and_not_who() -> None:
     plan = compiled(flow).plan
     assert plan.notices == ("success", "cancelled")
     assert [policy.notices for policy in plan.policies] == [("success", "retry"), ("failed",), ()]
-    assert plan.tells_of_success
+    assert "success" in plan.told_of_tasks
 
 
 @pytest.mark.parametrize("option", ["on_failure", "on_retry"])
 def test_a_plan_in_which_nobody_wants_to_know_of_successes_says_so(option: str) -> None:
     flow = Workflow("flow", on_success=tell)  # that of the run, which is another matter
     flow.add_task(Task("a", work, **{option: tell}))  # type: ignore[arg-type]
-    assert not compiled(flow).plan.tells_of_success
+    assert "success" not in compiled(flow).plan.told_of_tasks
 
 
 def test_all_that_can_be_named_is_named() -> None:

@@ -369,6 +369,9 @@ class Watcher:
     def tasks_settled(self, tasks: Any, state: Any) -> None:
         self.told.append(("tasks_settled", list(tasks), state.label))
 
+    def tasks_marked(self, tasks: Any, state: str, story: str) -> None:
+        raise AssertionError(f"nobody has marked {tasks}")
+
     def stopping(self, reason: str, running: int) -> None:
         self.told.append(("stopping", reason, running))
 
@@ -398,7 +401,7 @@ def test_an_observer_is_told_in_order(executor: str) -> None:
         ("attempt_started", 0, 2),
         ("attempt_ended", 0, 2, "success", None),
         ("attempt_started", 1, 1),
-        ("tasks_settled", [2], "upstream_failed"),
+        ("tasks_settled", [(2, -1)], "upstream_failed"),
         ("attempt_ended", 1, 1, "failed", "division by zero"),
         ("run_ended", "failed", "task 'fails' failed", {"success": 1, "failed": 1, "upstream_failed": 1}),
     ]

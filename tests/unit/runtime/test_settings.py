@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,17 @@ def test_retention_and_notifiers_from_a_file(tmp_path: Path) -> None:
     (tmp_path / "penstock.toml").write_text('retention_days = 7.5\nretention_runs = 0\nnotifiers = ["mail", "chat"]\n')
     expected = Settings(retention_days=7.5, retention_runs=0, notifiers=("mail", "chat"))
     assert read_settings({}, tmp_path) == expected
+
+
+def test_a_table_for_each_notifier(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.penstock.notifiers.ops]\ntype = "email"\n[tool.penstock.notifiers.hook]\n'
+    )
+    found = read_settings({}, tmp_path)
+    assert found.notifiers == ("ops", "hook")
+    assert found.notifier_options == {"ops": {"type": "email"}, "hook": {}}
+    chosen = read_settings({"PENSTOCK_NOTIFIERS": "hook"}, tmp_path)
+    assert (chosen.notifiers, chosen.notifier_options) == (("hook",), found.notifier_options)
 
 
 def test_the_environment_wins(tmp_path: Path) -> None:
@@ -34,9 +46,11 @@ def test_the_environment_wins(tmp_path: Path) -> None:
         'notifiers = "mail"',
         "notifiers = [1]",
         'notifiers = [""]',
+        'notifiers.hook = "https://h"',
+        'notifiers."a,b" = {}',
     ],
 )
 def test_values_that_cannot_be_are_refused(tmp_path: Path, line: str) -> None:
     (tmp_path / "penstock.toml").write_text(line + "\n")
-    with pytest.raises(PenstockError, match=line.split(maxsplit=1)[0]):
+    with pytest.raises(PenstockError, match=re.split(r"[ .]", line)[0]):
         read_settings({}, tmp_path)

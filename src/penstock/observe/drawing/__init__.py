@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 from penstock.engine.states import TaskState
 from penstock.observe.drawing.dot import draw_dot
@@ -12,9 +12,17 @@ from penstock.observe.drawing.svg import draw_svg
 from penstock.observe.drawing.text import draw_text
 from penstock.plan.plan import Plan
 
-Draw: TypeAlias = Callable[[Plan, Sequence[TaskState] | None], str]
+
+class Draw(Protocol):
+    """What draws a plan: with the state of each row, if it is that of a run, and how many instances maps have, as far
+    as that is known."""
+
+    def __call__(
+        self, plan: Plan, states: Sequence[TaskState] | None = None, widths: Mapping[int, int] = ..., /
+    ) -> str: ...
+
 
 FORMATS: dict[str, Draw] = {"text": draw_text, "mermaid": draw_mermaid, "dot": draw_dot, "svg": draw_svg}
-"""What draws a plan in each format, with the state of each task or None."""
+"""What draws a plan in each format."""
 
 __all__ = ["FORMATS", "Draw", "draw_dot", "draw_mermaid", "draw_svg", "draw_text"]

@@ -7,7 +7,7 @@ longest-path layers, a bend wherever an edge passes through a layer, and sweeps 
 from __future__ import annotations
 
 from bisect import bisect_right, insort
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from penstock.plan.graph import invert, topological_order
 
@@ -30,12 +30,21 @@ def layers_of(upstreams: Sequence[Sequence[int]]) -> list[list[int]]:
 class Layered:
     """A graph whose edges only lead from one layer to the next: those that lead further pass through bends.
 
-    Nodes below `nodes` are the graph's own; the others are bends. `chains` has the nodes that each edge passes.
+    Nodes below `nodes` are the graph's own; the others are bends. `chains` has the nodes that each edge passes. The
+    nodes `first` and `last` have the first and the last layer to themselves.
     """
 
-    def __init__(self, upstreams: Sequence[Sequence[int]]) -> None:
+    def __init__(
+        self, upstreams: Sequence[Sequence[int]], first: Collection[int] = (), last: Collection[int] = ()
+    ) -> None:
         self.nodes = len(upstreams)
-        self.layers = layers_of(upstreams)
+        inner = layers_of(
+            [[node for node in above if node not in first] for above in upstreams] if first else upstreams
+        )
+        if first or last:
+            ports = {*first, *last}
+            inner = [rest for nodes in inner if (rest := [node for node in nodes if node not in ports])]
+        self.layers = [nodes for nodes in ([*first], *inner, [*last]) if nodes]
         depth = {node: layer for layer, nodes in enumerate(self.layers) for node in nodes}
         self.upstreams: list[list[int]] = [[] for _ in upstreams]
         self.chains: list[tuple[int, ...]] = []

@@ -2,71 +2,99 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from penstock.observe.drawing.layers import Layered
 
-BOX_HEIGHT = 28.0
+Point = tuple[float, float]
+Size = tuple[float, float]
+"""Width and height."""
+
 _ROW_GAP = 10.0
 _BEND_HEIGHT = 6.0
 _COLUMN_GAP = 56.0
+_PORT_GAP = 28.0
+"""Between a layer of ports and the next."""
 _SWEEPS = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A node's place: its upper left corner and its width."""
+    """A node's place: its upper left corner and its size."""
 
     x: float
     y: float
     width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        """Its right side."""
+        return self.x + self.width
+
+    @property
+    def middle(self) -> float:
+        """Half-way down."""
+        return self.y + self.height / 2
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A drawing's boxes, one a node, and the points that each edge goes through, by source and target."""
+    """A drawing's boxes, one a node, and the points that each edge goes through between the columns of its source and
+    of its target, by source and target."""
 
     boxes: list[Box]
-    edges: dict[tuple[int, int], list[tuple[float, float]]]
+    edges: dict[tuple[int, int], list[Point]]
+    columns: list[tuple[float, float]]
+    """The left and right side of each node's column."""
     width: float
     height: float
 
 
-def lay_out(upstreams: Sequence[Sequence[int]], widths: Sequence[float]) -> Layout:
-    """Places for nodes of these widths."""
-    graph = Layered(upstreams)
-    middles = _middles(graph)
-    lefts, rights, x = [], [], 0.0
-    for layer in graph.layers:
-        width = max((widths[node] for node in layer if node < graph.nodes), default=0.0)
-        lefts.append(x)
-        rights.append(x + width)
-        x += width + _COLUMN_GAP
+def lay_out(
+    upstreams: Sequence[Sequence[int]],
+    sizes: Sequence[Size],
+    *,
+    first: Collection[int] = (),
+    last: Collection[int] = (),
+    rigid: Collection[int] = (),
+) -> Layout:
+    """Places for nodes of these sizes. The nodes of one column are made equally wide, but for those that are `rigid`;
+    `first` and `last` are ports: they stand at the left and right side, and only edges go through them."""
+    graph = Layered(upstreams, first, last)
+    heights = [height for _, height in sizes] + [_BEND_HEIGHT] * (len(graph.upstreams) - graph.nodes)
+    middles = _middles(graph, heights)
+    sides, natural, x = list[tuple[float, float]](), list[float](), 0.0
+    for number, layer in enumerate(graph.layers):
+        own = [node for node in layer if node < graph.nodes]
+        width = max((sizes[node][0] for node in own), default=0.0)
+        natural.append(max((sizes[node][0] for node in own if node not in rigid), default=0.0))
+        sides.append((x, x + width))
+        at_port = not width or (number + 1 < len(graph.layers) and set(graph.layers[number + 1]) <= {*last})
+        x += width + (_PORT_GAP if at_port else _COLUMN_GAP)
     column = {node: number for number, layer in enumerate(graph.layers) for node in layer}
-    boxes = [
-        Box(lefts[column[node]], middles[node] - BOX_HEIGHT / 2, rights[column[node]] - lefts[column[node]])
-        for node in range(graph.nodes)
-    ]
+    boxes = []
+    for node, (width, height) in enumerate(sizes):
+        wide = width if node in rigid or node in first or node in last else natural[column[node]]
+        boxes.append(Box(sides[column[node]][0], middles[node] - height / 2, wide, height))
     edges = {}
     for chain in graph.chains:
-        points = [(rights[column[chain[0]]], middles[chain[0]])]
+        points = list[Point]()
         for bend in chain[1:-1]:
-            points += [(lefts[column[bend]], middles[bend]), (rights[column[bend]], middles[bend])]
-        edges[chain[0], chain[-1]] = [*points, (lefts[column[chain[-1]]], middles[chain[-1]])]
-    height = max((middles[node] + _height(node, graph) / 2 for layer in graph.layers for node in layer), default=0.0)
-    return Layout(boxes, edges, max(x - _COLUMN_GAP, 0.0), height)
+            left, right = sides[column[bend]]
+            points += [(left, middles[bend]), (right, middles[bend])]
+        edges[chain[0], chain[-1]] = points
+    bottom = max((middles[node] + heights[node] / 2 for layer in graph.layers for node in layer), default=0.0)
+    columns = [sides[column[node]] for node in range(graph.nodes)]
+    return Layout(boxes, edges, columns, sides[-1][1] if sides else 0.0, bottom)
 
 
-def _height(node: int, graph: Layered) -> float:
-    return BOX_HEIGHT if node < graph.nodes else _BEND_HEIGHT
-
-
-def _middles(graph: Layered) -> list[float]:
+def _middles(graph: Layered, heights: Sequence[float]) -> list[float]:
     """The height of each node's middle: near its neighbours', in the order of its layer."""
     middles = [0.0] * len(graph.upstreams)
     for layer in graph.layers:
-        for node, middle in zip(layer, _stacked([0.0] * len(layer), layer, graph), strict=True):
+        for node, middle in zip(layer, _stacked([0.0] * len(layer), layer, heights), strict=True):
             middles[node] = middle
     for sweep in range(_SWEEPS):
         neighbours = graph.upstreams if sweep % 2 == 0 else graph.downstreams
@@ -77,20 +105,20 @@ def _middles(graph: Layered) -> list[float]:
                 else middles[node]
                 for node in layer
             ]
-            for node, middle in zip(layer, _stacked(wishes, layer, graph), strict=True):
+            for node, middle in zip(layer, _stacked(wishes, layer, heights), strict=True):
                 middles[node] = middle
-    top = min((middles[node] - _height(node, graph) / 2 for layer in graph.layers for node in layer), default=0.0)
+    top = min((middles[node] - heights[node] / 2 for layer in graph.layers for node in layer), default=0.0)
     return [middle - top for middle in middles]
 
 
-def _stacked(wishes: Sequence[float], layer: Sequence[int], graph: Layered) -> list[float]:
+def _stacked(wishes: Sequence[float], layer: Sequence[int], heights: Sequence[float]) -> list[float]:
     """Middles in order and without overlap, with the least sum of squared distances from the wishes.
 
     Less the room that the nodes above take, that is isotonic regression, solved by pooling adjacent violators."""
     offsets, offset = [], 0.0
     for index, node in enumerate(layer):
         if index:
-            offset += _ROW_GAP + (_height(layer[index - 1], graph) + _height(node, graph)) / 2
+            offset += _ROW_GAP + (heights[layer[index - 1]] + heights[node]) / 2
         offsets.append(offset)
     pools: list[tuple[float, int]] = []
     for wish, offset in zip(wishes, offsets, strict=True):

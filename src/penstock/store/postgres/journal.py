@@ -8,10 +8,12 @@ be under way still; then the second one meets it at the row of the lease, or at 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from operator import attrgetter
 
 from penstock.engine.events import Event
-from penstock.store.base import RunChange
+from penstock.errors import StoreError
+from penstock.store.base import DURATIONS_KEPT, Durations, RunChange
 from penstock.store.chain import chained, read_chain, seed
 from penstock.store.postgres.connection import storable
 from penstock.store.postgres.leases import PostgresLease, lost
@@ -35,6 +37,14 @@ def write_batch(pool: Pool, lease: PostgresLease, body: bytes, change: RunChange
     if not pool.rows("append", *batch, change is not None, *storable(*_changes(change or _KEEP))):
         raise lost(lease)
     lease.tip, lease.doubtful = (number + 1, checksum), None
+    if change is not None and change.durations is not None:
+        _keep(pool, lease, change.durations)
+
+
+def _keep(pool: Pool, lease: PostgresLease, durations: Durations) -> None:
+    """What is learned from a run is not worth its failure: where this cannot be kept, it is not."""
+    with suppress(StoreError):
+        pool.rows("keep_durations", lease.number, lease.token, durations.plan, durations.body, DURATIONS_KEPT - 1)
 
 
 def _last_batch(pool: Pool, lease: PostgresLease) -> tuple[int, bytes]:

@@ -48,6 +48,19 @@ WITH own AS (
 )
 SELECT run FROM own;
 
+-- keep_durations --
+-- How long the tasks of a run took, if its lease is still the newest; what is kept of other runs of its workflow goes,
+-- but for the newest. No part of `append`, since that would cost every batch a tenth of its time [14 us].
+WITH own AS (
+    SELECT number, workflow FROM run JOIN lease ON lease.run = number WHERE number = $1 AND token = $2
+), dropped AS (
+    DELETE FROM duration WHERE run IN (
+        SELECT run FROM duration JOIN own USING (workflow) WHERE run <> number ORDER BY run DESC OFFSET $5::int8
+    )
+)
+INSERT INTO duration (run, workflow, plan, body) SELECT number, workflow, $3, $4 FROM own
+ON CONFLICT (run) DO UPDATE SET plan = excluded.plan, body = excluded.body;
+
 -- batches --
 -- Some batches of a run, from one number on, in order.
 SELECT batch, body, checksum FROM journal WHERE run = $1 AND batch >= $2 ORDER BY batch LIMIT $3;
@@ -236,6 +249,10 @@ FROM lease WHERE run = $1 FOR UPDATE;
 -- The plans that this run followed and no other.
 SELECT plan FROM followed AS mine WHERE run = $1
 AND NOT EXISTS (SELECT FROM followed AS other WHERE other.plan = mine.plan AND other.run <> $1);
+
+-- durations --
+-- How long the tasks of runs of a workflow took, newest run first.
+SELECT plan, body FROM duration WHERE workflow = $1 ORDER BY run DESC;
 
 -- delete_journal --
 -- The whole journal of a run.

@@ -11,7 +11,7 @@ from psycopg import errors
 
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
-from penstock.store.base import Holder, Lease, Message, RunChange, RunRow
+from penstock.store.base import Durations, Holder, Lease, Message, RunChange, RunRow
 from penstock.store.lookup import only_match
 from penstock.store.postgres.address import LEASE, read_url
 from penstock.store.postgres.connection import execute, refuse_transaction_pooling, storable
@@ -170,6 +170,10 @@ class PostgresStore:
     def unfinished(self) -> list[RunRow]:
         """Runs that have not ended or have undelivered notices, oldest first."""
         return [RunRow(*row) for row in self._pool.read("unfinished")]
+
+    def durations(self, workflow: str) -> list[Durations]:
+        """How long tasks took in the newest runs of a workflow."""
+        return [Durations(*row) for row in self._pool.read("durations", *storable(workflow))]
 
     def delete_run(self, run_id: str) -> None:
         """Forget a run and its journal, and plans that only this run followed. RunLocked while it is driven."""

@@ -119,6 +119,26 @@ SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_
 FROM run WHERE state IN ('queued', 'running') OR undelivered > 0
 ORDER BY created_at, number;
 
+-- keep_durations --
+-- How long the tasks of a run took.
+INSERT INTO duration (run, workflow, plan, body) SELECT number, workflow, ?2, ?3 FROM run WHERE number = ?1
+ON CONFLICT DO UPDATE SET plan = excluded.plan, body = excluded.body;
+
+-- drop_durations --
+-- What is kept of other runs of a run's workflow, but for the newest.
+DELETE FROM duration WHERE run IN (
+    SELECT run FROM duration WHERE workflow = (SELECT workflow FROM run WHERE number = ?1) AND run <> ?1
+    ORDER BY run DESC LIMIT -1 OFFSET ?2
+);
+
+-- durations --
+-- How long the tasks of runs of a workflow took, newest run first.
+SELECT plan, body FROM duration WHERE workflow = ?1 AND run IN (SELECT number FROM run) ORDER BY run DESC;
+
+-- delete_durations --
+-- How long the tasks of a run took.
+DELETE FROM duration WHERE run = ?1;
+
 -- delete_journal --
 -- The whole journal of a run.
 DELETE FROM journal WHERE id BETWEEN (?1 << 32) AND (?1 << 32) + 0xffffffff;
@@ -187,3 +207,11 @@ SELECT count(*) FROM followed WHERE run NOT IN (SELECT number FROM run);
 -- delete_stray_notes --
 -- The notes that a run follows a plan, of no run.
 DELETE FROM followed WHERE run NOT IN (SELECT number FROM run);
+
+-- stray_durations --
+-- How many notes of durations are of no run.
+SELECT count(*) FROM duration WHERE run NOT IN (SELECT number FROM run);
+
+-- delete_stray_durations --
+-- The notes of durations of no run.
+DELETE FROM duration WHERE run NOT IN (SELECT number FROM run);

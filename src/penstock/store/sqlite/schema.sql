@@ -61,6 +61,15 @@ CREATE TABLE message (
 ) STRICT;
 CREATE INDEX message_by_run ON message (run, id);
 
+-- How long the tasks of the newest runs of each workflow took: see runtime/durations.py.
+CREATE TABLE duration (
+    run INTEGER PRIMARY KEY,
+    workflow TEXT NOT NULL,
+    plan TEXT NOT NULL,
+    body BLOB NOT NULL
+) STRICT;
+CREATE INDEX duration_by_workflow ON duration (workflow, run);
+
 -- One row, which sync() changes: a commit that is synced to disk makes all earlier ones safe.
 CREATE TABLE barrier (
     commits INTEGER NOT NULL

@@ -13,7 +13,7 @@ import apsw
 
 from penstock.engine.events import Event
 from penstock.errors import RunNotFound, StoreError
-from penstock.store.base import Holder, Lease, Message, RunChange, RunRow
+from penstock.store.base import DURATIONS_KEPT, Durations, Holder, Lease, Message, RunChange, RunRow
 from penstock.store.lookup import only_match
 from penstock.store.records import encode_events
 from penstock.store.sqlite.connection import Reader, Row, storable, store_error, typed
@@ -122,6 +122,9 @@ class SQLiteStore:
 
     def _change(self, db: apsw.Connection, lease: SQLiteLease, change: RunChange) -> None:
         db.execute(self._sql["change_run"], storable(lease.number, *_changes(change)))
+        if change.durations is not None:
+            db.execute(self._sql["drop_durations"], (lease.number, DURATIONS_KEPT - 1))
+            db.execute(self._sql["keep_durations"], (lease.number, change.durations.plan, change.durations.body))
 
     def sync(self) -> None:
         """Make everything written so far safe."""
@@ -225,13 +228,25 @@ class SQLiteStore:
         """Runs that have not ended or have undelivered notices, oldest first."""
         return [_run_row(row) for row in self._reader.rows(self._sql["unfinished"])]
 
+    def durations(self, workflow: str) -> list[Durations]:
+        """How long tasks took in the newest runs of a workflow."""
+        rows = self._reader.rows(self._sql["durations"], workflow)
+        return [Durations(*typed(row, _DURATIONS, "note of durations")) for row in rows]
+
     def delete_run(self, run_id: str) -> None:
         """Forget a run and its journal, and plans that only this run followed. RunLocked while it is driven."""
         number = self._number(run_id)
 
         def write(db: apsw.Connection) -> None:
             plans = db.execute(self._sql["plans_of"], (number,)).fetchall()
-            for name in ("delete_journal", "delete_messages", "delete_lease", "unfollow", "delete_run"):
+            for name in (
+                "delete_journal",
+                "delete_messages",
+                "delete_lease",
+                "delete_durations",
+                "unfollow",
+                "delete_run",
+            ):
                 db.execute(self._sql[name], (number,))
             for plan in plans:
                 db.execute(self._sql["delete_plan"], plan)
@@ -265,6 +280,7 @@ _RUN = (
     *(_TEXT, _TEXT, _TEXT, _TEXT, _TEXT, _MAYBE_TEXT, _TIME, _MAYBE_TIME, _MAYBE_TIME, _MAYBE_TEXT, _NUMBER, _TEXT),
     _NUMBER,
 )
+_DURATIONS = (_TEXT, (bytes,))
 _MESSAGE = (_NUMBER, _TEXT, _TEXT, _TIME)
 
 

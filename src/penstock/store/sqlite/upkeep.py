@@ -25,6 +25,7 @@ _STRAYS = (
     ("plan that no run follows", "unfollowed_plans", "delete_unfollowed_plans"),
     ("lease of no run", "stray_leases", "delete_stray_leases"),
     ("message to no run", "stray_messages", "delete_stray_messages"),
+    ("note of how long the tasks of a lost run took", "stray_durations", "delete_stray_durations"),
 )
 
 

@@ -51,7 +51,7 @@ def test_a_new_schema_is_made_once(db: Connection, address: Address, admin: Admi
     before = described(admin)
     prepare(db, address)
     assert described(admin) == before
-    assert {"run", "plan", "followed", "journal", "lease", "message"} < {row[0] for row in before}
+    assert {"run", "plan", "followed", "journal", "lease", "message", "duration"} < {row[0] for row in before}
 
 
 def test_an_empty_schema_that_is_there_is_taken(db: Connection, address: Address, admin: Admin):
@@ -88,6 +88,17 @@ def test_any_name_will_do(postgres_urls: Callable[[str], str], schema: str):
 def test_there_is_a_migration_to_every_version_but_the_first():
     steps = {int(path.stem) for path in (HERE / "migrations").glob("*.sql")}
     assert steps == set(range(2, VERSION + 1))
+
+
+def test_tables_of_the_first_version_become_like_new_ones(db: Connection, address: Address, admin: Admin):
+    prepare(db, address)
+    new = described(admin)
+    admin.rows("DROP TABLE duration")  # what came with version 2
+    admin.rows("UPDATE penstock_version SET version = 1")
+    assert described(admin) != new
+    prepare(db, address)
+    assert described(admin) == new
+    assert version(admin) == [(VERSION,)]
 
 
 @pytest.fixture
@@ -153,7 +164,7 @@ def test_a_schema_of_another_program_is_refused_and_left_alone(postgres_url: str
 
 def test_a_store_whose_tables_went_says_so(postgres_url: str, admin: Admin):
     store = PostgresStore(postgres_url)
-    admin.rows("DROP TABLE message, lease, journal, followed, plan, run")
+    admin.rows("DROP TABLE message, lease, journal, followed, duration, plan, run")
     with pytest.raises(StoreCorrupt, match="tables of the store are missing"):
         store.runs()
     store.close()

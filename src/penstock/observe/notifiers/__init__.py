@@ -1,0 +1,1 @@
+"""Notifiers that come with Penstock: webhook, e-mail, and whatever apprise reaches."""

@@ -1,0 +1,132 @@
+"""What is told of attempts that begin, of tasks that are skipped, and to whom: as events make it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from penstock.engine.audit import Audit
+from penstock.engine.commands import Command, DispatchTasks, EndRun, SendNotices
+from penstock.engine.events import (
+    AttemptFailed,
+    AttemptSkipped,
+    AttemptStarted,
+    AttemptSucceeded,
+    ErrorText,
+    Event,
+    MapExpanded,
+    NotifiersSet,
+    RetryDue,
+    RunResumed,
+    RunStarted,
+    TasksMarked,
+    TasksRerun,
+)
+from penstock.engine.invariants import check
+from penstock.engine.run import RunEngine
+from penstock.policy import TaskPolicy, TriggerRule
+from tests.simulation.plans import make_plan
+
+ERROR = ErrorText("ValueError", "no such table")
+BOTH = ("skipped", "started")
+
+
+class Told:
+    """A run, and all that somebody was told of it; what the audit says of it must be nothing."""
+
+    def __init__(self, plan: Any) -> None:
+        self.engine = RunEngine(plan, run_id="run")
+        self.audit = Audit(plan)
+
+    def feed(self, *events: Event) -> list[str]:
+        """Hand in events; the ids of what is told by the last."""
+        commands: Sequence[Command] = ()
+        for event in events:
+            commands = self.engine.handle(event)
+            check(self.engine)
+            assert self.audit.see(event) == []
+        kinds = [type(command) for command in commands]
+        assert EndRun not in kinds or SendNotices not in kinds or kinds.index(SendNotices) < kinds.index(EndRun)
+        notices = [n for command in commands if isinstance(command, SendNotices) for n in command.notices]
+        assert all(self.audit._notices.has_arisen(n.id) for n in notices)
+        return [n.id.removeprefix("run/") for n in notices]
+
+
+def plan(graph: Sequence[Sequence[int]], rules: dict[int, TriggerRule] | None = None, **fields: Any) -> Any:
+    policies = [
+        TaskPolicy(notices=BOTH, retries=1, trigger_rule=(rules or {}).get(row, TriggerRule.ALL_SUCCESS))
+        for row in range(len(graph))
+    ]
+    return make_plan(graph, **{"policies": policies, **fields})
+
+
+def test_the_beginning_of_a_run_is_told_once() -> None:
+    run = Told(plan([[]], notices=("started",)))
+    assert run.feed(RunStarted(1.0)) == ["0/run_started"]
+    assert run.feed(RunResumed(2.0)) == ["0/run_started"], "nobody has taken it yet"
+    assert len(run.engine.notices) == 1
+
+
+def test_each_attempt_that_begins_is_told_and_has_no_error() -> None:
+    run = Told(plan([[]]))
+    assert run.feed(RunStarted(1.0), AttemptStarted(0, 1, 2.0)) == ["t0/0/1/task_started"]
+    run.feed(AttemptFailed(0, 1, 3.0, ERROR))
+    assert run.feed(RetryDue(0, 4.0), AttemptStarted(0, 2, 5.0)) == ["t0/0/2/task_started"]
+    assert [notice.error for notice in run.engine.notices.values()] == [None, None]
+
+
+def test_a_task_that_skips_itself_says_why_and_those_below_follow() -> None:
+    run = Told(plan([[], [0], [1]]))
+    run.feed(RunStarted(1.0), AttemptStarted(0, 1, 2.0))
+    assert run.feed(AttemptSkipped(0, 1, 3.0, "no rows")) == [
+        "t0/0/1/task_skipped",
+        "t1/0/0/task_skipped",
+        "t2/0/0/task_skipped",
+    ]
+    reasons = [notice.reason for notice in run.engine.notices.values() if notice.kind == "task_skipped"]
+    assert reasons == ["no rows", "", ""]
+
+
+def test_the_same_skip_is_told_once_and_that_of_another_generation_anew() -> None:
+    run = Told(plan([[], [], [0, 1]], {2: TriggerRule.ALL_FAILED}))
+    run.feed(RunStarted(1.0), AttemptStarted(0, 1, 2.0), AttemptStarted(1, 1, 2.0))
+    told = run.feed(AttemptFailed(1, 1, 3.0, ERROR, False), AttemptSucceeded(0, 1, 3.0))
+    assert told == ["t2/0/0/task_skipped"]
+    for notice in [*run.engine.notices]:
+        run.engine._outbox.deliver(notice)
+    assert run.feed(RunResumed(4.0)) == [], "t2 was weighed anew, and is skipped as it was"
+    assert run.feed(AttemptStarted(1, 2, 5.0)) == ["t1/0/2/task_started"]
+    assert run.feed(AttemptSucceeded(1, 2, 6.0)) == []
+    assert run.feed(TasksRerun(7.0, (0, 2))) == ["t1/0/2/task_started", "t2/1/0/task_skipped"]
+
+
+def test_what_is_mapped_over_nothing_is_told_of_and_who_marks_is_not() -> None:
+    run = Told(plan([[], [0]], maps={1: "task"}))
+    run.feed(RunStarted(1.0), AttemptStarted(0, 1, 2.0), AttemptSucceeded(0, 1, 3.0))
+    assert run.feed(MapExpanded(1, 4.0, 0, ())) == ["t1/0/0/task_skipped"]
+    other = Told(plan([[], [0]]))
+    other.feed(RunStarted(1.0), AttemptStarted(0, 1, 2.0), AttemptFailed(0, 1, 3.0, ERROR, False))
+    told = other.feed(TasksMarked(4.0, (0,), "skipped", "me", ""))
+    assert [id for id in told if id.startswith("t0") and "skipped" in id] == []
+    assert "t1/0/0/task_skipped" in told, "what follows is told as ever"
+
+
+def test_a_notifier_is_told_of_what_it_wants() -> None:
+    run = Told(make_plan([[], [0]]))
+    run.feed(NotifiersSet(0.5, ("all", "usual"), ("run_started task_started task_success task_skipped", "")))
+    assert run.feed(RunStarted(1.0)) == ["0/run_started/all"]
+    assert run.feed(AttemptStarted(0, 1, 2.0)) == ["t0/0/1/task_started/all"]
+    assert run.feed(AttemptSucceeded(0, 1, 3.0)) == ["t0/0/1/task_success/all"]
+    run.feed(AttemptStarted(1, 1, 4.0))
+    assert run.feed(AttemptSkipped(1, 1, 5.0, "")) == ["t1/0/1/task_skipped/all", "0/run_success/usual"]
+
+
+def test_nobody_is_told_where_nobody_wants_to_know() -> None:
+    run = Told(make_plan([[], [0]]))
+    commands = [
+        *run.engine.handle(RunStarted(1.0)),
+        *run.engine.handle(AttemptStarted(0, 1, 2.0)),
+        *run.engine.handle(AttemptSkipped(0, 1, 3.0, "")),
+    ]
+    assert not [command for command in commands if isinstance(command, SendNotices)]
+    assert [command for command in commands if isinstance(command, DispatchTasks)]
