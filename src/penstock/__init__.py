@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from penstock.definition.workflow import Workflow
     from penstock.errors import (
         CommandFailed,
+        Defer,
         Fail,
         PenstockError,
         RunFailed,
@@ -30,13 +31,15 @@ if TYPE_CHECKING:
     from penstock.executor.shell import ShellTask, shell
     from penstock.executor.templates import Template, sql_text
     from penstock.manager import WorkflowManager
-    from penstock.policy import Notice, RetryRule, TriggerRule
+    from penstock.policy import Done, Notice, RetryRule, TriggerRule
     from penstock.runtime.record import Run, TaskRun
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "CommandFailed": "penstock.errors",
+    "Defer": "penstock.errors",
+    "Done": "penstock.policy",
     "Fail": "penstock.errors",
     "Notice": "penstock.policy",
     "PenstockError": "penstock.errors",
@@ -70,6 +73,8 @@ _HOMES = {
 
 __all__ = [
     "CommandFailed",
+    "Defer",
+    "Done",
     "Fail",
     "Notice",
     "PenstockError",

@@ -7,6 +7,7 @@ may raise.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 
@@ -153,6 +154,22 @@ class Fail(PenstockError):
     def __init__(self, reason: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
+
+
+class Defer(PenstockError):
+    """Raised by a task's body: it is too early. The task leaves its worker to others, and is called again at that time:
+    a datetime (of this machine's zone, if it has none), or a time from now, as timedelta or in seconds."""
+
+    def __init__(self, until: datetime | timedelta | float) -> None:
+        super().__init__(f"until {until}")
+        self.until = until
+
+    def moment(self, now: float) -> float:
+        """That time in seconds since 1970, if it is `now`."""
+        if isinstance(self.until, datetime):
+            return self.until.timestamp()
+        pause = self.until.total_seconds() if isinstance(self.until, timedelta) else float(self.until)
+        return now + max(0.0, pause)
 
 
 # --- State: what is on record

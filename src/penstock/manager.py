@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.clock import SYSTEM, Clock
 from penstock.definition.decorators import WorkflowFunction
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
     from penstock.runtime.debugging import Rehearsal
     from penstock.runtime.history import History
     from penstock.runtime.home import Settings
+    from penstock.runtime.host import Host
     from penstock.runtime.loader import Flow
     from penstock.runtime.logbook import Entry
     from penstock.runtime.observer import Notifier, Observer
@@ -44,8 +47,18 @@ if TYPE_CHECKING:
     from penstock.runtime.record import Run
     from penstock.runtime.selection import Selection
     from penstock.runtime.session import Session
+    from penstock.runtime.started import StartedRun
     from penstock.runtime.takeover import Again
     from penstock.store.base import RunRow
+
+
+class Driving(NamedTuple):
+    """A run that is about to be driven, and what with."""
+
+    session: Session
+    host: Host
+    observers: Sequence[Observer]
+    notifiers: Mapping[str, Notifier]
 
 
 class WorkflowManager:
@@ -84,6 +97,8 @@ class WorkflowManager:
         self._observers = observers
         self._opened: Parts | None = None
         self._opening = Lock()
+        self._sharing: Host | None = None
+        self._started: dict[str, StartedRun] = {}
         self._settings_read: Settings | None = None
         self.workflow = Workflow(_script_name())
         """What `add_task` fills, and `run()` without a workflow runs."""
@@ -133,7 +148,41 @@ class WorkflowManager:
             if unfinished is not None:
                 secrets = {name: bound[name] for name in given if compiled.parameters[name].is_secret}
                 return self.resume(unfinished, flow, secrets=secrets, raise_on_failure=raise_on_failure)
-        return self._start(compiled, bound, _main_file(), raise_on_failure)
+        return self._told(*self._drive(self._begin(compiled, bound, _main_file())), raise_on_failure)
+
+    def start(self, workflow: Flow | None = None, /, *, params: Mapping[str, Any] | None = None, **values: Any) -> Run:
+        """Begin a run of a workflow (by default the manager's own) and return at once. It goes on in this process,
+        which does not end before it has, beside others: they share the workers. `run.wait()` waits for it.
+
+        Parameters are given as to `run`. DefinitionError, before anything runs, if the workflow is not well formed; a
+        run that fails raises nothing.
+        """
+        from penstock.runtime.loading import end_loading
+        from penstock.runtime.started import StartedRun
+
+        flow = workflow if workflow is not None else self.workflow
+        _check_flow(flow)
+        given = {**(params or {}), **values}
+        end_loading(flow, given)
+        compiled, bound = self._compile(flow, given)
+        driving = self._begin(compiled, bound, _main_file())
+        run_id = driving.session.row.id
+        run = self._history.run(replace(driving.session.row, state="running"))
+        with self._opening:
+            self._started = {key: one for key, one in self._started.items() if not one.is_over}
+            self._started[run_id] = StartedRun(
+                run_id, lambda: self._drive(driving)[0], partial(driving.host.stop, run_id)
+            )
+        return run
+
+    def wait(self, run_id: str | None = None, timeout: float | None = None) -> Run:
+        """The run (by default the newest) when it has ended, whoever drives it; it may have failed, or be interrupted
+        if nobody drives it any more. TimeoutError if it is not over after `timeout` seconds."""
+        from penstock.runtime.started import wait_for
+
+        row = self._history.row(run_id)
+        started = self._started.get(row.id)
+        return started.wait(timeout) if started else wait_for(self._history, row.id, timeout, self._clock)
 
     def run_file(
         self,
@@ -155,7 +204,7 @@ class WorkflowManager:
         compiled, bound = self._compile(loaded.flow, given)
         compiled = select(compiled, selection or Selection())
         end_loading(loaded.flow, given)
-        return self._start(compiled, bound, loaded.source, raise_on_failure)
+        return self._told(*self._drive(self._begin(compiled, bound, loaded.source)), raise_on_failure)
 
     def resume(
         self,
@@ -338,7 +387,10 @@ class WorkflowManager:
         return prune(self._history, self._retention(days, keep), dry_run=dry_run)
 
     def close(self) -> None:
-        """Let go of the store. The manager opens it again when it needs it."""
+        """Wait for the runs that were started, and let go of the store. The manager opens it again when it needs it."""
+        for started in list(self._started.values()):
+            with suppress(BaseException):  # whoever waits for it is told
+                started.wait(None)
         if self._opened is not None and self._opened.store.durable:
             self._opened.store.close()
             self._opened = None
@@ -376,7 +428,7 @@ class WorkflowManager:
     def _history(self) -> History:
         from penstock.runtime.history import History
 
-        return History(self.parts.store, self.parts.results, self.parts.logs)
+        return History(self.parts.store, self.parts.results, self.parts.logs, self)
 
     def _is_full(self) -> bool:
         from penstock.parts import DURABILITIES
@@ -417,6 +469,19 @@ class WorkflowManager:
 
         return wanted_notices(self._settings, workflow)
 
+    def _find_host(self) -> Host:
+        """Where the runs of this manager are driven. They share their workers, but for a run within a task's body,
+        which holds one of these, and one whose worker is the thread that calls."""
+        from penstock.executor.current import running
+        from penstock.runtime.host import Host
+
+        with self._opening:
+            if self._sharing is not None and running.get(None) is None and not self._sharing.executor.on_caller:
+                return self._sharing
+            host = Host(self._new_executor(), self._clock)
+            self._sharing = self._sharing or host
+            return host
+
     def _new_executor(self) -> Executor:
         from penstock.parts import create_executor
 
@@ -436,15 +501,15 @@ class WorkflowManager:
         workflow = flow.build(bound) if isinstance(flow, WorkflowFunction) else flow
         return compile_workflow(workflow, Identify()), bound
 
-    def _start(self, compiled: Compiled, params: dict[str, Any], source: str | None, raise_on_failure: bool) -> Run:
+    def _begin(self, compiled: Compiled, params: dict[str, Any], source: str | None) -> Driving:
         from penstock.runtime.beginning import begin
         from penstock.runtime.given import read_secrets
 
         params = read_secrets(compiled.plan.workflow, compiled.parameters, params)
-        executor, observers, notifiers = self._new_executor(), self._new_observers(), self._new_notifiers()
+        host, observers, notifiers = self._find_host(), self._new_observers(), self._new_notifiers()
         told = self._wanted_notices(compiled.plan.workflow)
         session = begin(self.parts.store, compiled, params, source, told, run_id=self._new_id(), clock=self._clock)
-        return self._drive(session, executor, observers, notifiers, raise_on_failure)
+        return Driving(session, host, observers, notifiers)
 
     def _again(
         self,
@@ -465,7 +530,7 @@ class WorkflowManager:
         from penstock.runtime.takeover import finish_unheld, take_over
 
         end_loading(workflow or self.workflow, {})
-        executor, observers, notifiers = self._new_executor(), self._new_observers(), self._new_notifiers()
+        host, observers, notifiers = self._find_host(), self._new_observers(), self._new_notifiers()
         history = self._history
         store = history.store
         row = history.row(run_id)
@@ -492,7 +557,7 @@ class WorkflowManager:
         if taken.changed and sys.stderr is not None:
             names = ", ".join(taken.changed)
             sys.stderr.write(f"The code of these done tasks has changed; their results are kept: {names}\n")
-        return self._drive(taken.session, executor, observers, notifiers, raise_on_failure)
+        return self._told(*self._drive(Driving(taken.session, host, observers, notifiers)), raise_on_failure)
 
     def _new_id(self) -> str:
         return os.urandom(6).hex()
@@ -507,24 +572,16 @@ class WorkflowManager:
             params = bind(flow.name, flow.parameters, {k: v for k, v in params.items() if k in flow.parameters})
         return self._compile(flow, params)[0], params
 
-    def _drive(
-        self,
-        session: Session,
-        executor: Executor,
-        observers: Sequence[Observer],
-        notifiers: Mapping[str, Notifier],
-        raise_on_failure: bool,
-    ) -> Run:
+    def _drive(self, driving: Driving) -> tuple[Run, str | None]:
+        """Drive a run until it ends or is interrupted; and what interrupted it."""
         from penstock.runtime.outbox import Receivers
 
-        grace = self._grace if self._grace is not None else self._settings.grace
-        history = self._history
-        deliver = Receivers(session.compiled, notifiers).deliver
+        session, history = driving.session, self._history
         try:
             interrupted = session.drive(
-                *(history, executor, observers, deliver),
+                *(history, driving.host, driving.observers, Receivers(session.compiled, driving.notifiers).deliver),
                 full=self._is_full(),
-                grace=grace,
+                grace=self._grace if self._grace is not None else self._settings.grace,
                 clock=self._clock,
                 catch_signals=self._clock is SYSTEM,
             )
@@ -534,14 +591,18 @@ class WorkflowManager:
             raise type(error)(f"{error}\nRun {session.row.id} is interrupted, and can be resumed then") from error
         finally:
             session.lease.release()
+        if not interrupted:
+            self._prune_daily()
         state = "interrupted" if interrupted else str(session.engine.state)
-        run = history.driven(session.row, session.engine, state, session.params)
+        return history.driven(session.row, session.engine, state, session.params), interrupted
+
+    def _told(self, run: Run, interrupted: str | None, raise_on_failure: bool) -> Run:
+        """What whoever waited for a run is told: the run, or what it raises."""
         if interrupted:
             message = f"run {run.id} was stopped by {interrupted}; it can be resumed"
             if interrupted == "SIGTERM":
                 raise SystemExit(130) from RunInterrupted(message, run)
             raise KeyboardInterrupt(message) from RunInterrupted(message, run)
-        self._prune_daily()
         if run.state != "success" and raise_on_failure:
             raise RunFailed(_verdict(run), run)
         return run

@@ -6,7 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Generic, Literal, NamedTuple, TypeAlias, TypeVar, get_args
+
+T = TypeVar("T")
 
 
 class TriggerRule(StrEnum):
@@ -80,6 +82,8 @@ class TaskPolicy:
     """How soon the task is taken once it is ready: the heavier, the sooner. None if nobody says."""
     weight_rule: WeightRule | None = None
     """Whose weights count for the task beside its own; None for the default, "downstream"."""
+    polling: Polling | None = None
+    """How the task waits for what is not there yet, if it is a sensor."""
 
     def __post_init__(self) -> None:
         if self.at_most_once and self.retries:
@@ -89,6 +93,27 @@ class TaskPolicy:
     def failure_counts(self) -> bool:
         """Whether the run fails if the task does."""
         return not self.allow_failure and (self.on_failure_fail_run or not self.teardown)
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T]):
+    """What a sensor returns when it has seen what it waits for: the task's value."""
+
+    value: T
+
+
+@dataclass(frozen=True, slots=True)
+class Polling:
+    """How a task looks at the world again and again until its time has come. Times are in seconds."""
+
+    interval: float = 60.0
+    backoff: float = 1.0
+    """Each pause is so many times the one before."""
+    longest: float | None = None
+    timeout: float | None = None
+    """How long after its first look it gives up."""
+    soft_fail: bool = False
+    """Giving up is no failure: the task is skipped."""
 
 
 @dataclass(frozen=True, slots=True)

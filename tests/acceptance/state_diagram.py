@@ -14,6 +14,7 @@ _PLACES: dict[TaskState, tuple[float, float]] = {
     TaskState.READY: (350, 160),
     TaskState.RUNNING: (620, 160),
     TaskState.RETRYING: (485, 40),
+    TaskState.DEFERRED: (485, 285),
     TaskState.EXPANDED: (780, 300),
     TaskState.SUCCESS: (950, 195),
     TaskState.FAILED: (950, 70),

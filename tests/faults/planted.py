@@ -32,8 +32,8 @@ def body_left_out() -> None:
     """A body that is not called, and has succeeded all the same."""
     call = invoke._call
 
-    def lazy(attempt: Any, args: Any, kwargs: Any) -> Any:
-        return "done" if attempt.name == "keyed" else call(attempt, args, kwargs)
+    def lazy(attempt: Any, prepared: Any) -> Any:
+        return "done" if attempt.name == "keyed" else call(attempt, prepared)
 
     invoke._call = lazy
 
@@ -51,7 +51,7 @@ def batch_forgotten() -> None:
 
 def start_not_safe() -> None:
     """A body whose start must be safe first, and is not."""
-    start = RunDriver._start_next
+    start = RunDriver.start_next
 
     def hasty(self: RunDriver) -> Any:
         attempt = start(self)
@@ -59,7 +59,7 @@ def start_not_safe() -> None:
             attempt.committed = False
         return attempt
 
-    RunDriver._start_next = hasty  # type: ignore[method-assign]
+    RunDriver.start_next = hasty  # type: ignore[method-assign]
     # Or it might be made safe in time by what else is going on.
     journal.SAFE_WITHIN = 60.0
     add = journal.JournalWriter.add
@@ -89,7 +89,7 @@ def items_mixed_up() -> None:
 
 def hasty_teardown() -> None:
     """A teardown that begins with what it is to clear away after."""
-    take = RunDriver._start_next
+    take = RunDriver.start_next
 
     def early(self: RunDriver) -> Any:
         attempt = take(self)
@@ -97,7 +97,7 @@ def hasty_teardown() -> None:
             note(os.environ[LEDGER], "start", task="close_room", attempt=1, generation=0, inputs="")
         return attempt
 
-    RunDriver._start_next = early  # type: ignore[method-assign]
+    RunDriver.start_next = early  # type: ignore[method-assign]
 
 
 BUGS: dict[str, Callable[[], None]] = {

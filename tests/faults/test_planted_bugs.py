@@ -206,7 +206,7 @@ def test_a_task_that_is_tried_again_without_its_pause(manager: WorkflowManager) 
         return commands
 
     found = spoiled(manager, flow, {(RunEngine, "_attempt_failed"): at_once})
-    assert blamed(found, "^I2: task 'impatient' started before its retry was due")
+    assert blamed(found, "^I2: task 'impatient' started before its next attempt was due")
 
 
 @breaks("I5")

@@ -15,9 +15,6 @@ REASONS: dict[str, str] = {
     # --- engine/columns.py
     "engine/columns.py:Columns._move: `raise InvalidEvent(f'a {self.task_state(task).label} task cannot move by "
     "{cause.name}', self.stor...` -> `pass`": "a guard that nothing reaches: each move that is made is in the table",
-    # --- engine/run.py
-    "engine/run.py:RunEngine.__init__: `{RunStarted: self._run_started, AttemptStarted: self._attempt_started, "
-    "AttemptSucceeded: self._at...` without `AttemptSucceeded`": "the same: each plan that is laid out sets it",
     # --- engine/states.py
     "engine/states.py:(module): `1` -> `2`": "the same: any number below 0 says that there is no such move",
     # --- plan

@@ -27,6 +27,7 @@ from penstock.policy import Notice
 from penstock.results.memory import MemoryResults
 from penstock.runtime.history import ENDED
 from penstock.runtime.home import Settings
+from penstock.runtime.host import Host as DriverHost
 from penstock.runtime.observer import Notifier, Observer
 from penstock.runtime.record import Run
 from tests.simulation.scheduler import Process, SimClock
@@ -113,6 +114,10 @@ class SimManager(WorkflowManager):
 
     def _new_id(self) -> str:
         return self.next_id
+
+    def _find_host(self) -> DriverHost:
+        self._sharing = None  # each run has workers of its own, so that it can be asked what they do
+        return super()._find_host()
 
     def _new_executor(self) -> Executor:
         return self._host.new_executor()

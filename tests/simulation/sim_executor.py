@@ -50,7 +50,8 @@ class SimExecutor:
 
     def open(self, source: AttemptSource) -> None:
         """Begin to serve a run."""
-        self._source = self.driver = source
+        self._source = source
+        [self.driver] = source.drivers  # type: ignore[attr-defined]
 
     def work(self) -> None:
         """Invoke attempts on the calling thread."""

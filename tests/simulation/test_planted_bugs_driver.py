@@ -19,6 +19,7 @@ from penstock.plan.plan import Plan
 from penstock.policy import Notice
 from penstock.runtime import outbox, takeover
 from penstock.runtime.driver import RunDriver
+from penstock.runtime.host import Host
 from penstock.runtime.journal import JournalWriter
 from penstock.runtime.outbox import Outbox
 from penstock.runtime.timers import Timers
@@ -39,7 +40,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def dispatch_before_written(patch: pytest.MonkeyPatch) -> None:
     """A body begins whether or not what made its task ready is on record."""
-    start = RunDriver._start_next
+    start = RunDriver.start_next
 
     def hasty(self: RunDriver) -> Attempt | None:
         attempt = start(self)
@@ -47,12 +48,12 @@ def dispatch_before_written(patch: pytest.MonkeyPatch) -> None:
             attempt.requires = 0
         return attempt
 
-    patch.setattr(RunDriver, "_start_next", hasty)
+    patch.setattr(RunDriver, "start_next", hasty)
 
 
 def start_before_safe(patch: pytest.MonkeyPatch) -> None:
     """The body of an at_most_once task begins when its start is written, or not even that."""
-    start = RunDriver._start_next
+    start = RunDriver.start_next
 
     def hasty(self: RunDriver) -> Attempt | None:
         attempt = start(self)
@@ -60,7 +61,7 @@ def start_before_safe(patch: pytest.MonkeyPatch) -> None:
             attempt.committed = False
         return attempt
 
-    patch.setattr(RunDriver, "_start_next", hasty)
+    patch.setattr(RunDriver, "start_next", hasty)
 
 
 def ignored_token(patch: pytest.MonkeyPatch) -> None:
@@ -173,13 +174,14 @@ def spinning_driver(patch: pytest.MonkeyPatch) -> None:
 def forgotten_worker(patch: pytest.MonkeyPatch) -> None:
     """A worker that rests is not woken when there is work."""
 
-    def nobody(self: RunDriver) -> Any:
-        return (lambda: None) if self._idle and self._ready else SOMEONE(self)
+    def nobody(self: Host) -> None:
+        if not self._idle:
+            CALL(self)
 
-    patch.setattr(RunDriver, "_someone_for_the_rest", nobody)
+    patch.setattr(Host, "call", nobody)
 
 
-SOMEONE = RunDriver._someone_for_the_rest
+CALL = Host.call
 
 
 def unheard_cancel(patch: pytest.MonkeyPatch) -> None:

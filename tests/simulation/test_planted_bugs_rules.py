@@ -26,7 +26,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def unsafe_decisions(patch: pytest.MonkeyPatch) -> None:
     """What follows from a decision begins when that is written, and not safe."""
-    patch.setattr(driver, "_decides", lambda outcome: False)
+    patch.setattr(driver, "_decides", lambda policy, outcome: False)
 
 
 def too_many_instances(patch: pytest.MonkeyPatch) -> None:
@@ -43,10 +43,10 @@ def forgotten_choices(patch: pytest.MonkeyPatch) -> None:
             outcome.chosen = None
         CLOSE(self, attempt, outcome)
 
-    patch.setattr(RunDriver, "_close_attempt", blind)
+    patch.setattr(RunDriver, "close_attempt", blind)
 
 
-CLOSE = RunDriver._close_attempt
+CLOSE = RunDriver.close_attempt
 
 
 def skip_that_counts_as_success(patch: pytest.MonkeyPatch) -> None:
@@ -57,7 +57,7 @@ def skip_that_counts_as_success(patch: pytest.MonkeyPatch) -> None:
             outcome = AttemptSucceeded(outcome.task, outcome.attempt, outcome.at)
         CLOSE(self, attempt, outcome)
 
-    patch.setattr(RunDriver, "_close_attempt", content)
+    patch.setattr(RunDriver, "close_attempt", content)
 
 
 def item_of_another(patch: pytest.MonkeyPatch) -> None:

@@ -89,9 +89,9 @@ LEAST_WITH_RULES = {
     "another round": 5,
     "a skip": 15,
     "judged: as a whole": 30,
-    "judged: by cancel": 3,
+    "judged: by cancel": 1,
     "judged: by fail_fast": 1,
-    "judged: single tasks": 5,
+    "judged: single tasks": 2,
 }
 
 

@@ -76,6 +76,32 @@ class TaskDecorator:
         `ignore_downstream_trigger_rules=False` its direct downstreams are, and their rules say what follows."""
         return _decorate(func, name, {**options, "short_circuit": True})
 
+    @overload
+    def sensor(self, func: Callable[P, Any], /) -> TaskFunction[P, Any]: ...
+
+    @overload
+    def sensor(
+        self,
+        /,
+        *,
+        name: str | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> Callable[[Callable[P, Any]], TaskFunction[P, Any]]: ...
+
+    def sensor(
+        self,
+        func: Callable[P, Any] | None = None,
+        /,
+        *,
+        name: str | None = None,
+        timeout: Duration | None = 604_800.0,
+        **options: Any,
+    ) -> Any:
+        """Make a function a task that waits for something outside: it is called every `poll_interval` seconds until it
+        returns True or Done(value), and holds no worker in between. After `timeout` seconds it fails, without retries,
+        or is skipped with `soft_fail`."""
+        return _decorate(func, name, {**options, "sensor": True, "poll_timeout": timeout})
+
     def run_if(self, condition: Condition, /) -> Callable[[TaskFunction[P, R]], TaskFunction[P, R]]:
         """Above `@task`: skip the task, before its body, unless the condition returns something true."""
         return lambda func: add_condition(func, "run_if", condition)

@@ -76,6 +76,18 @@ class TaskOptions(TypedDict, total=False):
     ignore_downstream_trigger_rules: bool
     """Let a short circuit skip all that is below it, whatever the rules there; if False, only its direct downstreams,
     and then their rules say what follows. Default True."""
+    sensor: bool
+    """The task looks for something, and is called again and again until it has seen it."""
+    poll_interval: Duration
+    """Seconds between two looks of a sensor. Default 60."""
+    poll_backoff: float
+    """Each pause of a sensor is so many times the one before. Default 1."""
+    max_poll_interval: Duration | None
+    """The longest of these pauses. Default: a year."""
+    poll_timeout: Duration | None
+    """How long after its first look a sensor gives up; None for never. Default 7 days."""
+    soft_fail: bool
+    """A sensor that gives up is skipped, and has not failed. Default False."""
     setup: bool
     """The task makes what others need: if one of those fails, its teardowns still run."""
     teardown: bool

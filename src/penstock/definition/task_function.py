@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from functools import update_wrapper
 from types import FrameType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, cast, overload
@@ -57,6 +57,9 @@ class TaskFunction(Generic[P, R]):
 
         @overload
         def __call__(self: TaskFunction[P, _OfAnyType], *args: P.args, **kwargs: P.kwargs) -> Any: ...
+
+        @overload
+        def __call__(self: TaskFunction[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T: ...
 
         @overload
         def __call__(self: TaskFunction[P, list[T]], *args: P.args, **kwargs: P.kwargs) -> ListOutput[T]: ...

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable
 
 from penstock.engine.columns import (
     CANCELLED,
+    DEFERRED,
     EXPANDED,
     FAILED,
     PENDING,
@@ -167,7 +168,7 @@ class Again(Rounds):
             slots = [row] if row not in self.widths else [row, *self.slots(row)]
             for slot in slots:
                 self._count(slot)
-                if self.states[slot] in (READY, RETRYING) and not self._may_go_on(slot):
+                if self.states[slot] in (READY, RETRYING, DEFERRED) and not self._may_go_on(slot):
                     self._move(slot, Cause.RESET)
                     self.retries_due.pop(slot, None)
         self.unfinished = sum(state < SUCCESS for state in self.states[: self.size])

@@ -7,6 +7,7 @@ workers may speak late.
 from __future__ import annotations
 
 from penstock.engine.columns import (
+    DEFERRED,
     PENDING,
     READY,
     RETRYING,
@@ -17,6 +18,7 @@ from penstock.engine.commands import Command, DispatchTasks, ExpandMaps, SetTime
 from penstock.engine.ends import NOTHING, Commands, Ends
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptDeferred,
     AttemptFailed,
     AttemptLost,
     AttemptSkipped,
@@ -27,10 +29,11 @@ from penstock.engine.events import (
     GroupRetryDue,
     MapExpanded,
     RetryDue,
+    TaskWoken,
 )
 from penstock.engine.law import WHEN_ENDED, WHILE_OPEN, Outcomes, Verdict
 from penstock.engine.readiness import Wave
-from penstock.engine.retries import pause
+from penstock.engine.retries import pause, poll_pause
 from penstock.engine.states import NEXT_STATE, Cause, RunState
 from penstock.plan.plan import Plan
 from penstock.policy import MAX_LOST_ATTEMPTS
@@ -162,6 +165,56 @@ class Attempts(Ends):
             raise self._invalid(event, event.task)
         return self._cancel([event.task], event.at)
 
+    def _attempt_deferred(self, event: AttemptDeferred) -> Commands:
+        """A body came too early: it has another attempt later, unless it has waited long enough."""
+        task, at = event.task, event.at
+        polling = self.policy(task).polling
+        if self._is_stale(event):
+            return NOTHING
+        if event.until is None and polling is None:
+            raise self._invalid(event, task)
+        if self._is_to_end(task):
+            return self._cancel([task], at)
+        if self.is_spent(task):
+            self.errors[task] = ErrorText("Defer", "it came too early, and at_most_once forbids another attempt")
+            return self._fail([task], at)
+        since = self.waiting_since.setdefault(task, self.started[task])
+        looks = self.deferrals[task] = self.deferrals.get(task, 0) + 1
+        give_up = since + polling.timeout if polling is not None and polling.timeout is not None else float("inf")
+        if at >= give_up:
+            return self._give_up_waiting(task, at)
+        due = event.until
+        self.delays[task] = float("inf")
+        if due is None and polling is not None:
+            self.delays[task] = poll_pause(polling, looks)
+            due = at + self.delays[task]
+        assert due is not None
+        self.retries_due[task] = min(due, give_up)
+        self._move(task, Cause.DEFERRED)
+        return (SetTimer(task, self.retries_due[task]),)
+
+    def _give_up_waiting(self, task: int, at: float) -> Commands:
+        polling = self.policy(task).polling
+        assert polling is not None
+        story = f"it waited for {polling.timeout:g} s, and what it waits for has not come"
+        if polling.soft_fail:
+            self._move(task, Cause.SKIPPED)
+            self.skips[task] = story
+            self.errors.pop(task, None)
+            return self._close([task], at)
+        self.errors[task] = ErrorText("SensorTimeout", story)
+        self.final.add(task)
+        return self._fail([task], at)
+
+    def _task_woken(self, event: TaskWoken) -> Commands:
+        task = event.task
+        if self.states[task] != DEFERRED:
+            return NOTHING
+        self._move(task, Cause.WOKEN)
+        del self.retries_due[task]
+        del self.delays[task]
+        return (DispatchTasks([task]),)
+
     def _retry_due(self, event: RetryDue) -> Commands:
         task = event.task
         if self.states[task] != RETRYING:
@@ -171,7 +224,8 @@ class Attempts(Ends):
         return (DispatchTasks([task]),)
 
     def _is_stale(
-        self, event: AttemptSucceeded | AttemptSkipped | AttemptFailed | AttemptLost | AttemptCancelled
+        self,
+        event: AttemptSucceeded | AttemptSkipped | AttemptDeferred | AttemptFailed | AttemptLost | AttemptCancelled,
     ) -> bool:
         if self.states[event.task] == RUNNING and self.attempts[event.task] == event.attempt:
             return False

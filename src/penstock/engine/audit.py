@@ -40,6 +40,7 @@ from penstock.engine.audit_maps import AuditMaps
 from penstock.engine.audit_states import CANCELLED, FAILED, OPEN, PENDING, REMOVED, RUNNING, SKIPPED, SUCCESS
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptDeferred,
     AttemptFailed,
     AttemptLost,
     AttemptSkipped,
@@ -61,6 +62,7 @@ from penstock.engine.events import (
     RunTimedOut,
     TasksMarked,
     TasksRerun,
+    TaskWoken,
 )
 from penstock.engine.states import TaskState
 from penstock.errors import PenstockError
@@ -74,6 +76,7 @@ _MARKS = {"success": SUCCESS, "failed": FAILED, "skipped": SKIPPED}
 WORK = (
     AttemptSucceeded,
     AttemptSkipped,
+    AttemptDeferred,
     AttemptFailed,
     AttemptLost,
     AttemptCancelled,
@@ -102,6 +105,8 @@ class Audit(AuditMaps):
             AttemptLost: self._attempt_lost,
             AttemptCancelled: self._attempt_cancelled,
             RetryDue: self._retry_due,
+            AttemptDeferred: self._attempt_deferred,
+            TaskWoken: self._task_woken,
             MapExpanded: self._map_expanded,
             ExpansionFailed: self._expansion_failed,
             GroupRetryDue: self._group_retry_due,

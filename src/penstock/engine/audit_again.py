@@ -11,9 +11,9 @@ from penstock.engine.audit_states import (
     CANCELLED,
     EXPANDED,
     FAILED,
+    PAUSING,
     PENDING,
     REMOVED,
-    RETRYING,
     RUNNING,
     SKIPPED,
     SUCCESS,
@@ -117,7 +117,7 @@ class AuditAgain(AuditLaw):
         wanting = [*self._gone_for_another_round()]
         for slot in wanting:
             self.clear(slot)
-        wanting += self.those(PENDING, RUNNING, RETRYING)
+        wanting += self.those(PENDING, RUNNING, *PAUSING)
         for slot in wanting:
             for above in self._inputs(slot):
                 if self._is_gone(above):
@@ -183,7 +183,7 @@ class AuditAgain(AuditLaw):
 
     def _line_up_the_rest(self) -> None:
         """A retry of what depends on tasks that run again is not waited for any more."""
-        for slot in self.those(RETRYING):
+        for slot in self.those(*PAUSING):
             if self.is_on_hold(slot) or self.weigh(slot) is not Verdict.RUN:
                 self.put(slot, PENDING)
         self.settle_all()

@@ -8,9 +8,20 @@ from typing import TypeAlias
 from penstock.engine.audit_again import AuditAgain
 from penstock.engine.audit_ends import Cause, FirstFailure
 from penstock.engine.audit_notices import NoticeAudit
-from penstock.engine.audit_states import CANCELLED, FAILED, PENDING, RETRYING, RUNNING, SKIPPED, SUCCESS
+from penstock.engine.audit_states import (
+    CANCELLED,
+    DEFERRED,
+    FAILED,
+    PAUSING,
+    PENDING,
+    RETRYING,
+    RUNNING,
+    SKIPPED,
+    SUCCESS,
+)
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptDeferred,
     AttemptFailed,
     AttemptLost,
     AttemptSkipped,
@@ -18,12 +29,15 @@ from penstock.engine.events import (
     AttemptSucceeded,
     Event,
     RetryDue,
+    TaskWoken,
 )
 from penstock.engine.states import TaskState
 from penstock.plan.plan import Plan
 from penstock.policy import EARLY_RULES, MAX_LOST_ATTEMPTS, TriggerRule
 
-Outcome: TypeAlias = AttemptSucceeded | AttemptSkipped | AttemptFailed | AttemptLost | AttemptCancelled
+Outcome: TypeAlias = (
+    AttemptSucceeded | AttemptSkipped | AttemptDeferred | AttemptFailed | AttemptLost | AttemptCancelled
+)
 
 
 class AuditAttempts:
@@ -43,6 +57,8 @@ class AuditAttempts:
         """Whether not even teardowns are wanted any more."""
         self._fenced: set[tuple[str, int]] = set()
         """Attempts that ended without an outcome, by the task's name: a late one is no error."""
+        self._started: dict[int, float] = {}
+        """When the latest attempt of each task began."""
 
     # --- Starts
 
@@ -61,6 +77,7 @@ class AuditAttempts:
             self._found += self._too_early(task, "started")
         tasks.put(task, RUNNING)
         tasks.last[task] = event.attempt
+        self._started[task] = event.at
         self._tell("started", task)
         if tasks.policy(task).max_active_instances is not None and tasks.places[task] >= 0:
             self._look_at_crowd(task)
@@ -76,8 +93,8 @@ class AuditAttempts:
             self._say("I7", f"{name} started twice in one generation, though at most once was asked for")
         elif state == RUNNING:
             self._say("I5", f"{name} started while attempt {tasks.last[task]} was under way")
-        elif state == RETRYING:
-            self._say("I2", f"{name} started before its retry was due")
+        elif state in PAUSING:
+            self._say("I2", f"{name} started before its next attempt was due")
         elif state == FAILED:
             counts = f"{tasks.failures.get(task, 0)} failed, {tasks.lost.get(task, 0)} lost"
             self._say("I6", f"{name} started again after its last attempt ({counts}) without being asked for")
@@ -173,6 +190,32 @@ class AuditAttempts:
             if self._cause is None:
                 self._say("I2", f"{self._name(event.task)} was cancelled, and nobody had asked for it")
             self._cancel(event.task)
+
+    def _attempt_deferred(self, event: AttemptDeferred) -> None:
+        task, tasks = event.task, self._tasks
+        if not self._is_current(event):
+            return
+        polling = tasks.policy(task).polling
+        if polling is None and event.until is None:
+            self._say("I10", f"{self._name(task)} was deferred, and nothing says until when")
+        since = tasks.waiting_since.setdefault(task, self._started.get(task, event.at))
+        if self._is_to_end(task):
+            self._cancel(task)
+        elif tasks.is_once(task):
+            self._fail(task)
+        elif polling is None or polling.timeout is None or event.at < since + polling.timeout:
+            tasks.put(task, DEFERRED)
+        elif polling.soft_fail:
+            tasks.put(task, SKIPPED)
+            tasks.idle.add(task)
+            tasks.settle([task])
+        else:
+            tasks.final.add(task)
+            self._fail(task)
+
+    def _task_woken(self, event: TaskWoken) -> None:
+        if not self._is_unknown(event, event.task) and self._tasks.states[event.task] == DEFERRED:
+            self._tasks.put(event.task, PENDING)
 
     def _retry_due(self, event: RetryDue) -> None:
         if not self._is_unknown(event, event.task) and self._tasks.states[event.task] == RETRYING:

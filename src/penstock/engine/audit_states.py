@@ -13,11 +13,12 @@ from penstock.plan.plan import Plan
 from penstock.policy import TaskPolicy
 
 # Plain numbers for the inner loop. A task that is ready counts as pending: whether it may start is seen when it does.
-PENDING, _, RUNNING, RETRYING, EXPANDED, SUCCESS, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED, REMOVED = map(
+PENDING, _, RUNNING, RETRYING, DEFERRED, EXPANDED, SUCCESS, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED, REMOVED = map(
     int, TaskState
 )
-OPEN = (PENDING, RUNNING, RETRYING, EXPANDED)
-WAITING = (PENDING, RETRYING)
+PAUSING = (RETRYING, DEFERRED)
+OPEN = (PENDING, RUNNING, *PAUSING, EXPANDED)
+WAITING = (PENDING, *PAUSING)
 WORST = (FAILED, UPSTREAM_FAILED, CANCELLED, SUCCESS, SKIPPED)
 """What a map as a whole has come to: the first of these that occurs among its instances."""
 
@@ -50,6 +51,8 @@ class AuditStates:
         self.generations = [0] * self.size
         self.failures: dict[int, int] = {}
         self.lost: dict[int, int] = {}
+        self.waiting_since: dict[int, float] = {}
+        """When the first attempt began of a task that has come too early."""
         self.volatile: set[int] = set()
         """Tasks whose value lives, or lived, in the process of a driver."""
         self.chosen: dict[int, tuple[int, ...]] = {}
@@ -159,5 +162,6 @@ class AuditStates:
         self.put(slot, PENDING)
         self.failures.pop(slot, None)
         self.lost.pop(slot, None)
+        self.waiting_since.pop(slot, None)
         self.chosen.pop(slot, None)
         self.idle.discard(slot)

@@ -18,8 +18,8 @@ from penstock.plan.plan import Plan
 from penstock.policy import TaskPolicy
 
 # Plain numbers for the inner loop: an IntEnum member costs a lookup each time it is named.
-PENDING, READY, RUNNING, RETRYING, EXPANDED, SUCCESS, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED, REMOVED = map(
-    int, TaskState
+PENDING, READY, RUNNING, RETRYING, DEFERRED, EXPANDED, SUCCESS, FAILED, SKIPPED, UPSTREAM_FAILED, CANCELLED, REMOVED = (
+    map(int, TaskState)
 )
 
 _INTS = ("attempts", "missing")
@@ -27,7 +27,10 @@ _TIMES = ("started", "ended")
 _BYTES = ("states", "masks")
 KEPT = ("attempts", *_TIMES, "states")
 """Columns that a task takes with it into another plan; what the others hold is counted anew."""
-SPARSE = ("generations", "failures", "lost", "errors", "values", "retries_due", "delays", "chosen", "skips", "marks")
+SPARSE = (
+    *("generations", "failures", "lost", "errors", "values", "retries_due", "delays", "chosen", "skips", "marks"),
+    *("waiting_since", "deferrals"),
+)
 
 UNMAPPED = -1
 """The index of what is no instance of a map."""
@@ -78,8 +81,13 @@ class Columns:
         self.errors: dict[int, ErrorText] = {}
         self.values: dict[int, ValueRef] = {}
         self.retries_due: dict[int, float] = {}
+        """When a task goes on that pauses, since it failed or came too early."""
         self.delays: dict[int, float] = {}
-        """The pause before its next attempt that a task's last error asked for."""
+        """The pause before its next attempt that a task's last outcome asked for."""
+        self.waiting_since: dict[int, float] = {}
+        """When the first attempt began of a task that has come too early."""
+        self.deferrals: dict[int, int] = {}
+        """How often it has."""
         self.chosen: dict[int, tuple[int, ...]] = {}
         """The rows that a branch or short circuit follows, where it does not follow all."""
         self.skips: dict[int, str] = {}

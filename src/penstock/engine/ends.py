@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from penstock.engine.again import Again
 from penstock.engine.columns import (
     CANCELLED,
+    DEFERRED,
     FAILED,
     PENDING,
     READY,
@@ -215,7 +216,7 @@ class Ends(Again):
         self._cause = cause
         ready, running, waiting = (
             [task for task in self._those(*states) if self._is_to_end(task)]
-            for states in ((READY,), (RUNNING,), (PENDING, READY, RETRYING))
+            for states in ((READY,), (RUNNING,), (PENDING, READY, RETRYING, DEFERRED))
         )
         for task in waiting:
             self.retries_due.pop(task, None)

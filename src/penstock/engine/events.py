@@ -79,6 +79,25 @@ class AttemptSkipped:
 
 
 @dataclass(slots=True)
+class AttemptDeferred:
+    """A body found that it is too early for its work, and left its worker to others. Another attempt follows."""
+
+    task: int
+    attempt: int
+    at: float
+    until: float | None = None
+    """When it follows, in seconds since 1970; None for the pause that the task's polling asks for."""
+
+
+@dataclass(slots=True)
+class TaskWoken:
+    """The time has come for a task that was too early."""
+
+    task: int
+    at: float
+
+
+@dataclass(slots=True)
 class AttemptFailed:
     """A body raised, ran out of time, or could not get its inputs."""
 
@@ -263,6 +282,8 @@ Event: TypeAlias = (
     | AttemptStarted
     | AttemptSucceeded
     | AttemptSkipped
+    | AttemptDeferred
+    | TaskWoken
     | AttemptFailed
     | AttemptLost
     | AttemptCancelled

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from penstock.engine.columns import (
     CANCELLED,
+    DEFERRED,
     EXPANDED,
     FAILED,
     PENDING,
@@ -46,6 +47,8 @@ class Kind(StrEnum):
     RUNNING = "running"
     RETRY = "retry"
     """An attempt failed, and the next waits for its time."""
+    EARLY = "early"
+    """It came too early, and is called again when its time has come."""
     ROUND = "round"
     """It has ended, and will begin anew with its group."""
     INSTANCES = "instances"
@@ -105,6 +108,7 @@ class Explainer:
             READY: self._ready,
             RUNNING: lambda slot: Reason(Kind.RUNNING, at=engine.started[slot]),
             RETRYING: self._retrying,
+            DEFERRED: lambda slot: Reason(Kind.EARLY, at=engine.retries_due.get(slot)),
             EXPANDED: lambda slot: Reason(Kind.INSTANCES, self._open_instances(slot)),
             SUCCESS: lambda slot: Reason(Kind.SUCCEEDED, at=engine.ended[slot]),
             FAILED: self._failed,

@@ -13,7 +13,8 @@ from penstock.engine.states import ENDED, RunState, TaskState
 from penstock.errors import PenstockError
 from penstock.policy import Notice
 
-_ACTIVE = frozenset({TaskState.READY, TaskState.RUNNING, TaskState.RETRYING})
+_PAUSING = frozenset({TaskState.RETRYING, TaskState.DEFERRED})
+_ACTIVE = frozenset({TaskState.READY, TaskState.RUNNING, *_PAUSING})
 """States of tasks for which something will happen without anything else happening first."""
 _OPEN = frozenset({RunState.QUEUED, RunState.RUNNING})
 
@@ -104,7 +105,7 @@ def _map(engine: RunEngine, head: int) -> list[str]:
 def _attempts(engine: RunEngine, task: int, state: TaskState) -> list[str]:
     """Whether a task's attempts, times and errors agree with its state."""
     found = []
-    began = state in (TaskState.RUNNING, TaskState.RETRYING, TaskState.SUCCESS, TaskState.FAILED)
+    began = state in (TaskState.RUNNING, *_PAUSING, TaskState.SUCCESS, TaskState.FAILED)
     if began and not engine.is_head(task) and task not in engine.plan.maps and task not in engine.marks:
         if engine.attempts[task] < 1:
             found.append("it had no attempt")
@@ -112,8 +113,8 @@ def _attempts(engine: RunEngine, task: int, state: TaskState) -> list[str]:
             found.append("it has no time at which it started")
     if state in ENDED and not engine.ended[task]:
         found.append("it has no time at which it ended")
-    if (state is TaskState.RETRYING) != (task in engine.retries_due):
-        found.append(f"its retry is {'' if task in engine.retries_due else 'not '}due")
+    if (state in _PAUSING) != (task in engine.retries_due):
+        found.append(f"its next attempt is {'' if task in engine.retries_due else 'not '}due")
     if state is TaskState.SUCCESS and task in engine.errors:
         found.append("it has an error")
     if state is TaskState.FAILED and task not in engine.errors and task not in engine.widths:

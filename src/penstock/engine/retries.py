@@ -1,10 +1,10 @@
-"""How long to wait before a task is tried again."""
+"""How long to wait before a task is tried again, because it failed or came too early."""
 
 from __future__ import annotations
 
 from hashlib import blake2b
 
-from penstock.policy import TaskPolicy
+from penstock.policy import Polling, TaskPolicy
 
 
 def pause(policy: TaskPolicy, failures: int, seed: str) -> float:
@@ -14,13 +14,20 @@ def pause(policy: TaskPolicy, failures: int, seed: str) -> float:
     """
     if not policy.retry_delay:
         return 0.0
+    jitter = 1.0 + policy.retry_jitter * _fraction(seed) if policy.retry_jitter else 1.0
+    return _grown(policy.retry_delay, policy.retry_backoff, failures, policy.max_retry_delay, jitter)
+
+
+def poll_pause(polling: Polling, looks: int) -> float:
+    """Seconds between the look numbered `looks` (from 1), which came too early, and the next."""
+    return _grown(polling.interval, polling.backoff, looks, polling.longest)
+
+
+def _grown(first: float, factor: float, number: int, bound: float | None, jitter: float = 1.0) -> float:
     try:
-        seconds = policy.retry_delay * policy.retry_backoff ** (failures - 1)
+        seconds = first * factor ** (number - 1) * jitter
     except OverflowError:
         seconds = float("inf")
-    if policy.retry_jitter:
-        seconds *= 1.0 + policy.retry_jitter * _fraction(seed)
-    bound = policy.max_retry_delay
     return min(seconds, bound if bound is not None else _LONGEST)
 
 

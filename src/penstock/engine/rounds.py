@@ -313,5 +313,8 @@ class Rounds(Readiness):
                 getattr(self, name).pop(slot, None)
 
 
-_FORGOTTEN = ("values", "failures", "lost", "retries_due", "delays", "chosen", "skips", "marks")
+_FORGOTTEN = (
+    *("values", "failures", "lost", "retries_due", "delays", "chosen", "skips", "marks"),
+    *("waiting_since", "deferrals"),
+)
 """What is known of a task that its next time begins without."""

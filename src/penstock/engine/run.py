@@ -15,6 +15,7 @@ from functools import partial
 
 from penstock.engine.columns import (
     CANCELLED,
+    DEFERRED,
     PENDING,
     READY,
     REMOVED,
@@ -33,6 +34,7 @@ from penstock.engine.commands import (
 from penstock.engine.ends import NOTHING, Commands
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptDeferred,
     AttemptFailed,
     AttemptLost,
     AttemptSkipped,
@@ -55,6 +57,7 @@ from penstock.engine.events import (
     RunTimedOut,
     TasksMarked,
     TasksRerun,
+    TaskWoken,
 )
 from penstock.engine.marks import Marks
 from penstock.engine.states import Cause, RunState
@@ -86,6 +89,8 @@ class RunEngine(Marks):
             AttemptLost: self._attempt_lost,
             AttemptCancelled: self._attempt_cancelled,
             RetryDue: self._retry_due,
+            AttemptDeferred: self._attempt_deferred,
+            TaskWoken: self._task_woken,
             MapExpanded: self._map_expanded,
             ExpansionFailed: self._expansion_failed,
             GroupRetryDue: self._group_retry_due,
@@ -220,7 +225,7 @@ class RunEngine(Marks):
         if not event.by_hand:
             self._cause = self._cause or self._first_failure(settled.failed)
         if self._cause is not None:  # it was to end, and nobody has asked for more
-            left = [task for task in self._those(PENDING, READY, RETRYING) if self._is_to_end(task)]
+            left = [task for task in self._those(PENDING, READY, RETRYING, DEFERRED) if self._is_to_end(task)]
             for task in left:
                 self.retries_due.pop(task, None)
             self._settle_cancelled(left, at)
@@ -262,9 +267,9 @@ class RunEngine(Marks):
             widths = {before.get(self.plan.names[task], 0) for task in inside}
             if self.states[expansion] == SUCCESS and (len(widths) > 1 or 0 in widths):
                 self._reset([expansion])  # something new is in the group
-        again = self._those(READY, RETRYING, SKIPPED, UPSTREAM_FAILED, CANCELLED)
+        again = self._those(PENDING, READY, RETRYING, DEFERRED, SKIPPED, UPSTREAM_FAILED, CANCELLED)
         self._reset(task for task in again if not self.is_spent(task) and task not in self.skips)
-        for task in self._those(PENDING, READY, RETRYING):
+        for task in self._those(PENDING, READY, RETRYING, DEFERRED):
             if self.is_spent(task):  # by the new plan, or it comes back into it
                 self._cancel_spent(task, event.at)
         self._realign(event.at)

@@ -22,16 +22,18 @@ class TaskState(IntEnum):
     """An attempt is under way."""
     RETRYING = 3
     """An attempt failed; the next one waits for its time."""
-    EXPANDED = 4
+    DEFERRED = 4
+    """An attempt found that it is too early; the next one waits for its time."""
+    EXPANDED = 5
     """A mapped task whose instances go on."""
-    SUCCESS = 5
-    FAILED = 6
-    SKIPPED = 7
+    SUCCESS = 6
+    FAILED = 7
+    SKIPPED = 8
     """Did not run, or said itself that there was nothing to do."""
-    UPSTREAM_FAILED = 8
+    UPSTREAM_FAILED = 9
     """Did not run, since something it depends on failed."""
-    CANCELLED = 9
-    REMOVED = 10
+    CANCELLED = 10
+    REMOVED = 11
     """An instance of a map that has become narrower since."""
 
     @property
@@ -66,6 +68,10 @@ class Cause(IntEnum):
     """Somebody says what is to be taken for the outcome."""
     MARKED_FAILED = 15
     MARKED_SKIPPED = 16
+    DEFERRED = 17
+    """It is too early."""
+    WOKEN = 18
+    """It may not be any more."""
 
 
 class RunState(StrEnum):
@@ -99,9 +105,13 @@ TRANSITIONS: dict[tuple[TaskState, Cause], TaskState] = {
     (_S.RUNNING, _C.LOST): _S.READY,
     (_S.RUNNING, _C.STOPPED): _S.READY,
     (_S.RUNNING, _C.CANCELLED): _S.CANCELLED,
+    (_S.RUNNING, _C.DEFERRED): _S.DEFERRED,
     (_S.RETRYING, _C.RETRY_DUE): _S.READY,
     (_S.RETRYING, _C.CANCELLED): _S.CANCELLED,
     (_S.RETRYING, _C.RESET): _S.PENDING,
+    (_S.DEFERRED, _C.WOKEN): _S.READY,
+    (_S.DEFERRED, _C.CANCELLED): _S.CANCELLED,
+    (_S.DEFERRED, _C.RESET): _S.PENDING,
     (_S.EXPANDED, _C.SUCCEEDED): _S.SUCCESS,
     (_S.EXPANDED, _C.FAILED): _S.FAILED,
     (_S.EXPANDED, _C.SKIPPED): _S.SKIPPED,
@@ -110,7 +120,7 @@ TRANSITIONS: dict[tuple[TaskState, Cause], TaskState] = {
     (_S.EXPANDED, _C.RESET): _S.PENDING,
     **{
         (state, cause): moved
-        for state in (_S.PENDING, _S.READY, _S.RETRYING)
+        for state in (_S.PENDING, _S.READY, _S.RETRYING, _S.DEFERRED)
         for cause, moved in (
             (_C.MARKED_SUCCESS, _S.SUCCESS),
             (_C.MARKED_FAILED, _S.FAILED),

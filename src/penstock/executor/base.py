@@ -12,11 +12,18 @@ from enum import Enum
 from threading import Lock
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptLost, AttemptSkipped, AttemptSucceeded
+from penstock.engine.events import (
+    AttemptCancelled,
+    AttemptDeferred,
+    AttemptFailed,
+    AttemptLost,
+    AttemptSkipped,
+    AttemptSucceeded,
+)
 
 if TYPE_CHECKING:
     from penstock.executor.capture import AttemptOutput
-    from penstock.executor.context import AttemptContext, RunContext
+    from penstock.executor.context import AttemptContext
 
 
 @dataclass(slots=True)
@@ -30,7 +37,9 @@ class StoreFailed:
     message: str
 
 
-Outcome: TypeAlias = AttemptSucceeded | AttemptSkipped | AttemptFailed | AttemptLost | AttemptCancelled | StoreFailed
+Outcome: TypeAlias = (
+    AttemptSucceeded | AttemptSkipped | AttemptDeferred | AttemptFailed | AttemptLost | AttemptCancelled | StoreFailed
+)
 
 
 class Ending(Enum):
@@ -111,9 +120,11 @@ class Attempt:
 
 
 class AttemptSource(Protocol):
-    """Where an executor's workers get their work: the driver of a run."""
+    """Where an executor's workers get their work: whatever runs are driven in this process."""
 
-    context: RunContext
+    @property
+    def next_context(self) -> AttemptContext | None:
+        """A run that the next attempt may be of, so that a worker can make ready for it before; None if unknown."""
 
     def take(self) -> Attempt | None:
         """The next attempt, waiting for one if need be; None when the worker should end."""
@@ -121,21 +132,24 @@ class AttemptSource(Protocol):
     def settle(self, attempt: Attempt, outcome: Outcome) -> Attempt | None:
         """Report how an attempt ended, and take the next one."""
 
+    def finish(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Report how an attempt ended, where there is no worker to take the next one."""
+
     def fill(self) -> None:
         """A worker has gone that was not needed, or was given up: see that somebody comes for what is ready."""
 
 
 class Executor(Protocol):
-    """Where task bodies run. One executor serves one run at a time."""
+    """Where task bodies run."""
 
     name: str
     workers: int
     """How many attempts may run at once."""
     on_caller: bool
-    """Whether the only worker is the thread that drives the run, which then calls `work`."""
+    """Whether the only worker is the thread that drives the run, which then calls `work`: so it serves one run."""
 
     def open(self, source: AttemptSource) -> None:
-        """Begin to serve a run. Workers may be made later, when `grow` asks for them."""
+        """Begin to serve. Workers may be made later, when `grow` asks for them."""
 
     def work(self) -> None:
         """Invoke attempts on the calling thread until there are no more, if `on_caller`."""

@@ -15,6 +15,7 @@ import io
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, TextIO, TypeAlias, cast
@@ -36,6 +37,9 @@ LONGEST_PART = 8192
 """Characters of a line that wait for its end."""
 
 _installing = threading.Lock()
+_used: deque[Router] = deque(maxlen=64)
+"""Routers, in use or not. A `print` that goes on in another thread while its router is taken away holds no reference to
+it (CPython issue 130163), and would go on with an object that is no more."""
 
 
 class AttemptOutput:
@@ -274,8 +278,12 @@ def _route(place: Literal["stdout", "stderr"], capture: Capture) -> Router:
     prints now is meant to go there, so that stream gets a router too."""
     present = getattr(sys, place)
     if not isinstance(present, Router) or present.pid != os.getpid():
-        present = Router(place, present)
-        setattr(sys, place, present)
+        used = [one for one in _used if (one.place, one.replaced, one.pid) == (place, present, os.getpid())]
+        router = used[0] if used else Router(place, present)
+        setattr(sys, place, router)
+        if not used:
+            _used.append(router)
+        present = router
     present.captures = (*present.captures, capture)
     return present
 

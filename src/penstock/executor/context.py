@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.clock import SYSTEM, Clock
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from penstock.engine.events import ErrorText, ValueRef
     from penstock.engine.run import RunEngine
     from penstock.executor.base import Attempt
+    from penstock.executor.requests import Requests
     from penstock.executor.values import RunValues
     from penstock.results.base import ResultStore
 
@@ -42,6 +44,10 @@ class AttemptContext(Protocol):
     @property
     def params(self) -> Mapping[str, Any]:
         """The workflow's parameters."""
+
+    @property
+    def results(self) -> ResultStore:
+        """Where large values are kept."""
 
     @property
     def write_log(self) -> WriteLog:
@@ -102,6 +108,9 @@ class RunContext:
     """How many exceptions there are as the very objects."""
     handlings: dict[int, Handling] = field(default_factory=dict)
     """By row, as they are first asked for."""
+    requests: Requests | None = None
+    """What is sent of it to worker processes, once it is; made by one thread only, under `guard`."""
+    guard: Lock = field(default_factory=Lock)
     filling: Arguments = field(init=False)
 
     def __post_init__(self) -> None:
@@ -137,7 +146,7 @@ class RunContext:
         if row not in self.handlings:
             decides = self.plan.policies[row].decides
             names = choices(self.plan, row) if decides == "branch" else None
-            made = Handling.of(options, decides, names)
+            made = Handling.of(options, decides, names, polls=self.plan.policies[row].polling is not None)
             self.handlings[row] = PLAIN if made == PLAIN else made
         return self.handlings[row]
 

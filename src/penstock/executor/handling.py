@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from penstock.errors import CannotTravel, Fail, Skip, ValueUnavailable
 from penstock.plan.arguments import misfit
 from penstock.plan.choices import ChoiceError, Choices
-from penstock.policy import Decides, RetryRule
+from penstock.policy import Decides, Done, RetryRule
 
 if TYPE_CHECKING:
     from penstock.executor.current import Current
@@ -29,9 +29,11 @@ class Handling:
     skip_if: Callable[..., Any] | None = None
     decides: Decides = ""
     choices: Choices | None = None
+    polls: bool = False
+    """Whether it is a sensor."""
 
     @classmethod
-    def of(cls, options: Mapping[str, Any], decides: Decides, choices: Choices | None) -> Handling:
+    def of(cls, options: Mapping[str, Any], decides: Decides, choices: Choices | None, *, polls: bool) -> Handling:
         """By the options of a task."""
         return cls(
             options.get("retry_on", Exception),
@@ -40,6 +42,7 @@ class Handling:
             options.get("skip_if"),
             decides,
             choices,
+            polls,
         )
 
     def check(self, attempt: Current) -> None:
@@ -48,6 +51,20 @@ class Handling:
             raise Skip("run_if says no")
         if self.skip_if is not None and _ask(self.skip_if, attempt):
             raise Skip("skip_if says so")
+
+    def seen(self, value: Any) -> Any:
+        """The value of a task whose body has returned this; EARLY if a sensor has not seen what it waits for. Fail for
+        what a sensor cannot have meant."""
+        if not self.polls or value is True:
+            return value
+        if value is None or value is False:
+            return EARLY
+        if isinstance(value, Done):
+            return value.value
+        raise Fail(
+            f"a sensor returned a {type(value).__qualname__}; it returns True or Done(value) when it has seen what it "
+            "waits for, and False or None when it has not"
+        )
 
     def chosen(self, value: Any) -> tuple[int, ...] | None:
         """The rows that are followed after the body has returned this; None for all. ChoiceError for what a branch
@@ -70,6 +87,8 @@ class Handling:
 
 
 PLAIN = Handling()
+EARLY = object()
+"""What a sensor gives that has to look again."""
 
 
 def _ask(condition: Callable[..., Any], attempt: Current) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from inspect import iscoroutine
+from dataclasses import dataclass
+from inspect import CO_COROUTINE, iscoroutine
 from threading import get_ident
 from time import perf_counter
 from types import TracebackType
@@ -12,11 +13,18 @@ from typing import Any, TypeVar
 
 from penstock.clock import SYSTEM
 from penstock.definition.secret import mask
-from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptSkipped, AttemptSucceeded, ErrorText
-from penstock.errors import PenstockError, Skip, StoreError, TaskCancelled, TaskTimeout
+from penstock.engine.events import (
+    AttemptCancelled,
+    AttemptDeferred,
+    AttemptFailed,
+    AttemptSkipped,
+    AttemptSucceeded,
+    ErrorText,
+)
+from penstock.errors import Defer, PenstockError, Skip, StoreError, TaskCancelled, TaskTimeout
 from penstock.executor.base import Attempt, Ending, Outcome, StoreFailed
 from penstock.executor.current import Current, running
-from penstock.executor.handling import PLAIN
+from penstock.executor.handling import EARLY, PLAIN, Handling
 from penstock.executor.usage import LONG, last, read, used
 from penstock.store.base import RETRY_FOR
 
@@ -27,8 +35,38 @@ class AttemptInterrupted(BaseException):
     """Raised in a worker's thread to end a body against its will. Not an Exception, so that bodies do not catch it."""
 
 
+@dataclass(slots=True)
+class Prepared:
+    """An attempt whose body may be called."""
+
+    func: Callable[..., Any]
+    args: Any
+    kwargs: Any
+    handling: Handling
+
+    @property
+    def is_async(self) -> bool:
+        """Whether the body is an async function."""
+        code = getattr(self.func, "__code__", None)
+        return code is not None and bool(code.co_flags & CO_COROUTINE)
+
+    def call(self) -> Any:
+        """Call the body."""
+        return self.func(*self.args, **self.kwargs)
+
+    def forget(self) -> None:
+        """Let go of what the body takes: an exception that is kept holds the frames that know of it."""
+        self.args = self.kwargs = None
+
+
 def invoke(attempt: Attempt) -> Outcome:
     """Run an attempt to its outcome. Never raises."""
+    prepared = prepare(attempt)
+    return prepared if not isinstance(prepared, Prepared) else finish(attempt, prepared)
+
+
+def prepare(attempt: Attempt) -> Prepared | Outcome:
+    """Make ready what a body takes; or the outcome, if it is not to be called. Never raises."""
     token = running.set(attempt)
     try:
         if attempt.ending is not None:
@@ -38,22 +76,58 @@ def invoke(attempt: Attempt) -> Outcome:
         handling = context.handling(attempt.task)
         if handling is not PLAIN:
             handling.check(Current(attempt))
-        value = _call(attempt, args, kwargs)
+        return Prepared(context.function(attempt.task), args, kwargs, handling)
+    except BaseException as error:
+        return _ended(attempt, error)
+    finally:
+        running.reset(token)
+
+
+def finish(attempt: Attempt, prepared: Prepared) -> Outcome:
+    """Call a body that is ready, and see what comes of it. Never raises."""
+    token = running.set(attempt)
+    value, error = None, None
+    try:
+        value = _call(attempt, prepared)
+    except BaseException as raised:  # a worker outlives whatever a body raises, SystemExit included
+        error = raised
+    try:
+        return conclude(attempt, prepared, value, error)
+    finally:
+        value = error = None
+        running.reset(token)
+
+
+def conclude(attempt: Attempt, prepared: Prepared, value: Any, error: BaseException | None) -> Outcome:
+    """The outcome of an attempt whose body has returned a value, or raised. Never raises."""
+    context, handling = attempt.context, prepared.handling
+    prepared.forget()
+    try:
+        if error is not None:
+            return _ended(attempt, error)
         if attempt.ending is not None and (attempt.ending is Ending.TIMEOUT or attempt.heeded):
             raise TaskCancelled("the body returned after it was asked to end")
-        chosen = handling.chosen(value) if handling is not PLAIN else None
+        chosen = None
+        if handling is not PLAIN:
+            value = handling.seen(value)
+            if value is EARLY:
+                return AttemptDeferred(attempt.task, attempt.number, context.clock.time())
+            chosen = handling.chosen(value)
         ref = insist(attempt, context.keep, attempt.task, value) if value is not None else None
         at = context.clock.time()
         return AttemptSucceeded(attempt.task, attempt.number, at, ref, chosen, attempt.cpu, attempt.memory)
-    except GivenUp as error:
-        return StoreFailed(attempt.task, attempt.number, attempt.context.clock.time(), str(error))
-    except BaseException as error:  # a worker outlives whatever a body raises, SystemExit included
-        return outcome_of(attempt, error)
+    except BaseException as raised:
+        return _ended(attempt, raised)
     finally:
-        args = kwargs = value = None  # an exception that is kept holds this frame
-        running.reset(token)
+        value = error = None
         if attempt.output is not None:
             attempt.output.end()
+
+
+def _ended(attempt: Attempt, error: BaseException) -> Outcome:
+    if isinstance(error, GivenUp):
+        return StoreFailed(attempt.task, attempt.number, attempt.context.clock.time(), str(error))
+    return outcome_of(attempt, error)
 
 
 class GivenUp(Exception):
@@ -76,15 +150,14 @@ def insist(attempt: Attempt, step: Callable[..., T], *arguments: Any) -> T:
         delay = min(2 * delay, 1.0)
 
 
-def _call(attempt: Attempt, args: Any, kwargs: Any) -> Any:
+def _call(attempt: Attempt, prepared: Prepared) -> Any:
     """Call the body, open to `interrupt` for just as long."""
-    func: Callable[..., Any] = attempt.context.function(attempt.task)
     attempt.thread = get_ident()
     began = perf_counter()
     if began > last.until:
         read(began)
     try:
-        value = func(*args, **kwargs)
+        value = prepared.func(*prepared.args, **prepared.kwargs)
         return _run_coroutine(attempt, value) if iscoroutine(value) else value
     finally:
         _close_window(attempt)
@@ -176,6 +249,8 @@ def _outcome_of(attempt: Attempt, error: BaseException) -> Outcome:
     at = attempt.context.clock.time()
     if isinstance(error, Skip):
         return AttemptSkipped(attempt.task, attempt.number, at, _message(error), attempt.cpu, attempt.memory)
+    if isinstance(error, Defer):
+        return AttemptDeferred(attempt.task, attempt.number, at, error.moment(at))
     retryable, delay = attempt.context.handling(attempt.task).after(error)
     text = attempt.context.keep_error(attempt.task, error, error_text(error), final=not retryable)
     return AttemptFailed(attempt.task, attempt.number, at, text, retryable, delay, attempt.cpu, attempt.memory)

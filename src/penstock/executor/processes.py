@@ -12,7 +12,6 @@ from threading import Lock
 from time import monotonic
 
 from penstock.executor.base import Attempt, AttemptSource
-from penstock.executor.requests import Requests
 from penstock.executor.supervisor import Supervisor
 
 PATIENCE = 2.0
@@ -21,7 +20,7 @@ PATIENCE = 2.0
 
 class ProcessesExecutor:
     """Up to `workers` processes, by default one for each core, each started when there is work for it, and anew where
-    one has died. They live as long as the run."""
+    one has died. They live as long as the executor is open."""
 
     name = "processes"
     on_caller = False
@@ -30,13 +29,11 @@ class ProcessesExecutor:
         self.workers = workers or os.cpu_count() or 1
         self._lock = Lock()
         self._source: AttemptSource | None = None
-        self._requests: Requests | None = None
         self._supervisors: set[Supervisor] = set()
         """One for each worker; those whose workers were given up are in here no more."""
         self._running: dict[Attempt, Supervisor] = {}
 
     def open(self, source: AttemptSource) -> None:
-        self._requests = Requests(source.context)
         self._source = source
 
     def work(self) -> None:
@@ -44,9 +41,9 @@ class ProcessesExecutor:
 
     def grow(self) -> None:
         with self._lock:
-            if self._source is None or self._requests is None or len(self._supervisors) >= self.workers:
+            if self._source is None or len(self._supervisors) >= self.workers:
                 return
-            supervisor = Supervisor(self._source, self._requests, self._running, self._remove)
+            supervisor = Supervisor(self._source, self._running, self._remove)
             supervisor.start()
             self._supervisors.add(supervisor)
 

@@ -20,6 +20,14 @@ from penstock.plan.wiring import Wiring
 ADVICE = "make it inside the function, or use executor='threads'"
 
 
+def requests_of(context: RunContext) -> Requests:
+    """What is sent of a run, the same each time."""
+    with context.guard:
+        if context.requests is None:
+            context.requests = Requests(context)
+        return context.requests
+
+
 class Requests:
     """Makes the messages that ask a worker to run attempts; `SentRun` and `SentTask` say what is in them."""
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptDeferred,
     AttemptFailed,
     AttemptLost,
     AttemptSkipped,
@@ -23,8 +24,9 @@ from penstock.engine.events import (
 from penstock.errors import CannotTravel, PenstockError, TaskCancelled, WorkerLost
 from penstock.executor.base import Attempt, AttemptSource, Ending, Outcome, StoreFailed
 from penstock.executor.capture import Router, output_of
+from penstock.executor.context import AttemptContext, RunContext
 from penstock.executor.invoke import GivenUp, insist, outcome_of
-from penstock.executor.requests import Requests
+from penstock.executor.requests import requests_of
 from penstock.executor.worker_process import WorkerProcess
 from penstock.logs.base import Stream
 from penstock.results.base import ResultStore
@@ -40,13 +42,11 @@ class Supervisor(Thread):
     def __init__(
         self,
         source: AttemptSource,
-        requests: Requests,
         running: dict[Attempt, Supervisor],
         leave: Callable[[Supervisor], None],
     ) -> None:
         super().__init__(name="penstock-worker", daemon=True)
         self._source = source
-        self._requests = requests
         self._running = running
         self._leave = leave
         self._process: WorkerProcess | None = None
@@ -83,11 +83,11 @@ class Supervisor(Thread):
     def _prepare_early(self) -> None:
         """Have a process before there is an attempt for it, which would wait for it at the expense of its timeout."""
         with contextlib.suppress(Exception):  # it is tried again when an attempt is there to tell
-            self._prepare()
+            self._prepare(self._source.next_context)
 
-    def _prepare(self) -> WorkerProcess:
-        """A process that can begin an attempt at once: the one from before, if it lives. WorkerLost or OSError if none
-        can be had, CannotTravel if it cannot be told about the run."""
+    def _prepare(self, context: AttemptContext | None) -> WorkerProcess:
+        """A process that can begin an attempt of a run at once: the one from before, if it lives. WorkerLost or OSError
+        if none can be had, CannotTravel if it cannot be told about the run."""
         process = self._process
         if process is not None and (process.killed or process.is_gone()):
             process.bury()
@@ -97,9 +97,10 @@ class Supervisor(Thread):
             if process.receive() is None:
                 self._process = None
                 raise WorkerLost(f"it {_cause_of_death(process, process.bury())}")
-        if not process.is_set_up:
-            process.send(*self._requests.setup())
-            process.is_set_up = True
+        if isinstance(context, RunContext) and process.run != context.run_id:
+            process.send("run", *requests_of(context).setup())
+            process.run = context.run_id
+            process.functions.clear()
         return process
 
     def _hand_over(self, attempt: Attempt) -> Outcome:
@@ -107,7 +108,7 @@ class Supervisor(Thread):
         outcome: Outcome | None = None
         for _ in range(2):
             try:
-                process = self._prepare()
+                process = self._prepare(attempt.context)
             except CannotTravel as error:
                 return outcome_of(attempt, error)
             except Exception as error:
@@ -136,7 +137,7 @@ class Supervisor(Thread):
     def _exchange(self, attempt: Attempt, process: WorkerProcess) -> Outcome | None:
         """Hand over an attempt and listen until it has ended; None if the process dies, _NotBegun if it was dead."""
         try:
-            function, request = insist(attempt, self._requests.attempt, attempt, process.functions)
+            function, request = insist(attempt, self._request, attempt, process)
         except GivenUp as error:
             return StoreFailed(attempt.task, attempt.number, time(), str(error))
         except BaseException as error:  # what it is given may be of the user's own making, e.g. by .map(f)
@@ -160,6 +161,10 @@ class Supervisor(Thread):
             process.astray = f"said something that cannot be ({type(error).__name__}: {error})"
             return None
 
+    def _request(self, attempt: Attempt, process: WorkerProcess) -> tuple[int, tuple[Any, ...]]:
+        assert isinstance(attempt.context, RunContext)
+        return requests_of(attempt.context).attempt(attempt, process.functions)
+
     def _listen(self, attempt: Attempt, process: WorkerProcess) -> Outcome | None:
         task, number = attempt.task, attempt.number
         while (message := process.receive()) is not None:
@@ -174,7 +179,7 @@ class Supervisor(Thread):
                 sequence, where = content
                 process.where = where if sequence == process.sequence else process.where
             else:
-                process.send(*_answer(attempt, self._source.context.results, kind, *content))
+                process.send(*_answer(attempt, attempt.context.results, kind, *content))
         return None
 
 
@@ -193,6 +198,7 @@ def _failed(task: int, number: int, at: float, error: tuple[str, ...], *others: 
 _OUTCOMES: dict[str, Callable[..., Outcome]] = {
     "succeeded": _succeeded,
     "skipped": AttemptSkipped,
+    "deferred": AttemptDeferred,
     "failed": _failed,
     "cancelled": AttemptCancelled,
     "store failed": StoreFailed,

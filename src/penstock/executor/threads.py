@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 from threading import Lock, Thread, current_thread, get_ident
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from penstock.executor.base import Attempt, AttemptSource
-from penstock.executor.invoke import interrupt, invoke
+from penstock.executor.invoke import Prepared, finish, interrupt, prepare
+
+if TYPE_CHECKING:
+    from penstock.executor.coroutines import CoroutineBodies
 
 
 class ThreadsExecutor:
     """Up to `workers` threads, made as they are needed. By default four more than there are cores, at most 32, since
-    tasks of pipelines mostly wait.
+    tasks of pipelines mostly wait. Async bodies share one thread more, however many there are.
 
     The threads are daemons: one whose body never ends must not keep the process from ending.
     """
@@ -24,6 +28,8 @@ class ThreadsExecutor:
         self.workers = workers or min(32, (os.cpu_count() or 1) + 4)
         self._lock = Lock()
         self._source: AttemptSource | None = None
+        self._coroutines: CoroutineBodies | None = None
+        """Made when the first async body comes."""
         self._threads: dict[int | None, Thread] = {}
         """The threads at work or at rest, by identity; one that was given up is in here no more."""
         self._working: dict[Attempt, int] = {}
@@ -48,12 +54,27 @@ class ThreadsExecutor:
         attempt = source.take()
         while attempt is not None:
             working[attempt] = me
-            outcome = invoke(attempt)
+            prepared = prepare(attempt)
+            if isinstance(prepared, Prepared) and prepared.is_async:
+                self._coroutines_of(source).start(attempt, prepared)
+                del working[attempt]
+                attempt = source.take()
+                continue
+            outcome = finish(attempt, prepared) if isinstance(prepared, Prepared) else prepared
+            del prepared  # and with it what the body took
             del working[attempt]
             attempt = source.settle(attempt, outcome)
         with self._lock:
             if self._threads.get(current_thread().ident) is current_thread():
                 del self._threads[current_thread().ident]
+
+    def _coroutines_of(self, source: AttemptSource) -> CoroutineBodies:
+        from penstock.executor.coroutines import CoroutineBodies
+
+        with self._lock:
+            if self._coroutines is None:
+                self._coroutines = CoroutineBodies(source)
+            return self._coroutines
 
     def ask(self, attempt: Attempt) -> None:
         """The body sees it itself."""
@@ -62,14 +83,18 @@ class ThreadsExecutor:
         return interrupt(attempt)
 
     def abandon(self, attempt: Attempt) -> None:
+        if self._coroutines is not None and attempt in self._coroutines:
+            self._coroutines.abandon(attempt)
         with self._lock:
             self._threads.pop(self._working.get(attempt), None)
 
     def close(self, *, wait: float | None) -> bool:
         with self._lock:
-            self._source = None
+            self._source, self._coroutines, coroutines = None, None, self._coroutines
             threads = list(self._threads.values())
         deadline = None if wait is None else monotonic() + wait
         for thread in threads:
             thread.join(None if deadline is None else max(0.0, deadline - monotonic()))
+        if coroutines is not None:
+            coroutines.close()
         return not any(thread.is_alive() for thread in threads)

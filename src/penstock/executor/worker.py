@@ -18,7 +18,7 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
 from typing import Any
 
-from penstock.engine.events import AttemptFailed, AttemptSkipped, AttemptSucceeded
+from penstock.engine.events import AttemptDeferred, AttemptFailed, AttemptSkipped, AttemptSucceeded
 from penstock.executor.base import Attempt, Ending, StoreFailed
 from penstock.executor.capture import AttemptOutput, Capture
 from penstock.executor.channel import Receiver, Sender
@@ -46,7 +46,7 @@ def main(requests: int, messages: int, control: int) -> None:
 
 
 class Worker:
-    """Runs attempts of one run."""
+    """Runs attempts: of one run, and then perhaps of another."""
 
     def __init__(self, requests: Receiver, messages: Sender, control: Receiver) -> None:
         self.requests = requests
@@ -58,15 +58,17 @@ class Worker:
 
     def serve(self) -> None:
         """Run what is asked for."""
-        setup = self.requests.receive()
-        if setup is None:
-            return
-        argv, main_file, scripts, *about_run = setup
+        while (request := self.requests.receive()) is not None and not self._is_orphaned():
+            if request[0] == "run":
+                run = self._begin(*request[1:])
+            else:
+                self._run(run, *request)
+
+    def _begin(self, argv: list[str], main_file: str | None, scripts: Mapping[str, str], *about_run: Any) -> SentRun:
+        """What follows is of this run."""
         sys.argv[:] = argv
         _stand_in_for(main_file, scripts)
-        run = SentRun(self.messages, self.link, *about_run)
-        while (request := self.requests.receive()) is not None and not self._is_orphaned():
-            self._run(run, *request)
+        return SentRun(self.messages, self.link, *about_run)
 
     def _is_orphaned(self) -> bool:
         """Whether the driver's process is gone: what it asked for last is somebody else's to do by now, perhaps."""
@@ -95,6 +97,8 @@ class Worker:
             self.messages.send("succeeded", sequence, outcome.at, value, outcome.chosen, *usage)
         elif isinstance(outcome, AttemptSkipped):
             self.messages.send("skipped", sequence, outcome.at, _exact(outcome.reason), *usage)
+        elif isinstance(outcome, AttemptDeferred):
+            self.messages.send("deferred", sequence, outcome.at, outcome.until)
         elif isinstance(outcome, AttemptFailed):
             error = tuple(map(_exact, outcome.error))
             how = outcome.retryable, outcome.delay

@@ -62,12 +62,12 @@ class WorkerProcess:
         self._closed = False
         self.killed = False
         """Whether `kill` was called: it takes no more work, even if it has just answered."""
-        self.is_set_up = False
-        """Whether it was told about the run."""
+        self.run = ""
+        """The run that it was told about last."""
         self.sequence = 0
         """Counts the attempts."""
         self.functions: set[int] = set()
-        """Those that were sent already."""
+        """Those of this run that were sent already."""
         self.where = ""
         """Where the body was when it was asked to end."""
         self.astray = ""

@@ -268,7 +268,13 @@ class LiveView:
 
     def _counts(self) -> Text:
         counts = Text()
-        for state in (*sorted(ENDED), TaskState.RUNNING, TaskState.RETRYING, TaskState.PENDING):
+        for state in (
+            *sorted(ENDED),
+            TaskState.RUNNING,
+            TaskState.RETRYING,
+            TaskState.DEFERRED,
+            TaskState.PENDING,
+        ):
             number = self._states.count(state)
             if number:
                 label = "waiting" if state is TaskState.PENDING else state.label

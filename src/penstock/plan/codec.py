@@ -11,11 +11,11 @@ from typing import Any
 from penstock.errors import StoreCorrupt
 from penstock.plan.graph import topological_order
 from penstock.plan.plan import Group, Plan, Some
-from penstock.policy import TaskPolicy, TriggerRule
+from penstock.policy import Polling, TaskPolicy, TriggerRule
 
-_FORMAT = 4
+_FORMAT = 5
 """It grows with every field that an older Penstock would not understand; what an older one wrote is still read."""
-_LATER = {"priority_weight": 4, "weight_rule": 4}
+_LATER = {"priority_weight": 4, "weight_rule": 4, "polling": 5}
 """Options of tasks -> the format that brought them. A plan without any is written as before, under its old name."""
 
 _SPARSE = ("deciders", "guards", "waits", "setups")
@@ -78,8 +78,18 @@ def _options(policy: TaskPolicy) -> dict[str, Any]:
     return {name: value for name, value in asdict(policy).items() if name not in _LATER or value is not None}
 
 
-def _policy(notices: Sequence[str] = (), trigger_rule: str = "all_success", **options: Any) -> TaskPolicy:
-    return TaskPolicy(**options, notices=tuple(notices), trigger_rule=TriggerRule(trigger_rule))
+def _policy(
+    notices: Sequence[str] = (),
+    trigger_rule: str = "all_success",
+    polling: dict[str, Any] | None = None,
+    **options: Any,
+) -> TaskPolicy:
+    return TaskPolicy(
+        **options,
+        notices=tuple(notices),
+        trigger_rule=TriggerRule(trigger_rule),
+        polling=None if polling is None else Polling(**polling),
+    )
 
 
 def _group(rows: Sequence[int], policy: dict[str, Any] | None, **fields: Any) -> Group:

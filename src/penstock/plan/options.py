@@ -12,7 +12,7 @@ from penstock.definition.task import Task, TaskOptions
 from penstock.definition.workflow import Workflow
 from penstock.errors import DefinitionError
 from penstock.plan.option_values import MORE_THAN_0, OptionValues, Owner
-from penstock.policy import Callback, Decides, RunStateRule, TaskPolicy, TriggerRule, WeightRule
+from penstock.policy import Callback, Decides, Polling, RunStateRule, TaskPolicy, TriggerRule, WeightRule
 
 TASK_CALLBACKS: Mapping[str, str] = MappingProxyType(
     {
@@ -32,11 +32,13 @@ RUN_CALLBACKS: Mapping[str, str] = MappingProxyType(
 _RULES = tuple(rule for rule in TriggerRule if rule is not TriggerRule.ALL_DONE_SETUP_SUCCESS)
 _RUN_STATES: tuple[RunStateRule, ...] = ("any", "leaves")
 _WEIGHT_RULES: tuple[WeightRule, ...] = ("downstream", "upstream", "absolute")
-_OF_ONE_TASK = ("branch", "short_circuit", "setup", "teardown")
+_WEEK = 604_800.0
+_OF_ONE_TASK = ("branch", "short_circuit", "sensor", "setup", "teardown")
 """Options that say what a task is: defaults say how tasks are run."""
-_OF_SOME_TASKS = frozenset(
-    {"trigger_rule", "on_failure_fail_run", "ignore_downstream_trigger_rules", "max_active_instances", "map_name"}
-)
+_OF_SENSORS = frozenset({"poll_interval", "poll_backoff", "max_poll_interval", "poll_timeout", "soft_fail"})
+_OF_SOME_TASKS = _OF_SENSORS | {
+    *("trigger_rule", "on_failure_fail_run", "ignore_downstream_trigger_rules", "max_active_instances", "map_name")
+}
 """Options that only tasks of some kind may have. A default is for those, and refused for none."""
 
 
@@ -128,6 +130,8 @@ class Options(OptionValues):
         apt = {"trigger_rule"} if options.get("teardown") is not True else {"on_failure_fail_run"}
         if options.get("short_circuit") is True:
             apt.add("ignore_downstream_trigger_rules")
+        if options.get("sensor") is True:
+            apt |= _OF_SENSORS
         if task.expand is not None:
             apt |= {"max_active_instances", "map_name"}
         elif _kind(task) == "group":
@@ -167,6 +171,7 @@ class Options(OptionValues):
             max_active_instances=self._max_active_instances(options, task, owner),
             priority_weight=self._priority_weight(options.get("priority_weight"), owner),
             weight_rule=self._weight_rule(options.get("weight_rule"), owner),
+            polling=self._polling(options, owner),
         )
 
     def _check_map_name(self, options: Mapping[str, Any], task: Task, owner: Owner) -> None:
@@ -231,6 +236,24 @@ class Options(OptionValues):
         elif name in options and not short_circuit:
             self._wrong(owner, f"{name} is for short circuits: use @task.short_circuit, or leave it out")
         return "branch" if branch else "short_circuit" if short_circuit else ""
+
+    def _polling(self, options: Mapping[str, Any], owner: Owner) -> Polling | None:
+        if not self._flag(options.get("sensor", False), "sensor", owner):
+            for name in sorted(_OF_SENSORS.intersection(options)):
+                self._wrong(owner, f"{name} is for sensors: use @task.sensor, or leave it out")
+            return None
+        if options.get("at_most_once") is True:
+            self._wrong(owner, "at_most_once=True forbids a second look, and a sensor looks again and again")
+        if options.get("branch") is True or options.get("short_circuit") is True:
+            self._wrong(owner, "it is both a sensor and something that decides; make two tasks of it")
+        timeout = options.get("poll_timeout", _WEEK)
+        return Polling(
+            interval=self._duration(options.get("poll_interval", 60.0), "poll_interval", owner) or 0.0,
+            backoff=self._number(options.get("poll_backoff", 1.0), "poll_backoff", owner),
+            longest=self._duration(options.get("max_poll_interval"), "max_poll_interval", owner),
+            timeout=self._duration(timeout, "poll_timeout", owner, least=MORE_THAN_0),
+            soft_fail=self._flag(options.get("soft_fail", False), "soft_fail", owner),
+        )
 
     def _max_active_instances(self, options: Mapping[str, Any], task: Task, owner: Owner) -> int | None:
         name = "max_active_instances"

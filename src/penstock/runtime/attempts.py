@@ -9,6 +9,7 @@ from typing import Any
 
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptDeferred,
     AttemptFailed,
     AttemptLost,
     AttemptSkipped,
@@ -30,6 +31,7 @@ _SUCCESS, _RUNNING = int(TaskState.SUCCESS), int(TaskState.RUNNING)
 _STATES: dict[type, str] = {
     AttemptSucceeded: "success",
     AttemptSkipped: "skipped",
+    AttemptDeferred: "deferred",
     AttemptFailed: "failed",
     AttemptLost: "lost",
     AttemptCancelled: "cancelled",
@@ -51,7 +53,8 @@ class AttemptRun:
     began: float
     ended: float | None = None
     state: str = "running"
-    """running, success, failed, skipped, cancelled, lost (with its worker or driver) or stopped (its driver was)."""
+    """running, success, failed, skipped, deferred (it came too early), cancelled, lost (with its worker or driver) or
+    stopped (its driver was)."""
     error: str | None = None
     """Its error, in one line."""
     cpu: float | None = None
@@ -131,6 +134,8 @@ class Chronicle:
             attempt.error = f"{error.type}: {error.message}"
         if state == "failed":
             self._because[attempt.task] = f"attempt {attempt.number} failed"
+        elif state == "deferred":
+            self._because[attempt.task] = f"attempt {attempt.number} came too early"
         elif state == "lost":
             self._because[attempt.task] = f"the worker of attempt {attempt.number} died"
 

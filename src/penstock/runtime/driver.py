@@ -31,6 +31,7 @@ from penstock.engine.commands import (
 )
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptDeferred,
     AttemptFailed,
     AttemptSkipped,
     AttemptStarted,
@@ -46,17 +47,20 @@ from penstock.engine.events import (
     RetryDue,
     RunResumed,
     RunTimedOut,
+    TaskWoken,
 )
 from penstock.engine.run import RunEngine
 from penstock.engine.states import ENDED, RunState, TaskState
 from penstock.errors import LeaseLost, StoreError
-from penstock.executor.base import Attempt, Ending, Executor, Outcome, StoreFailed
+from penstock.executor.base import Attempt, Ending, Outcome, StoreFailed
 from penstock.executor.context import RunContext
 from penstock.logs.base import LogWriter, place
+from penstock.policy import TaskPolicy
 from penstock.runtime.audience import Audience
 from penstock.runtime.durations import durations_of
 from penstock.runtime.ending import Endings
 from penstock.runtime.expanding import expand
+from penstock.runtime.host import Host
 from penstock.runtime.journal import JournalWriter
 from penstock.runtime.marking import KIND as MARK
 from penstock.runtime.marking import marks_asked_for
@@ -88,7 +92,7 @@ class RunDriver:
         context: RunContext,
         store: Store,
         lease: Lease,
-        executor: Executor,
+        host: Host,
         observers: Sequence[Observer] = (),
         log: LogWriter,
         deliver: Deliver,
@@ -102,16 +106,16 @@ class RunDriver:
         self.context = context
         self._engine = engine
         self._store = store
-        self._executor = executor
+        self._host = host
         self._log = log
         self._grace = grace
         self._lease = lease
         self._clock = clock
         self._time = clock.time
-        self._lock = clock.lock()
+        self.lock = clock.lock()
         self._listener = store.listen(lease.run_id)
-        self._journal = JournalWriter(store, lease, self._lock, full=full, wake=self._listener.poke, clock=clock)
-        self._audience = Audience(observers, self._lock, self._journal, clock)
+        self._journal = JournalWriter(store, lease, self.lock, full=full, wake=self._listener.poke, clock=clock)
+        self._audience = Audience(observers, self.lock, self._journal, clock)
         self._timers = Timers(clock)
         self._outbox = Outbox(deliver, self._note_delivery, self._journal, clock)
         limits = {
@@ -124,7 +128,7 @@ class RunDriver:
         self._maps: deque[int] = deque()
         """What is to be expanded."""
         self._running: dict[int, Attempt] = {}
-        self._endings = Endings(executor, self._running, self._arm, self._close_attempt, grace)
+        self._endings = Endings(host.executor, self._running, self._arm, self.close_attempt, grace)
         self._obedience: dict[type, Callable[[Any], None]] = {
             ExpandMaps: self._expand_soon,
             SetTimer: self._set_timer,
@@ -135,8 +139,6 @@ class RunDriver:
             SendNotices: lambda command: self._outbox.add(command.notices),
             EndRun: self._end_run,
         }
-        self._idle: list[Any] = []
-        """One held lock for each worker that waits for work."""
         self._stopping: str | None = None
         self._over = False
         self._careful = False
@@ -164,7 +166,7 @@ class RunDriver:
         if self._catch_signals:
             self._signals.catch()
         try:
-            with self._lock:
+            with self.lock:
                 self._journal.change(change)
                 self._careful = any(isinstance(event, RunResumed) and not event.by_hand for event in opening)
                 for event in opening:
@@ -187,21 +189,24 @@ class RunDriver:
                 self._signals.raise_again()
 
     def _work(self) -> None:
-        self._executor.open(self)
-        if self._executor.on_caller:
-            service = self._clock.start(self._serve, "penstock-driver")
-            self._executor.work()
-            service.join()
-        else:
-            self._executor.grow()
-            self._serve()
-        self._executor.close(wait=self._grace if self._stopping is None else 0.5)
+        executor = self._host.executor
+        self._host.enter(self)
+        try:
+            if executor.on_caller:
+                service = self._clock.start(self._serve, "penstock-driver")
+                executor.work()
+                service.join()
+            else:
+                self._host.call()
+                self._serve()
+        finally:
+            self._host.leave(self, wait=self._grace if self._stopping is None else 0.5)
 
     def _finish(self, seconds: float) -> str | None:
         if self._failure is not None and not self._may_write():
             raise self._failure
         engine = self._engine
-        with self._lock:
+        with self.lock:
             if engine.state is RunState.RUNNING:
                 self._feed(DriverStopped(self._time(), self._stopping or ""))
             ended = engine.state is not RunState.RUNNING
@@ -218,63 +223,26 @@ class RunDriver:
         self._journal.finish()
         return None if ended else self._stopping
 
-    # --- Work, as the executor's workers ask for it
+    # --- Attempts, as the host's workers ask for them
 
-    def take(self) -> Attempt | None:
-        """The next attempt, waiting for one if need be; None when the worker should end."""
-        try:
-            return self._next()
-        except BaseException as error:
-            self._break(error)
-            return None
+    @property
+    def has_ready(self) -> bool:
+        """Whether a task could be started at once. To be asked under the lock, or as a hint."""
+        return self._stopping is None and bool(self._ready)
 
-    def settle(self, attempt: Attempt, outcome: Outcome) -> Attempt | None:
-        """Step the engine by an outcome, and take the next attempt."""
-        try:
-            with self._lock:
-                if attempt.abandoned and not self._executor.on_caller:
-                    return None  # the worker has been replaced
-                if not attempt.abandoned:
-                    self._close_attempt(attempt, outcome)
-                following = self._start_next()
-                rest = self._someone_for_the_rest()
-            return self._next(following, rest)
-        except BaseException as error:
-            self._break(error)
-            return None
+    @property
+    def starts_no_more(self) -> bool:
+        """Whether nothing will be ready any more."""
+        return self._over or self._stopping is not None
 
-    def fill(self) -> None:
-        """A worker has gone: see that somebody comes for what is ready."""
-        with self._lock:
-            rest = self._someone_for_the_rest()
-        if rest is not None:
-            rest()
-
-    def _next(self, attempt: Attempt | None = None, rest: Callable[[], object] | None = None) -> Attempt | None:
-        """Announce an attempt that was started, or wait for one; then send for whoever takes the rest, so that tasks
-        are announced in the order in which they were started."""
-        while True:
-            try:
-                self._write(attempt)
-                self._audience.pass_on()
-                if attempt is not None:
-                    where = self._engine.row(attempt.task), self._engine.index(attempt.task)
-                    self._audience.tell("attempt_started", *where, attempt.number)
-                    return attempt
-            finally:
-                if rest is not None:
-                    rest()
-            with self._lock:
-                if self._over or self._stopping is not None:
-                    return None
-                attempt = self._start_next()
-                rest = self._someone_for_the_rest()
-                if attempt is None:
-                    pause = self._clock.lock()
-                    pause.acquire()
-                    self._idle.append(pause)
-            if attempt is None:
-                pause.acquire()
+    def announce(self, attempt: Attempt | None) -> None:
+        """See that what happened is on its way to the store and told, and that an attempt that was started may begin.
+        Not under the lock."""
+        self._write(attempt)
+        self._audience.pass_on()
+        if attempt is not None and self._audience and attempt.task not in self._engine.deferrals:
+            where = self._engine.row(attempt.task), self._engine.index(attempt.task)
+            self._audience.tell("attempt_started", *where, attempt.number)
 
     def _write(self, attempt: Attempt | None) -> None:
         """See that what happened is written, and wait for it where the attempt's body depends on it."""
@@ -284,11 +252,11 @@ class RunDriver:
             else:
                 self._journal.offer()
             if attempt is not None and attempt.timeout is not None:
-                with self._lock:  # only now, since a body does not wait for its start at its own expense
+                with self.lock:  # only now, since a body does not wait for its start at its own expense
                     self._arm(attempt.timeout, partial(self._endings.time_out, attempt))
         except BaseException:
             if attempt is not None:
-                with self._lock:
+                with self.lock:
                     self._running.pop(attempt.task, None)
             raise
 
@@ -299,12 +267,12 @@ class RunDriver:
         try:
             self._journal.flush(self._journal.added, safe=True)
         except StoreError as error:
-            self._break(error)  # first, so that what the body makes of the error is not taken for its own failure
+            self.broke(error)  # first, so that what the body makes of the error is not taken for its own failure
             raise
         attempt.committed = True
         self._audience.pass_on()
 
-    def _start_next(self) -> Attempt | None:
+    def start_next(self) -> Attempt | None:
         """Begin the attempt at the head of the queue. The caller holds the lock."""
         if not self._ready or self._stopping is not None:
             return None
@@ -325,13 +293,7 @@ class RunDriver:
         self._running[task] = attempt
         return attempt
 
-    def _someone_for_the_rest(self) -> Callable[[], object] | None:
-        """Who should come for what is still ready: a worker that rests, or a new one. The caller holds the lock."""
-        if not self._ready or self._stopping is not None:
-            return None
-        return self._idle.pop().release if self._idle else self._executor.grow
-
-    def _close_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
+    def close_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
         """Record how an attempt ended. The caller holds the lock."""
         task = attempt.task
         self._running.pop(task, None)
@@ -344,15 +306,17 @@ class RunDriver:
         if attempt.ending is Ending.CANCEL and not isinstance(outcome, (AttemptSucceeded, AttemptSkipped)):
             outcome = AttemptCancelled(task, attempt.number, outcome.at)
         # Who was promised that a start is not forgotten relies on the end, and what follows from a decision on that.
-        self._feed(outcome, safe=attempt.committed or _decides(outcome))
+        self._feed(outcome, safe=attempt.committed or _decides(self._engine.policy(task), outcome))
         state = self._engine.states[task]
         if state in ENDED:
+            if isinstance(outcome, AttemptDeferred):
+                self._journal.hurry()  # it has waited long enough, which is a decision
             self._let_go(task)
         if attempt.output is not None:
             number = place(self._engine.row(task), self._engine.index(task))
             self._log.end(number, attempt.generation, attempt.number)
         if self._audience:
-            error = _error_of(outcome) or self._engine.errors.get(task)
+            error = _error_of(self._engine, outcome) or self._engine.errors.get(task)
             seconds = outcome.at - self._engine.started[task]
             where = self._engine.row(task), self._engine.index(task)
             told = *where, attempt.number, TaskState(state), error, seconds
@@ -420,7 +384,7 @@ class RunDriver:
         self._leave()
 
     def _note_delivery(self, event: NoticeDelivered | NoticeDropped) -> None:
-        with self._lock:
+        with self.lock:
             self._feed(event)
             if self._engine.state is not RunState.RUNNING:
                 self._journal.change(RunChange(undelivered=len(self._engine.notices)))
@@ -434,9 +398,7 @@ class RunDriver:
     def _leave(self) -> None:
         """Nothing is left to do: everybody may go."""
         self._over = True
-        for rest in self._idle:
-            rest.release()
-        self._idle.clear()
+        self._host.rouse()
         self._listener.poke()
 
     def _leave_if_stopped(self) -> None:
@@ -464,7 +426,7 @@ class RunDriver:
         if self._bears(error):
             self._look_at = self._clock.monotonic() + LOOK_PAUSE
         else:
-            self._break(error)
+            self.broke(error)
 
     def _bears(self, error: BaseException) -> bool:
         """Whether the run can go on for a while though the store could not be read. The caller tries again."""
@@ -477,15 +439,13 @@ class RunDriver:
 
     def _serve_once(self) -> bool:
         """Do what is due and sleep until there is more. Whether there may be something in the inbox."""
-        with self._lock:
+        with self.lock:
             actions = self._timers.due()
             for action in actions:
                 action()
         self._expand_maps()
-        with self._lock:
-            waiter = self._someone_for_the_rest()
-        if waiter is not None:
-            waiter()
+        if self.has_ready:
+            self._host.call()
         if self._signals.received:
             self._obey_signal()
         if self._lease.lost and self._failure is None:
@@ -502,7 +462,7 @@ class RunDriver:
         """Find out how many instances maps have. What follows from that must not be contradicted by a power cut."""
         while (row := self._next_map()) is not None:
             event = expand(self.context, row)
-            with self._lock:
+            with self.lock:
                 if row not in self._maps:
                     continue  # it was withdrawn meanwhile
                 self._maps.remove(row)
@@ -513,7 +473,7 @@ class RunDriver:
                     self._audience.note("attempt_ended", row, -1, 1, TaskState.FAILED, event.error, 0.0)
 
     def _next_map(self) -> int | None:
-        with self._lock:
+        with self.lock:
             return self._maps[0] if self._maps and self._stopping is None and not self._over else None
 
     def _may_write(self) -> bool:
@@ -521,7 +481,7 @@ class RunDriver:
         return self._failure is None or (isinstance(self._failure, StoreError) and self._journal.broken is None)
 
     def _pause(self) -> float | None:
-        with self._lock:
+        with self.lock:
             pauses = [self._timers.pause(), LOG_PAUSE if self._log.holds else None]
             if self._blind_since is not None or self._failure is not None:
                 pauses.append(LOOK_PAUSE)
@@ -535,7 +495,7 @@ class RunDriver:
                 continue  # it is still there, since the answer is not written yet
             if message.kind == "cancel":
                 self._answered.add(message.id)
-                with self._lock:
+                with self.lock:
                     self._feed(CancelRequested(self._time(), _sender(message.body)), message.id)
                 self._announce_stop("cancelled")
             if message.kind == MARK:
@@ -543,7 +503,7 @@ class RunDriver:
                 self._take_marks(message)
 
     def _take_marks(self, message: Message) -> None:
-        with self._lock:
+        with self.lock:
             event = None if self._over else marks_asked_for(self._engine, message.body, self._time())
             if event is None:
                 self._journal.take(message.id)
@@ -558,8 +518,11 @@ class RunDriver:
             self._journal.finish()  # no event may follow for long, and somebody waits for the answer
 
     def _retry(self, task: int) -> None:
-        if self._engine.task_state(task) is TaskState.RETRYING:
+        state = self._engine.task_state(task)
+        if state is TaskState.RETRYING:
             self._feed(RetryDue(task, self._time()))
+        elif state is TaskState.DEFERRED:
+            self._feed(TaskWoken(task, self._time()))
 
     def _retry_group(self, unit: tuple[int, int]) -> None:
         if unit in self._engine.rounds_due:
@@ -577,49 +540,50 @@ class RunDriver:
             self.stop(self._signals.first)
         elif len(received) > 1:
             del received[1:]
-            with self._lock:
+            with self.lock:
                 for attempt in self._running.values():
                     self._endings.hurry(attempt)
 
     def stop(self, reason: str) -> None:
         """Start nothing more, ask what runs to end, and leave the run to be resumed."""
-        with self._lock:
+        with self.lock:
             if self._stopping is not None or self._over:
                 return
             self._stopping = reason
             for attempt in self._running.values():
                 self._endings.ask(attempt, Ending.INTERRUPT)
-            for rest in self._idle:
-                rest.release()
-            self._idle.clear()
+            self._host.rouse()
             self._leave_if_stopped()
         self._announce_stop(reason)
 
     def _announce_stop(self, reason: str) -> None:
         self._audience.tell("stopping", reason, len(self._running))
 
-    def _break(self, error: BaseException) -> None:
+    def broke(self, error: BaseException) -> None:
         """Something that must not fail has failed: stop, and let `drive` raise it."""
         if self._failure is None:
             self._failure = error
         reason = "the store failed" if isinstance(error, StoreError) else f"an error in Penstock: {error!r}"
         self.stop(reason)
-        with self._lock:
+        with self.lock:
             if not self._running:
                 self._leave()
         self._listener.poke()
 
 
-def _error_of(outcome: Outcome) -> ErrorText | None:
+def _error_of(engine: RunEngine, outcome: Outcome) -> ErrorText | None:
     """Why an attempt ended as it did, for those who watch."""
-    if isinstance(outcome, AttemptSkipped):
-        return ErrorText("Skip", outcome.reason)
+    if outcome.task in engine.skips:
+        return ErrorText("Skip", engine.skips[outcome.task])
     return outcome.error if isinstance(outcome, AttemptFailed) else None
 
 
-def _decides(outcome: Outcome) -> bool:
-    """Whether an outcome says what else runs: then nothing may follow from it that a power cut could contradict."""
-    return isinstance(outcome, AttemptSkipped) or (isinstance(outcome, AttemptSucceeded) and outcome.chosen is not None)
+def _decides(policy: TaskPolicy, outcome: Outcome) -> bool:
+    """Whether an outcome says what else runs, or what was seen of the world: then nothing may follow from it that a
+    power cut could contradict."""
+    if isinstance(outcome, AttemptSucceeded):
+        return outcome.chosen is not None or policy.polling is not None
+    return isinstance(outcome, AttemptSkipped)
 
 
 def _sender(body: str) -> str:

@@ -14,7 +14,7 @@ from penstock.results.base import ResultStore
 from penstock.results.tagged_json import loads
 from penstock.results.values import load_value
 from penstock.runtime.logbook import Logbook
-from penstock.runtime.record import Run
+from penstock.runtime.record import Control, Run
 from penstock.runtime.replay import kept_plan, replay
 from penstock.store.base import Holder, RunRow, Store
 
@@ -29,6 +29,7 @@ class History:
     store: Store
     results: ResultStore
     logs: Logs
+    control: Control | None = None
 
     def row(self, run_id: str | None) -> RunRow:
         """The row of the run with this id or unique prefix; by default of the newest. RunNotFound if there is none."""
@@ -77,6 +78,7 @@ class History:
             load=partial(load_value, results=self.results),
             log=partial(_log, self.store, self.logs, row.id),
             driver=driver,
+            control=self.control,
         )
 
 

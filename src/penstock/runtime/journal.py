@@ -65,6 +65,10 @@ class JournalWriter:
         if taken is not None:
             self._taken.append(taken)
 
+    def hurry(self) -> None:
+        """Let what was added last never be written without being safe at once. The caller has held the guard since."""
+        self._urgent = self.added
+
     def change(self, change: RunChange) -> None:
         """Have the run's row changed by the batch that takes the next events, which will be safe. The caller holds the
         guard."""

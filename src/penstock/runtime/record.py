@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from html import escape
-from typing import Any
+from typing import Any, Protocol
 
 from penstock.engine.events import Event, ValueRef
 from penstock.engine.run import RunEngine
@@ -179,8 +179,18 @@ class TaskRun:
         return f"<TaskRun '{self.name}': {self.state}>"
 
 
+class Control(Protocol):
+    """What can be asked of a run, besides what it is: a WorkflowManager."""
+
+    def wait(self, run_id: str, timeout: float | None = None) -> Run:
+        """See WorkflowManager.wait."""
+
+    def cancel(self, run_id: str, *, by: str | None = None) -> Run:
+        """See WorkflowManager.cancel."""
+
+
 class Run:
-    """One run of a workflow."""
+    """One run of a workflow, as it was when it was looked up."""
 
     def __init__(
         self,
@@ -193,6 +203,7 @@ class Run:
         load: Callable[[ValueRef], Any],
         log: Callable[[str], str],
         driver: Holder | None = None,
+        control: Control | None = None,
     ) -> None:
         self.id = row.id
         self.workflow = row.workflow
@@ -213,6 +224,18 @@ class Run:
         self._replay = replay
         self._load = load
         self._log = log
+        self._control = control
+
+    def wait(self, timeout: float | None = None) -> Run:
+        """The run when it has ended, whoever drives it; it may have failed, or be interrupted if nobody drives it any
+        more. TimeoutError if it is not over after `timeout` seconds."""
+        assert self._control is not None
+        return self._control.wait(self.id, timeout)
+
+    def cancel(self, *, by: str | None = None) -> Run:
+        """Ask the run to end: tasks that run are asked to, the others are cancelled. RunEnded if it has ended."""
+        assert self._control is not None
+        return self._control.cancel(self.id, by=by)
 
     def read(self) -> Run:
         """Read the run's journal now rather than when it is needed."""

@@ -10,7 +10,6 @@ from penstock.clock import SYSTEM, Clock
 from penstock.engine.events import Event
 from penstock.engine.priorities import ranks
 from penstock.engine.run import RunEngine
-from penstock.executor.base import Executor
 from penstock.executor.capture import Capture, current_output
 from penstock.executor.context import RunContext
 from penstock.executor.values import RunValues
@@ -19,6 +18,7 @@ from penstock.plan.compile import Compiled
 from penstock.runtime.driver import RunDriver
 from penstock.runtime.durations import learned
 from penstock.runtime.history import History
+from penstock.runtime.host import Host
 from penstock.runtime.observer import Observer
 from penstock.runtime.outbox import Deliver
 from penstock.store.base import Lease, RunChange, RunRow
@@ -46,7 +46,7 @@ class Session:
     def drive(
         self,
         kept: History,
-        executor: Executor,
+        host: Host,
         observers: Sequence[Observer],
         deliver: Deliver,
         *,
@@ -77,7 +77,7 @@ class Session:
             context=context,
             store=kept.store,
             lease=self.lease,
-            executor=executor,
+            host=host,
             observers=observers,
             log=log,
             deliver=deliver,

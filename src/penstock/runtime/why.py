@@ -29,7 +29,7 @@ _MOST_BEHIND = 3
 _MOST_STEPS = 1_000
 _MOST_OF_A_RUN = 100
 """Of a run, so many tasks are told: those that hold up the most."""
-_ACTIVE = (TaskState.RUNNING, TaskState.READY, TaskState.RETRYING)
+_ACTIVE = (TaskState.RUNNING, TaskState.READY, TaskState.RETRYING, TaskState.DEFERRED)
 _BY_LAW = (TaskState.SKIPPED, TaskState.UPSTREAM_FAILED)
 
 
@@ -287,6 +287,10 @@ def _ran(engine: RunEngine, slot: int) -> str:
     return f" on attempt {attempts}" if attempts > 1 else ""
 
 
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{number:,} times"
+
+
 _SENTENCES: dict[Kind, Any] = {
     Kind.NOT_BEGUN: lambda engine, slot, reason: "waits for the run to go on",
     Kind.UPSTREAMS: _upstreams,
@@ -298,6 +302,9 @@ _SENTENCES: dict[Kind, Any] = {
     Kind.RUNNING: lambda engine, slot, reason: f"has been running since {local(reason.at)}{_ran(engine, slot)}",
     Kind.RETRY: lambda engine, slot, reason: (
         f"waits until {local(reason.at)} for its next attempt; attempt {engine.attempts[slot]} failed: {reason.text}"
+    ),
+    Kind.EARLY: lambda engine, slot, reason: (
+        f"has come too early {_times(engine.deferrals.get(slot, 0))}, and is called again at {local(reason.at)}"
     ),
     Kind.ROUND: lambda engine, slot, reason: (
         f"will begin anew with its group at {local(reason.at)}"

@@ -112,6 +112,8 @@ _KINDS: tuple[tuple[str, Any, tuple[_Field, ...]], ...] = (
     ("lost", ev.AttemptLost, (*_ATTEMPT, _ERROR)),
     ("end", ev.AttemptCancelled, _ATTEMPT),
     ("due", ev.RetryDue, (_NUMBER, _TIME)),
+    ("wait", ev.AttemptDeferred, (*_ATTEMPT, _SECONDS)),
+    ("wake", ev.TaskWoken, (_NUMBER, _TIME)),
     ("map", ev.MapExpanded, (_NUMBER, _TIME, _NUMBER, _TEXTS)),
     ("nomap", ev.ExpansionFailed, (_NUMBER, _TIME, _ERROR)),
     ("round", ev.GroupRetryDue, (_NUMBER, _NUMBER, _TIME)),

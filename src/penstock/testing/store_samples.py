@@ -12,6 +12,7 @@ import pytest
 
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptDeferred,
     AttemptFailed,
     AttemptLost,
     AttemptSkipped,
@@ -34,6 +35,7 @@ from penstock.engine.events import (
     RunTimedOut,
     TasksMarked,
     TasksRerun,
+    TaskWoken,
     ValueRef,
 )
 from penstock.store.base import Lease, RunRow, Store
@@ -60,6 +62,9 @@ EVERY_EVENT: list[Event] = [
     AttemptLost(4, 1, 5.0, ErrorText("WorkerLost", "signal 9")),
     AttemptCancelled(5, 1, 6.0),
     RetryDue(3, 7.0),
+    AttemptDeferred(5, 1, 6.0),
+    AttemptDeferred(5, 2, 6.0, 86400.5),
+    TaskWoken(5, 7.0),
     MapExpanded(4, 7.0, 3),
     MapExpanded(4, 7.0, 2, ("north", "south")),
     ExpansionFailed(4, 7.0, ErrorText("TypeError", "no list")),

@@ -7,6 +7,7 @@ from random import Random
 
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptDeferred,
     AttemptFailed,
     AttemptLost,
     AttemptSkipped,
@@ -27,16 +28,18 @@ from penstock.engine.events import (
     RunTimedOut,
     TasksMarked,
     TasksRerun,
+    TaskWoken,
     ValueRef,
 )
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
 from penstock.plan.gates import Facts, find_gates
 from penstock.plan.plan import Group, Plan
-from penstock.policy import RUN_NOTICES, TASK_NOTICES, TaskPolicy, TriggerRule
+from penstock.policy import RUN_NOTICES, TASK_NOTICES, Polling, TaskPolicy, TriggerRule
 from tests.simulation.plans import make_plan
 
 ERROR = ErrorText("ValueError", "as chance would have it")
+POLLINGS = (Polling(), Polling(1.0, timeout=6.0), Polling(1.0, 2.0, timeout=6.0, soft_fail=True))
 VALUES = (None, ValueRef("json", 1, None, "1"), ValueRef("volatile", 0))
 RULES = [rule for rule in TriggerRule if rule is not TriggerRule.ALL_DONE_SETUP_SUCCESS]
 PLAIN, BRANCH, NEAR, FAR, SETUP, TEARDOWN = "plain", "branch", "near", "far", "setup", "teardown"
@@ -169,6 +172,7 @@ def _policy(chance: Random, kind: str, *, fixed: bool, again: bool) -> TaskPolic
         setup=kind == SETUP,
         teardown=kind == TEARDOWN,
         on_failure_fail_run=kind == TEARDOWN and chance.random() < 0.5,
+        polling=chance.choice(POLLINGS) if kind != BRANCH and not once and chance.random() < 0.2 else None,
         decides="branch" if kind == BRANCH else "short_circuit" if kind in (NEAR, FAR) else "",
     )
 
@@ -262,6 +266,8 @@ class Chance:
         state = engine.task_state(slot)
         if state is TaskState.RETRYING:
             return RetryDue(slot, self.at)
+        if state is TaskState.DEFERRED:
+            return TaskWoken(slot, self.at)
         if state is TaskState.READY:
             return self._expansion(slot) if slot in engine.plan.maps else self._start(slot)
         return self._outcome(slot, engine.attempts[slot])
@@ -276,12 +282,14 @@ class Chance:
 
     def _outcome(self, slot: int, attempt: int) -> Event:
         engine, random = self.engine, self.random
+        polls = engine.policy(slot).polling is not None
         kinds: list[Callable[[], Event]] = [
             *(() if engine._cause is None else [lambda: AttemptCancelled(slot, attempt, self.at)] * 4),
             *[lambda: AttemptSucceeded(slot, attempt, self.at, random.choice(VALUES), self._choice(slot))] * 10,
             *[lambda: AttemptFailed(slot, attempt, self.at, ERROR, delay=random.choice((None, 2.0)))] * 3,
             *[lambda: AttemptFailed(slot, attempt, self.at, ERROR, retryable=False)] * 2,
             *[lambda: AttemptSkipped(slot, attempt, self.at, "nothing to do")] * 2,
+            *[lambda: AttemptDeferred(slot, attempt, self.at, None if polls else self.at + 5.0)] * (6 if polls else 1),
             lambda: AttemptLost(slot, attempt, self.at, ERROR),
         ]
         return random.choice(kinds)()
@@ -296,4 +304,4 @@ class Chance:
         return tuple(down for down in self.engine.plan.downstreams[row] if self.random.random() < 0.5)
 
 
-_WORK = (TaskState.READY, TaskState.RUNNING, TaskState.RETRYING)
+_WORK = (TaskState.READY, TaskState.RUNNING, TaskState.RETRYING, TaskState.DEFERRED)

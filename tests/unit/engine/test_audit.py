@@ -94,7 +94,11 @@ WRONG: dict[str, tuple[Plan, list[Event], str]] = {
         "I2: task 't0' was cancelled, and nobody had asked for it",
     ),
     "time-out without one": (plan_of([[]]), [BEGIN, RunTimedOut(2.0)], "I2: the run ran out of time"),
-    "no pause": (plan_of([[]], 1), [BEGIN, *failed(0), start(0, 2)], "I2: task 't0' started before its retry was due"),
+    "no pause": (
+        plan_of([[]], 1),
+        [BEGIN, *failed(0), start(0, 2)],
+        "I2: task 't0' started before its next attempt was due",
+    ),
     "rerun before it began": (plan_of([[]]), [TasksRerun(1.0, (0,))], "I2: tasks were run again in a run that had not"),
     "two at once": (plan_of([[]]), [BEGIN, start(0), start(0, 2)], "I5: task 't0' started while attempt 1 was under"),
     "a gap in numbers": (plan_of([[]]), [BEGIN, start(0, 2)], "I5: attempt 2 of task 't0' started after attempt 0"),

@@ -9,6 +9,7 @@ import pytest
 
 from penstock.engine.events import (
     AttemptCancelled,
+    AttemptDeferred,
     AttemptFailed,
     AttemptLost,
     AttemptSkipped,
@@ -22,6 +23,7 @@ from penstock.engine.events import (
     RetryDue,
     RunStarted,
     TasksRerun,
+    TaskWoken,
 )
 from penstock.engine.invariants import check
 from penstock.engine.run import InvalidEvent, RunEngine
@@ -51,6 +53,7 @@ WAYS: dict[TaskState, list[Event]] = {
     TaskState.READY: READIED,
     TaskState.RUNNING: STARTED,
     TaskState.RETRYING: [*STARTED, AttemptFailed(TASK, 1, 6.0, ERROR)],
+    TaskState.DEFERRED: [*STARTED, AttemptDeferred(TASK, 1, 6.0, 60.0)],
     TaskState.EXPANDED: EXPANDED,
     TaskState.SUCCESS: [*STARTED, AttemptSucceeded(TASK, 1, 6.0)],
     TaskState.FAILED: [*STARTED, AttemptFailed(TASK, 1, 6.0, ERROR, retryable=False)],
@@ -75,13 +78,16 @@ EVENTS: dict[Cause, Callable[[int, int], Event]] = {
     Cause.SKIPPED: lambda task, number: AttemptSkipped(task, number, 9.0, "nothing to do"),
     Cause.RETRY_DUE: lambda task, number: RetryDue(task, 9.0),
     Cause.LOST: lambda task, number: AttemptLost(task, number, 9.0, ERROR),
+    Cause.DEFERRED: lambda task, number: AttemptDeferred(task, number, 9.0, 60.0),
+    Cause.WOKEN: lambda task, number: TaskWoken(task, 9.0),
 }
 """The event that moves a task for each cause that comes as an event of its own, given the task's latest attempt."""
 
-OUTCOMES = [cause for cause in EVENTS if cause not in (Cause.STARTED, Cause.RETRY_DUE)]
+OUTCOMES = [cause for cause in EVENTS if cause not in (Cause.STARTED, Cause.RETRY_DUE, Cause.WOKEN)]
 MOVED = [
     (TaskState.READY, Cause.STARTED),
     (TaskState.RETRYING, Cause.RETRY_DUE),
+    (TaskState.DEFERRED, Cause.WOKEN),
     *((TaskState.RUNNING, cause) for cause in OUTCOMES),
 ]
 """What these events do. Where the table has more for their causes, that is the law's doing, or a map's."""
@@ -250,6 +256,6 @@ def test_the_inner_loops_table_is_the_table() -> None:
 
 def test_states_are_called_as_users_know_them() -> None:
     assert [state.label for state in TaskState] == [
-        "pending", "ready", "running", "retrying", "expanded",
+        "pending", "ready", "running", "retrying", "deferred", "expanded",
         "success", "failed", "skipped", "upstream_failed", "cancelled", "removed",
     ]  # fmt: skip

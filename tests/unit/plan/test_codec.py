@@ -123,7 +123,7 @@ DAMAGED: dict[str, bytes] = {
     "cut short": encode(make_plan([[], [0]]))[:-5],
     "no UTF-8": zlib.compress(b"\xff\xfe{}"),
     "deeply nested": zlib.compress(b"[" * 100_000),
-    "newer": change(format=5),
+    "newer": change(format=6),
     "unknown column": change(colour=["red"]),
     "unknown policy": change(policies=[0, 9]),
     "policies of the wrong kind": change(policy=3),
@@ -197,7 +197,7 @@ def test_a_plan_in_the_first_format_is_still_read() -> None:
 
 def test_a_plan_in_a_newer_format_is_refused_by_name() -> None:
     with pytest.raises(StoreCorrupt, match="written by a newer Penstock; upgrade"):
-        decode(change(format=5))
+        decode(change(format=6))
 
 
 def test_what_a_plan_knows_is_derived_from_its_columns() -> None:

@@ -334,7 +334,7 @@ def test_a_part_of_a_workflow_leaves_nothing(watched: Watched):
     flow = watched.flow(watched.task("a"), watched.task("b"))
     compiled, params = watched.manager._compile(flow, {})
     part = select(compiled, Selection(only=("a",)))
-    watched.manager._start(part, params, None, True)
+    watched.manager._drive(watched.manager._begin(part, params, None))
     assert watched.began == ["a"]
     assert watched.store.durations("flow") == []
 

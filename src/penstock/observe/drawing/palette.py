@@ -25,6 +25,7 @@ LOOKS: dict[TaskState, Look] = {
     TaskState.READY: Look("·", "bright_black", "#f6f8fa", "#57606a", "#21262d", "#8b949e"),
     TaskState.RUNNING: Look("▸", "cyan", "#ddf4ff", "#0969da", "#0c2d6b", "#58a6ff"),
     TaskState.RETRYING: Look("↻", "yellow", "#fff8c5", "#9a6700", "#4b2900", "#d29922"),
+    TaskState.DEFERRED: Look("◷", "yellow", "#fff8c5", "#9a6700", "#4b2900", "#d29922"),
     TaskState.EXPANDED: Look("▸", "cyan", "#ddf4ff", "#0969da", "#0c2d6b", "#58a6ff"),
     TaskState.SUCCESS: Look("✓", "green", "#dafbe1", "#1a7f37", "#033a16", "#3fb950"),
     TaskState.FAILED: Look("✗", "red", "#ffebe9", "#cf222e", "#67060c", "#ff7b72"),

@@ -14,6 +14,7 @@ _WORST_FIRST = (
     TaskState.UPSTREAM_FAILED,
     TaskState.CANCELLED,
     TaskState.RETRYING,
+    TaskState.DEFERRED,
     TaskState.RUNNING,
     TaskState.EXPANDED,
     TaskState.READY,
