@@ -59,7 +59,7 @@ def start_not_safe() -> None:
             attempt.committed = False
         return attempt
 
-    RunDriver.start_next = hasty  # type: ignore[method-assign]
+    RunDriver.start_next = hasty  # type: ignore[method-assign,assignment]
     # Or it might be made safe in time by what else is going on.
     journal.SAFE_WITHIN = 60.0
     add = journal.JournalWriter.add
@@ -97,7 +97,7 @@ def hasty_teardown() -> None:
             note(os.environ[LEDGER], "start", task="close_room", attempt=1, generation=0, inputs="")
         return attempt
 
-    RunDriver.start_next = early  # type: ignore[method-assign]
+    RunDriver.start_next = early  # type: ignore[method-assign,assignment]
 
 
 BUGS: dict[str, Callable[[], None]] = {

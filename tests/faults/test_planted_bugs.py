@@ -32,7 +32,7 @@ from penstock.engine.states import TaskState
 from penstock.plan.codec import decode
 from penstock.results.files import FileResults, FileWriter
 from penstock.results.memory import MemoryResults, MemoryWriter
-from penstock.runtime import driver, takeover
+from penstock.runtime import stepping, takeover
 from penstock.runtime.driver import RunDriver
 from penstock.runtime.journal import JournalWriter
 from penstock.runtime.run_check import check_run
@@ -320,7 +320,7 @@ def test_a_store_that_acknowledges_and_forgets() -> None:
 @breaks("I10")
 def test_a_driver_that_says_otherwise_than_its_journal(manager: WorkflowManager) -> None:
     end_of = takeover.end_of
-    found = spoiled(manager, failing, {(driver, "end_of"): lambda engine: replace(end_of(engine), state="success")})
+    found = spoiled(manager, failing, {(stepping, "end_of"): lambda engine: replace(end_of(engine), state="success")})
     assert blamed(found, "the run is on record as success, and ended as failed")
     checked = check_run(manager.parts.store, manager.get().id)
     assert checked is not None

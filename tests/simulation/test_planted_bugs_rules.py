@@ -12,7 +12,7 @@ from penstock.engine.events import AttemptSkipped, AttemptSucceeded
 from penstock.engine.run import RunEngine
 from penstock.executor.arguments import Arguments
 from penstock.plan.plan import Plan
-from penstock.runtime import driver
+from penstock.runtime import stepping
 from penstock.runtime.driver import RunDriver
 from penstock.runtime.ready import ReadyQueue
 from tests.law.graph import Graph
@@ -26,7 +26,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def unsafe_decisions(patch: pytest.MonkeyPatch) -> None:
     """What follows from a decision begins when that is written, and not safe."""
-    patch.setattr(driver, "_decides", lambda policy, outcome: False)
+    patch.setattr(stepping, "_decides", lambda policy, outcome: False)
 
 
 def too_many_instances(patch: pytest.MonkeyPatch) -> None:

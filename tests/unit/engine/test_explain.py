@@ -169,6 +169,7 @@ _FITTING: dict[TaskState, set[Kind]] = {
     TaskState.READY: {Kind.WORKER, Kind.LIMIT, Kind.EXPANSION},
     TaskState.RUNNING: {Kind.RUNNING},
     TaskState.RETRYING: {Kind.RETRY},
+    TaskState.DEFERRED: {Kind.EARLY},
     TaskState.EXPANDED: {Kind.INSTANCES},
     TaskState.SUCCESS: {Kind.SUCCEEDED, Kind.ROUND},
     TaskState.FAILED: {Kind.FAILED, Kind.ROUND},

@@ -1,0 +1,369 @@
+"""What happens to a run is handed to its engine, written, and followed by what the engine says: on whichever thread has
+it, under one lock."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from penstock.clock import SYSTEM, Clock
+from penstock.engine.commands import (
+    CancelAttempts,
+    Command,
+    DispatchTasks,
+    EndRun,
+    ExpandMaps,
+    SendNotices,
+    SetGroupTimer,
+    SetTimer,
+    TasksSettled,
+    WithdrawTasks,
+)
+from penstock.engine.events import (
+    AttemptCancelled,
+    AttemptDeferred,
+    AttemptFailed,
+    AttemptSkipped,
+    AttemptStarted,
+    AttemptSucceeded,
+    ErrorText,
+    Event,
+    GroupRetryDue,
+    NoticeDelivered,
+    NoticeDropped,
+    RetryDue,
+    TaskWoken,
+)
+from penstock.engine.run import RunEngine
+from penstock.engine.states import ENDED, RunState, TaskState
+from penstock.errors import StoreError
+from penstock.executor.base import Attempt, Ending, Outcome, StoreFailed
+from penstock.executor.context import RunContext
+from penstock.logs.base import LogWriter, place
+from penstock.policy import TaskPolicy
+from penstock.runtime.audience import Audience
+from penstock.runtime.durations import durations_of
+from penstock.runtime.ending import Endings
+from penstock.runtime.host import Host
+from penstock.runtime.journal import JournalWriter
+from penstock.runtime.observer import Observer
+from penstock.runtime.outbox import Deliver, Outbox
+from penstock.runtime.ready import ReadyQueue
+from penstock.runtime.signals import StopSignals
+from penstock.runtime.takeover import end_of
+from penstock.runtime.timers import Timers
+from penstock.store.base import Lease, RunChange, Store
+
+
+class Stepping:
+    """A run, its engine, and all that the engine speaks to. `grace` and `deliver` are those of RunDriver."""
+
+    def __init__(
+        self,
+        *,
+        engine: RunEngine,
+        context: RunContext,
+        store: Store,
+        lease: Lease,
+        host: Host,
+        observers: Sequence[Observer] = (),
+        log: LogWriter,
+        deliver: Deliver,
+        full: bool = True,
+        grace: float = 5.0,
+        clock: Clock = SYSTEM,
+        catch_signals: bool = True,
+        ranks: Sequence[float] = (),
+        fingerprint: str = "",
+    ) -> None:
+        self.context = context
+        self._engine = engine
+        self._store = store
+        self._host = host
+        self._log = log
+        self._grace = grace
+        self._lease = lease
+        self._clock = clock
+        self._time = clock.time
+        self.lock = clock.lock()
+        self._listener = store.listen(lease.run_id)
+        self._journal = JournalWriter(store, lease, self.lock, full=full, wake=self._listener.poke, clock=clock)
+        self._audience = Audience(observers, self.lock, self._journal, clock)
+        self._timers = Timers(clock)
+        self._outbox = Outbox(deliver, self._note_delivery, self._journal, clock)
+        limits = {
+            row: policy.max_active_instances
+            for row, policy in enumerate(context.plan.policies)
+            if policy.max_active_instances is not None
+        }
+        self._ready = ReadyQueue(engine.row, limits, ranks)
+        self._fingerprint = fingerprint
+        self._maps: deque[int] = deque()
+        """What is to be expanded."""
+        self._running: dict[int, Attempt] = {}
+        self._endings = Endings(host.executor, self._running, self._arm, self.close_attempt, grace)
+        self._obedience: dict[type, Callable[[Any], None]] = {
+            ExpandMaps: self._expand_soon,
+            SetTimer: self._set_timer,
+            SetGroupTimer: self._set_group_timer,
+            TasksSettled: self._note_settled,
+            WithdrawTasks: self._withdraw,
+            CancelAttempts: self._cancel_attempts,
+            SendNotices: lambda command: self._outbox.add(command.notices),
+            EndRun: self._end_run,
+        }
+        self._stopping: str | None = None
+        self._over = False
+        self._careful = False
+        """Whether the driver before may have died of a task: then starts are on record before their bodies begin, so
+        that a body which kills its driver at once is counted."""
+        self._answered: set[int] = set()
+        """Messages of the inbox that have been read."""
+        self._look_at = 0.0
+        """When to look into the inbox next, by the monotonic clock."""
+        self._blind_since: float | None = None
+        """Since when the store could not be read."""
+        self._failure: BaseException | None = None
+        self._signals = StopSignals(self._listener.poke)
+        self._catch_signals = catch_signals
+
+    # --- Attempts, as the host's workers ask for them
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a task could be started at once. To be asked under the lock, or as a hint."""
+        return self._stopping is None and bool(self._ready)
+
+    @property
+    def starts_no_more(self) -> bool:
+        """Whether nothing will be ready any more."""
+        return self._over or self._stopping is not None
+
+    def announce(self, attempt: Attempt | None) -> None:
+        """See that what happened is on its way to the store and told, and that an attempt that was started may begin.
+        Not under the lock."""
+        self._write(attempt)
+        self._audience.pass_on()
+        if attempt is not None and self._audience and attempt.task not in self._engine.deferrals:
+            where = self._engine.row(attempt.task), self._engine.index(attempt.task)
+            self._audience.tell("attempt_started", *where, attempt.number)
+
+    def _write(self, attempt: Attempt | None) -> None:
+        """See that what happened is written, and wait for it where the attempt's body depends on it."""
+        try:
+            if attempt is not None and (attempt.committed or attempt.requires > self._journal.written):
+                self._journal.flush(attempt.requires, safe=attempt.committed)
+            else:
+                self._journal.offer()
+            if attempt is not None and attempt.timeout is not None:
+                with self.lock:  # only now, since a body does not wait for its start at its own expense
+                    self._arm(attempt.timeout, partial(self._endings.time_out, attempt))
+        except BaseException:
+            if attempt is not None:
+                with self.lock:
+                    self._running.pop(attempt.task, None)
+            raise
+
+    def commit_start(self, attempt: Attempt) -> None:
+        """Return when the start of an attempt is safe. StoreError if it cannot be made so: then the run is stopped."""
+        if attempt.committed:
+            return
+        try:
+            self._journal.flush(self._journal.added, safe=True)
+        except StoreError as error:
+            self.broke(error)  # first, so that what the body makes of the error is not taken for its own failure
+            raise
+        attempt.committed = True
+        self._audience.pass_on()
+
+    def start_next(self) -> Attempt | None:
+        """Begin the attempt at the head of the queue. The caller holds the lock."""
+        if not self._ready or self._stopping is not None:
+            return None
+        task, requires = self._ready.take()
+        engine = self._engine
+        number = engine.attempts[task] + 1
+        started = AttemptStarted(task, number, self._time())
+        commands = engine.handle(started)
+        self._journal.add(started)
+        for command in commands:  # somebody may want to know
+            self._obedience[type(command)](command)
+        policy = engine.policy(task)
+        attempt = Attempt(self.context, task, engine.generation(task), number, policy.timeout, requires)
+        if policy.at_most_once or policy.commit_first:
+            attempt.requires, attempt.committed = self._journal.added, True
+        elif self._careful or policy.teardown:  # whoever resumes must know that it has begun
+            attempt.requires = self._journal.added
+        self._running[task] = attempt
+        return attempt
+
+    def close_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
+        """Record how an attempt ended. The caller holds the lock."""
+        task = attempt.task
+        self._running.pop(task, None)
+        self._ready.ended(task)
+        if isinstance(outcome, StoreFailed):
+            raise StoreError(outcome.message)  # it stays on record as running
+        if attempt.ending is Ending.INTERRUPT and not isinstance(outcome, AttemptSucceeded):
+            self._leave_if_stopped()  # it stays on record as running, and runs again when the run is resumed
+            return
+        if attempt.ending is Ending.CANCEL and not isinstance(outcome, (AttemptSucceeded, AttemptSkipped)):
+            outcome = AttemptCancelled(task, attempt.number, outcome.at)
+        # Who was promised that a start is not forgotten relies on the end, and what follows from a decision on that.
+        self._feed(outcome, safe=attempt.committed or _decides(self._engine.policy(task), outcome))
+        state = self._engine.states[task]
+        if state in ENDED:
+            if isinstance(outcome, AttemptDeferred):
+                self._journal.hurry()  # it has waited long enough, which is a decision
+            self._let_go(task)
+        if attempt.output is not None:
+            number = place(self._engine.row(task), self._engine.index(task))
+            self._log.end(number, attempt.generation, attempt.number)
+        if self._audience:
+            error = _error_of(self._engine, outcome) or self._engine.errors.get(task)
+            seconds = outcome.at - self._engine.started[task]
+            where = self._engine.row(task), self._engine.index(task)
+            told = *where, attempt.number, TaskState(state), error, seconds
+            # Who sees that a task is done relies on it; of a failure they hear before the attempt that follows it.
+            self._audience.note("attempt_ended", *told, written=state == TaskState.SUCCESS)
+        self._leave_if_stopped()
+
+    def _let_go(self, task: int) -> None:
+        """A task has ended: what it took, and with the last of its map what the map took, may go."""
+        self.context.values.consumed(task)
+        head = self._engine.row(task)
+        if head != task and self._engine.states[head] in ENDED:
+            self.context.values.consumed(head)
+            self.context.filling.forget(head)
+
+    # --- Events and commands; the caller holds the lock
+
+    def _feed(self, event: Event, taken: int | None = None, *, safe: bool = False) -> None:
+        commands = self._engine.handle(event)
+        self._journal.add(event, taken, safe=safe)
+        for command in commands:
+            self._obey(command)
+
+    def _obey(self, command: Command) -> None:
+        if type(command) is DispatchTasks:  # what there is most of
+            self._ready.add(command.tasks, self._journal.added)
+        else:
+            self._obedience[type(command)](command)
+
+    def _expand_soon(self, command: ExpandMaps) -> None:
+        self._maps.extend(row for row in command.tasks if row not in self._maps)
+        self._listener.poke()
+
+    def _withdraw(self, command: WithdrawTasks) -> None:
+        self._ready.withdraw(command.tasks)
+        gone = {*command.tasks}
+        self._maps = deque(row for row in self._maps if row not in gone)
+
+    def _set_timer(self, command: SetTimer) -> None:
+        longest = self._engine.retry_pause(command.task)  # the clock may have been set back since
+        self._arm(min(command.due - self._time(), longest), partial(self._retry, command.task))
+
+    def _set_group_timer(self, command: SetGroupTimer) -> None:
+        unit = command.group, command.index
+        self._arm(min(command.due - self._time(), self._engine.round_pause(unit)), partial(self._retry_group, unit))
+
+    def _note_settled(self, command: TasksSettled) -> None:
+        for task in command.tasks:
+            self.context.values.consumed(task)
+        if self._audience:
+            self._audience.note("tasks_settled", self._places(command.tasks), command.state)
+
+    def _places(self, tasks: Sequence[int]) -> list[tuple[int, int]]:
+        """Tasks as observers know them: their numbers in the plan, and indexes."""
+        return [(self._engine.row(task), self._engine.index(task)) for task in tasks]
+
+    def _cancel_attempts(self, command: CancelAttempts) -> None:
+        for task in command.tasks:
+            if task in self._running:
+                self._endings.ask(self._running[task], Ending.CANCEL)
+
+    def _end_run(self, command: EndRun) -> None:
+        change = replace(end_of(self._engine), durations=durations_of(self._engine, self._fingerprint))
+        self._journal.change(change)  # in one batch with the event that ends the run
+        self._leave()
+
+    def _note_delivery(self, event: NoticeDelivered | NoticeDropped) -> None:
+        with self.lock:
+            self._feed(event)
+            if self._engine.state is not RunState.RUNNING:
+                self._journal.change(RunChange(undelivered=len(self._engine.notices)))
+        self._journal.offer()
+        self._audience.pass_on()
+
+    def _arm(self, seconds: float, action: Callable[[], None]) -> None:
+        if self._timers.after(seconds, action):
+            self._listener.poke()
+
+    def _leave(self) -> None:
+        """Nothing is left to do: everybody may go."""
+        self._over = True
+        self._host.rouse()
+        self._listener.poke()
+
+    def _leave_if_stopped(self) -> None:
+        if self._stopping is not None and not self._running:
+            self._leave()
+
+    # --- Timers; called under the lock
+
+    def _retry(self, task: int) -> None:
+        state = self._engine.task_state(task)
+        if state is TaskState.RETRYING:
+            self._feed(RetryDue(task, self._time()))
+        elif state is TaskState.DEFERRED:
+            self._feed(TaskWoken(task, self._time()))
+
+    def _retry_group(self, unit: tuple[int, int]) -> None:
+        if unit in self._engine.rounds_due:
+            self._feed(GroupRetryDue(*unit, self._time()))
+
+    # --- Stopping
+
+    def stop(self, reason: str) -> None:
+        """Start nothing more, ask what runs to end, and leave the run to be resumed."""
+        with self.lock:
+            if self._stopping is not None or self._over:
+                return
+            self._stopping = reason
+            for attempt in self._running.values():
+                self._endings.ask(attempt, Ending.INTERRUPT)
+            self._host.rouse()
+            self._leave_if_stopped()
+        self._announce_stop(reason)
+
+    def _announce_stop(self, reason: str) -> None:
+        self._audience.tell("stopping", reason, len(self._running))
+
+    def broke(self, error: BaseException) -> None:
+        """Something that must not fail has failed: stop, and let `drive` raise it."""
+        if self._failure is None:
+            self._failure = error
+        reason = "the store failed" if isinstance(error, StoreError) else f"an error in Penstock: {error!r}"
+        self.stop(reason)
+        with self.lock:
+            if not self._running:
+                self._leave()
+        self._listener.poke()
+
+
+def _error_of(engine: RunEngine, outcome: Outcome) -> ErrorText | None:
+    """Why an attempt ended as it did, for those who watch."""
+    if outcome.task in engine.skips:
+        return ErrorText("Skip", engine.skips[outcome.task])
+    return outcome.error if isinstance(outcome, AttemptFailed) else None
+
+
+def _decides(policy: TaskPolicy, outcome: Outcome) -> bool:
+    """Whether an outcome says what else runs, or what was seen of the world: then nothing may follow from it that a
+    power cut could contradict."""
+    if isinstance(outcome, AttemptSucceeded):
+        return outcome.chosen is not None or policy.polling is not None
+    return isinstance(outcome, AttemptSkipped)
