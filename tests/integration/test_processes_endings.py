@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from penstock import Task, Workflow, WorkflowManager, current, task
+from penstock.runtime.observer import Observer
 from tests.integration.waiting import is_alive, pids_in, wait_until
 
 
@@ -214,36 +215,49 @@ def test_a_process_that_cannot_import_penstock(monkeypatch, capfd):
     assert "Error" in capfd.readouterr().err
 
 
-def test_a_process_that_died_between_two_attempts_costs_none(tmp_path):
-    """Nothing is lost where nothing had begun."""
+class Hits(Observer):
+    """Sends a signal to the process whose number task 0 has returned, as soon as that has ended, and says so."""
 
-    def meet(number, place):
+    def __init__(self, place, number):
+        self.place, self.number = place, number
+
+    def attempt_ended(self, task, index, attempt, state, error, seconds):
+        if task == 0:
+            os.kill(int((self.place / "pid").read_text()), self.number)
+            (self.place / "hit").touch()
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "stopped, then killed"])
+def test_a_process_that_died_between_two_attempts_costs_none(tmp_path, number):
+    """Nothing is lost where nothing had begun, even if the process was alive when it was handed the attempt."""
+
+    def meet(name, other):
         from tests.integration.waiting import wait_until
 
-        (place / str(number)).touch()
-        wait_until((place / str(1 - number)).exists, "the other one runs too, so that both processes are used")
+        (tmp_path / name).touch()
+        wait_until((tmp_path / other).exists, "the other one runs too, so that both processes are used")
 
-    def leave(place):
-        meet(0, place)
-        subprocess.Popen(
-            ["sh", "-c", f"sleep 0.3; kill -9 {os.getpid()}; touch {place}/killed"], start_new_session=True
-        )
+    def leave():
+        meet("leave", "stay")
+        (tmp_path / "pid").write_text(str(os.getpid()))
 
-    def stay(place):
-        from tests.integration.waiting import wait_until
+    def stay():
+        meet("stay", "leave")
+        meet("stay", "hit")
 
-        meet(1, place)
-        wait_until((place / "killed").exists, "the other process is dead")
+    def follow(name, other):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+        meet(name, other)
 
-    (tmp_path / "before").mkdir()
-    (tmp_path / "after").mkdir()
     with Workflow("flow") as flow:
-        both = [Task("leave", leave, args=(tmp_path / "before",)), Task("stay", stay, args=(tmp_path / "before",))]
+        both = [Task("leave", leave), Task("stay", stay)]
         for first in both:
             flow.add_task(first)
-        for number in range(2):
-            flow.add_task(Task(f"after {number}", meet, both, args=(number, tmp_path / "after")))
-    done = run(flow)
+        flow.add_task(Task("one", follow, both, args=("one", "two")))
+        flow.add_task(Task("two", follow, both, args=("two", "one")))
+    manager = WorkflowManager("memory", executor="processes", workers=2, observers=[Hits(tmp_path, number)])  # type: ignore[abstract]
+    done = manager.run(flow, raise_on_failure=False)
     assert done.state == "success"
     assert [row.attempts for row in done.tasks] == [1] * 4
 

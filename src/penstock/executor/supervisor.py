@@ -87,7 +87,7 @@ class Supervisor(Thread):
 
     def _prepare(self, context: AttemptContext | None) -> WorkerProcess:
         """A process that can begin an attempt of a run at once: the one from before, if it lives. WorkerLost or OSError
-        if none can be had, CannotTravel if it cannot be told about the run."""
+        if none can be had, _NotBegun if it died just now, CannotTravel if it cannot be told about the run."""
         process = self._process
         if process is not None and (process.killed or process.is_gone()):
             process.bury()
@@ -98,29 +98,41 @@ class Supervisor(Thread):
                 self._process = None
                 raise WorkerLost(f"it {_cause_of_death(process, process.bury())}")
         if isinstance(context, RunContext) and process.run != context.run_id:
-            process.send("run", *requests_of(context).setup())
+            setup = requests_of(context).setup()
+            try:
+                process.send("run", *setup)
+            except BrokenPipeError:
+                raise _NotBegun from None
             process.run = context.run_id
             process.functions.clear()
         return process
 
     def _hand_over(self, attempt: Attempt) -> Outcome:
-        """Have an attempt run by the process, and by another one if that has died before it heard of it."""
-        outcome: Outcome | None = None
-        for _ in range(2):
-            try:
-                process = self._prepare(attempt.context)
-            except CannotTravel as error:
-                return outcome_of(attempt, error)
-            except Exception as error:
-                return _lost(attempt, f"no worker process can be started: {error}")
-            self._running[attempt] = self
-            try:
-                outcome = self._exchange(attempt, process)
-            except _NotBegun:
-                continue
-            finally:
-                del self._running[attempt]
-            break
+        """Have an attempt run by the process, and by another one if that died before it heard of it."""
+        try:
+            return self._try(attempt)
+        except _NotBegun:
+            pass
+        try:
+            return self._try(attempt)
+        except _NotBegun:
+            return _lost(attempt, "two worker processes died before they began the task")
+
+    def _try(self, attempt: Attempt) -> Outcome:
+        """Have an attempt run by a process. _NotBegun if that died before it heard of it."""
+        try:
+            process = self._prepare(attempt.context)
+        except _NotBegun:
+            raise
+        except CannotTravel as error:
+            return outcome_of(attempt, error)
+        except Exception as error:
+            return _lost(attempt, f"no worker process can be started: {error}")
+        self._running[attempt] = self
+        try:
+            outcome = self._exchange(attempt, process)
+        finally:
+            del self._running[attempt]
         if outcome is None:
             self._process = None
             return _outcome_of_death(attempt, process, process.bury())
@@ -157,6 +169,8 @@ class Supervisor(Thread):
             return self._listen(attempt, process)
         except BrokenPipeError:
             return None
+        except _NotBegun:
+            raise
         except Exception as error:  # the body has got at the pipes
             process.astray = f"said something that cannot be ({type(error).__name__}: {error})"
             return None
@@ -167,7 +181,10 @@ class Supervisor(Thread):
 
     def _listen(self, attempt: Attempt, process: WorkerProcess) -> Outcome | None:
         task, number = attempt.task, attempt.number
-        while (message := process.receive()) is not None:
+        message = process.receive()
+        if message is None and attempt.ending is None and process.has_unread():
+            raise _NotBegun
+        while message is not None:
             kind, *content = message
             if kind in _OUTCOMES:
                 sequence, *told = content
@@ -180,6 +197,7 @@ class Supervisor(Thread):
                 process.where = where if sequence == process.sequence else process.where
             else:
                 process.send(*_answer(attempt, attempt.context.results, kind, *content))
+            message = process.receive()
         return None
 
 

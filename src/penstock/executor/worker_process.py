@@ -91,6 +91,17 @@ class WorkerProcess:
         poll.register(self._messages, 0)  # POLLHUP comes unasked
         return bool(poll.poll(0))
 
+    def has_unread(self) -> bool:
+        """Whether it has not read all that was sent to it; where that cannot be told, False."""
+        import fcntl
+        import termios
+
+        try:
+            held = fcntl.ioctl(self._requests, termios.FIONREAD, bytes(4))
+        except OSError:
+            return False
+        return int.from_bytes(held, sys.byteorder) > 0
+
     def ask(self, ending: Ending) -> None:
         """Let the body that runs now know that it should end. It may be told twice."""
         with self._lock, contextlib.suppress(OSError):

@@ -25,6 +25,7 @@ from penstock.errors import LeaseLost, StoreError
 from penstock.runtime.expanding import expand
 from penstock.runtime.marking import KIND as MARK
 from penstock.runtime.marking import marks_asked_for
+from penstock.runtime.signals import LOOK_PAUSE as SIGNALS_PAUSE
 from penstock.runtime.stepping import Stepping
 from penstock.runtime.takeover import end_of
 from penstock.store.base import RETRY_FOR, Message, RunChange
@@ -189,6 +190,8 @@ class RunDriver(Stepping):
     def _pause(self) -> float | None:
         with self.lock:
             pauses = [self._timers.pause(), LOG_PAUSE if self._log.holds else None]
+            if self._signals.are_caught:
+                pauses.append(SIGNALS_PAUSE)
             if self._blind_since is not None or self._failure is not None:
                 pauses.append(LOOK_PAUSE)
             if self._may_write():

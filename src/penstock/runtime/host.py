@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.clock import SYSTEM, Clock
 from penstock.executor.base import Attempt, Executor, Outcome
+from penstock.runtime.signals import LOOK_PAUSE
 
 if TYPE_CHECKING:
     from penstock.executor.context import RunContext
@@ -178,13 +179,18 @@ class Host:
                 self._idle.append(pause)
             found = self._look(last)  # what was ready before this worker could be called
             if found is None:
-                pause.acquire()
+                self._rest(pause)
                 continue
             with self._lock:
                 was_called = pause not in self._idle
                 if not was_called:
                     self._idle.remove(pause)
             return found._replace(more=True) if was_called else found  # the call was for something else
+
+    def _rest(self, pause: Any) -> None:
+        """Sleep until called; in the main thread, perhaps, which has signals to handle."""
+        while not pause.acquire(timeout=LOOK_PAUSE if self.executor.on_caller else -1):
+            pass
 
     def _look(self, last: RunDriver | None) -> _Found | None:
         drivers = self._drivers

@@ -9,6 +9,10 @@ from types import FrameType
 from typing import Any
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
+LOOK_PAUSE = 1.0
+"""Seconds that the main thread may sleep at a stretch while signals are caught. CPython runs the handler of a signal
+when its main thread next runs bytecode: if another thread received the signal, or it came just as the main thread went
+to sleep, that is when it wakes."""
 
 
 class StopSignals:
@@ -32,6 +36,11 @@ class StopSignals:
         """Let them go where they went before."""
         for number, handler in self._before.items():
             signal.signal(number, handler if handler is not None else signal.SIG_DFL)
+
+    @property
+    def are_caught(self) -> bool:
+        """Whether this is where they are caught."""
+        return bool(self._before)
 
     @property
     def first(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
 from penstock.store.base import DURATIONS_KEPT, Durations, Holder, Lease, Message, RunChange, RunRow
+from penstock.store.bell import Bell
 from penstock.store.lookup import only_match
 
 
@@ -35,28 +36,12 @@ class MemoryLease:
         self._give_back(self)
 
 
-class MemoryListener:
-    """Where the driver of a run of a MemoryStore sleeps.
-
-    The bell is a lock that is held while nobody has poked: opening it is one step, which a signal handler may take even
-    while it interrupts `wait`. An Event or a Condition would deadlock there.
-    """
+class MemoryListener(Bell):
+    """Where the driver of a run of a MemoryStore sleeps."""
 
     def __init__(self, forget: Callable[[MemoryListener], None]) -> None:
+        super().__init__()
         self._forget = forget
-        self._bell = threading.Lock()
-        self._bell.acquire()
-
-    def wait(self, timeout: float | None) -> bool:
-        """Sleep until poked, or `timeout` seconds passed. True if something may have come."""
-        return self._bell.acquire(timeout=-1 if timeout is None else min(max(timeout, 0.0), threading.TIMEOUT_MAX))
-
-    def poke(self) -> None:
-        """Wake the sleeper, from any thread or signal handler; an early poke is not lost."""
-        try:
-            self._bell.release()
-        except RuntimeError:
-            pass  # it rings already
 
     def close(self) -> None:
         """Stop listening."""

@@ -143,6 +143,40 @@ def test_a_second_signal_ends_bodies_without_waiting_for_the_grace(tmp_path: Pat
     assert "success second time" in lines[-1]
 
 
+TAKEN_ELSEWHERE = """
+import signal, threading
+from penstock import Task, WorkflowManager, current
+
+def body():
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+    print("under way", flush=True)
+    while not current().cancelled: threading.Event().wait(0.002)
+
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+manager = WorkflowManager("memory")
+manager.add_task(Task("only", body))
+try:
+    manager.run()
+finally:
+    print(manager.get().state, flush=True)
+"""
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_is_seen_soon(tmp_path: Path) -> None:
+    """Another thread gets it, as when it comes just before the main thread goes to sleep."""
+    file = tmp_path / "elsewhere.py"
+    file.write_text(TAKEN_ELSEWHERE)
+    with subprocess.Popen([sys.executable, str(file)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            while "under way" not in process.stdout.readline():
+                pass
+            process.send_signal(signal.SIGINT)
+            assert "interrupted" in process.communicate(timeout=LONG)[0]
+        finally:
+            process.kill()
+
+
 NESTED = """
 import threading
 from penstock import Task, WorkflowManager, current
