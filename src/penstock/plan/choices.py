@@ -48,14 +48,16 @@ class Choices:
 def choices(plan: Plan, branch: int) -> Choices:
     """What a branch has to choose from: its direct downstreams, but for teardowns, by their own names and by those of
     the groups that they are in."""
-    children = [child for child in plan.downstreams[branch] if not plan.policies[child].teardown]
+    below = plan.downstreams[branch]
+    children = [child for child in below if not plan.policies[child].teardown]
     named: dict[str, tuple[int, ...]] = {}
     for group in plan.groups:
         inside = {*group.rows, group.expansion}
-        named[group.name] = tuple(child for child in children if child in inside)
+        if not inside.isdisjoint(children):
+            named[group.name] = tuple(child for child in below if child in inside)
     named |= {plan.names[child]: (child,) for child in children if plan.maps.get(child) != "group"}
-    together = _followed_together(plan, children)
-    named = {name: _all_of(together[row] for row in rows) for name, rows in named.items() if rows}
+    together = _followed_together(plan, below, frozenset(children))
+    named = {name: _all_of(together[row] for row in rows) for name, rows in named.items()}
     relative: dict[str, tuple[int, ...]] = {}
     for around in (group.name for group in plan.groups if branch in group.rows):  # the innermost last, which counts
         start = f"{around}."
@@ -63,12 +65,12 @@ def choices(plan: Plan, branch: int) -> Choices:
     return Choices(plan.names[branch], tuple(plan.names[child] for child in children), {**relative, **named})
 
 
-def _followed_together(plan: Plan, children: Sequence[int]) -> dict[int, frozenset[int]]:
-    """The children of a branch -> which of them are followed with each: itself, and those below it. So what joins the
-    ways of a branch is not left out with a way that is empty."""
+def _followed_together(plan: Plan, starts: Sequence[int], children: frozenset[int]) -> dict[int, frozenset[int]]:
+    """What is directly below a branch -> which of its children are followed with it: itself, and those below it. So
+    what joins the ways of a branch is not left out with a way that is empty."""
     last = max(map(plan.ranks.__getitem__, children), default=0)  # beyond it there is none of them
     below: dict[int, frozenset[int]] = {}
-    for child in children:
+    for child in starts:
         reached = {child}
         frontier = [child]
         for row in frontier:
@@ -76,7 +78,7 @@ def _followed_together(plan: Plan, children: Sequence[int]) -> dict[int, frozens
                 if down not in reached and plan.ranks[down] <= last:
                     reached.add(down)
                     frontier.append(down)
-        below[child] = frozenset(reached.intersection(children))
+        below[child] = children & reached
     return below
 
 

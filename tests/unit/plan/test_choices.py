@@ -168,6 +168,20 @@ def test_teardowns_are_no_matter_of_choice() -> None:
         chosen(plan_of(flow), "clean")
 
 
+def test_what_a_teardown_in_a_chosen_group_leads_to_is_followed_too() -> None:
+    with Workflow("flow") as flow:
+        made = setup(work)()
+        first = decide()
+        with TaskGroup("way") as way:
+            some("inside")
+            clean = teardown(work).named("clean")(made)
+        join = some("join")
+        chain(first, way)
+        chain(first, join)
+        chain(clean, join)
+    assert chosen(plan_of(flow), "way") == ["way.inside", "join"]
+
+
 # --- Annotations
 
 
