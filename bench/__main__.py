@@ -1,7 +1,8 @@
 """`python -m bench`: every contender on every graph, interleaved, each time in a fresh process; medians and ratios.
 
-`python -m bench start` measures imports and the time to a first task instead; `python -m bench order` how far the order
-in which tasks are taken is from the best one, which `python -m bench order prove SECONDS` proves. Absolute
+`python -m bench start` measures imports and the time to a first task instead; `python -m bench parking [RUNS]` what
+parked runs cost; `python -m bench order` how far the order in which tasks are taken is from the best one, which
+`python -m bench order prove SECONDS` proves. Absolute
 times say little on a shared machine; the ratios within one run are what counts.
 """
 
@@ -25,7 +26,7 @@ ROOT = Path(__file__).parent.parent
 def main() -> None:
     """Run what the arguments ask for."""
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("what", nargs="?", default="graphs", choices=["graphs", "start", "order", "one"])
+    parser.add_argument("what", nargs="?", default="graphs", choices=["graphs", "start", "order", "parking", "one"])
     parser.add_argument("names", nargs="*")
     parser.add_argument("--repeat", type=int, default=5)
     arguments = parser.parse_args()
@@ -35,6 +36,8 @@ def main() -> None:
         measure_start(arguments.repeat)
     elif arguments.what == "order":
         measure_order(*arguments.names)
+    elif arguments.what == "parking":
+        measure_parking(*arguments.names)
     else:
         measure_graphs(arguments.repeat)
 
@@ -72,6 +75,14 @@ def measure_graphs(repeat: int) -> None:
             over = f"{(seconds_median - medians['memory']) / tasks * 1e6:16.1f}" if "durable" in name else ""
             against = f"{seconds_median / medians['tutorial']:12.2f}{seconds_median / medians['stdlib']:10.2f}"
             print(f"  {name:26}{each:10.1f}{against}{over}")
+
+
+def measure_parking(runs: str = "10000") -> None:
+    """The figures of parked runs."""
+    from bench.parking import tell
+
+    with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
+        tell(int(runs), Path(folder))
 
 
 def measure_order(what: str = "measure", seconds: str = "60") -> None:

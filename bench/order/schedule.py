@@ -26,7 +26,7 @@ def plan_of(graph: Graph) -> Plan:
 def makespan(graph: Graph, durations: Sequence[int], workers: int, ranks: Sequence[float]) -> int:
     """When the last task ends. As in the driver, outcomes come one at a time, and each is followed by taking what is
     ready then."""
-    queue = ReadyQueue(lambda task: task, {}, ranks)
+    queue = ReadyQueue(lambda task: task, ranks)
     below = invert(graph)
     missing = [len(above) for above in graph]
     queue.add([task for task, count in enumerate(missing) if not count], 0)

@@ -8,13 +8,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from penstock.definition.decorators import setup, task, teardown, workflow
+    from penstock.definition.decorators import setup, task, teardown
     from penstock.definition.group import TaskGroup
     from penstock.definition.group_function import task_group
     from penstock.definition.order import chain
     from penstock.definition.secret import Secret
+    from penstock.definition.sub_workflow import SubWorkflow
     from penstock.definition.task import Task
     from penstock.definition.workflow import Workflow
+    from penstock.definition.workflow_function import workflow
     from penstock.errors import (
         CommandFailed,
         Defer,
@@ -30,9 +32,15 @@ if TYPE_CHECKING:
     from penstock.executor.latest import latest_only
     from penstock.executor.shell import ShellTask, shell
     from penstock.executor.templates import Template, sql_text
+    from penstock.executor.waits.files import wait_for_file
+    from penstock.executor.waits.messages import wait_for_message
+    from penstock.executor.waits.runs import wait_for_run
+    from penstock.executor.waits.times import wait_for_time
+    from penstock.executor.waits.urls import wait_for_url
     from penstock.manager import WorkflowManager
     from penstock.policy import Done, Notice, RetryRule, TriggerRule
-    from penstock.runtime.record import Run, TaskRun
+    from penstock.runtime.record import Run
+    from penstock.runtime.task_record import TaskRun
 
 __version__ = "0.1.0"
 
@@ -50,10 +58,11 @@ _HOMES = {
     "Secret": "penstock.definition.secret",
     "ShellTask": "penstock.executor.shell",
     "Skip": "penstock.errors",
+    "SubWorkflow": "penstock.definition.sub_workflow",
     "Task": "penstock.definition.task",
     "TaskCancelled": "penstock.errors",
     "TaskGroup": "penstock.definition.group",
-    "TaskRun": "penstock.runtime.record",
+    "TaskRun": "penstock.runtime.task_record",
     "TaskTimeout": "penstock.errors",
     "Template": "penstock.executor.templates",
     "TriggerRule": "penstock.policy",
@@ -68,7 +77,12 @@ _HOMES = {
     "task": "penstock.definition.decorators",
     "task_group": "penstock.definition.group_function",
     "teardown": "penstock.definition.decorators",
-    "workflow": "penstock.definition.decorators",
+    "wait_for_file": "penstock.executor.waits.files",
+    "wait_for_message": "penstock.executor.waits.messages",
+    "wait_for_run": "penstock.executor.waits.runs",
+    "wait_for_time": "penstock.executor.waits.times",
+    "wait_for_url": "penstock.executor.waits.urls",
+    "workflow": "penstock.definition.workflow_function",
 }
 
 __all__ = [
@@ -85,6 +99,7 @@ __all__ = [
     "Secret",
     "ShellTask",
     "Skip",
+    "SubWorkflow",
     "Task",
     "TaskCancelled",
     "TaskGroup",
@@ -103,6 +118,11 @@ __all__ = [
     "task",
     "task_group",
     "teardown",
+    "wait_for_file",
+    "wait_for_message",
+    "wait_for_run",
+    "wait_for_time",
+    "wait_for_url",
     "workflow",
 ]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, overload
 
 
 class PenstockError(Exception):
@@ -33,10 +33,14 @@ class DefinitionError(PenstockError):
 class CycleError(DefinitionError):
     """Tasks depend on each other in a circle. `path` names it, first task repeated at the end."""
 
-    def __init__(self, path: Sequence[str], *, where: str | None = None) -> None:
-        super().__init__(
-            f"{' -> '.join(path)}: each of these waits for the one before; remove one of the edges", where=where
-        )
+    def __init__(
+        self,
+        path: Sequence[str],
+        *,
+        where: str | None = None,
+        advice: str = "each of these waits for the one before; remove one of the edges",
+    ) -> None:
+        super().__init__(f"{' -> '.join(path)}: {advice}", where=where)
         self.path = tuple(path)
 
 
@@ -156,16 +160,36 @@ class Fail(PenstockError):
         self.reason = reason
 
 
+class ApprovalTimeout(Fail):
+    """Nobody has decided about an approval by its deadline, and it has no default."""
+
+
+class MessageTimeout(Fail):
+    """Nobody has sent the message that a task waited for, and it has no default."""
+
+
 class Defer(PenstockError):
     """Raised by a task's body: it is too early. The task leaves its worker to others, and is called again at that time:
-    a datetime (of this machine's zone, if it has none), or a time from now, as timedelta or in seconds."""
+    a datetime (of this machine's zone, if it has none), or a time from now, as timedelta or in seconds. With a `topic`,
+    it is called as soon as a message of that topic comes; without a time, only then."""
 
-    def __init__(self, until: datetime | timedelta | float) -> None:
-        super().__init__(f"until {until}")
+    @overload
+    def __init__(self, until: datetime | timedelta | float, *, topic: str | None = None) -> None: ...
+
+    @overload
+    def __init__(self, until: None = None, *, topic: str) -> None: ...
+
+    def __init__(self, until: datetime | timedelta | float | None = None, *, topic: str | None = None) -> None:
+        if until is None and topic is None:
+            raise TypeError("Defer takes a time, or the topic of a message to wait for")
+        super().__init__(f"until {until}" if until is not None else f"until there is a message '{topic}'")
         self.until = until
+        self.topic = topic
 
-    def moment(self, now: float) -> float:
-        """That time in seconds since 1970, if it is `now`."""
+    def moment(self, now: float) -> float | None:
+        """That time in seconds since 1970, if it is `now`; None if only a message is waited for."""
+        if self.until is None:
+            return None
         if isinstance(self.until, datetime):
             return self.until.timestamp()
         pause = self.until.total_seconds() if isinstance(self.until, timedelta) else float(self.until)
@@ -191,12 +215,20 @@ class RunNotFound(PenstockError):
     """No run, or more than one, answers to an id."""
 
 
+class PoolNotFound(PenstockError):
+    """No pool of that name is on record."""
+
+
 class TaskNotFound(PenstockError):
     """A run or workflow has no task of that name."""
 
 
 class RunEnded(PenstockError):
     """A run has ended, so that what was asked of it comes too late."""
+
+
+class NotWaiting(PenstockError):
+    """A task does not wait for what it was sent: a decision, say, that somebody else has made already."""
 
 
 class RunLocked(PenstockError):

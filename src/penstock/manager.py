@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.definition.task import Task
 from penstock.errors import (
     PenstockError,
-    RunEnded,
 )
-from penstock.launching import Launching, check_flow, main_file
+from penstock.launching import check_flow, main_file
+from penstock.runtime.messaging import Messaging
+from penstock.sub_runs import Nesting
 
 if TYPE_CHECKING:
     from datetime import timedelta
+    from threading import Event
 
-    from penstock.engine.events import Event
+    from penstock.engine.events import Event as RunEvent
     from penstock.engine.run import RunEngine
     from penstock.plan.compile import Compiled
     from penstock.plan.plan import Plan
@@ -28,17 +29,22 @@ if TYPE_CHECKING:
     from penstock.runtime.pruner import Pruned
     from penstock.runtime.record import Run
     from penstock.runtime.selection import Selection
+    from penstock.store.base import Pool
 
 
-class WorkflowManager(Launching):
+_END_OF_TIME = 253_402_300_800.0
+"""The year 10000."""
+
+
+class WorkflowManager(Nesting, Messaging):
     """Runs workflows and knows their runs.
 
     `store` is "sqlite" (the default: a folder .penstock, found upwards like .git), "sqlite:///FOLDER",
     "postgresql://..." or "memory". `results` is a folder for values and logs, by default the store's own or .penstock.
     `executor` is "threads" (the default), "processes" or "inline", with `workers` attempts at once. `durability` is
     "full" (what was told to the outside survives a power cut) or "process" (it survives the death of the process).
-    `grace` is how many seconds a task has to end once it is asked to. `observers` are told of runs as they go; by
-    default a console that announces each task.
+    `grace` is how many seconds a task has to end once it is asked to, `park_after` how many a run must have nothing to
+    do to be parked. `observers` are told of runs as they go; by default a console that announces each task.
 
     Options that are left out come from `[tool.penstock]` of pyproject.toml, penstock.toml, or PENSTOCK_... variables.
     """
@@ -65,12 +71,14 @@ class WorkflowManager(Launching):
         params: Mapping[str, Any] | None = None,
         raise_on_failure: bool = True,
         resume: bool = False,
+        park: bool = False,
         **values: Any,
     ) -> Run:
         """Run a workflow (by default the manager's own) to its end.
 
         Parameters are given by name or, where a name collides, in `params`. With `resume`, the newest run of this
-        workflow with the same parameters goes on if it has not succeeded. Raises RunFailed if the run fails, unless
+        workflow with the same parameters goes on if it has not succeeded. With `park`, a run that only waits, and for
+        long, comes back with the state "waiting": `resume` goes on with it. Raises RunFailed if the run fails, unless
         `raise_on_failure` is false; KeyboardInterrupt on Ctrl-C; DefinitionError, before anything runs, if the workflow
         is not well formed.
         """
@@ -87,33 +95,25 @@ class WorkflowManager(Launching):
             unfinished = self._history.unfinished(compiled.plan.workflow, wanted)
             if unfinished is not None:
                 secrets = {name: bound[name] for name in given if compiled.parameters[name].is_secret}
-                return self.resume(unfinished, flow, secrets=secrets, raise_on_failure=raise_on_failure)
-        return self._told(*self._drive(self._begin(compiled, bound, main_file())), raise_on_failure)
+                return self.resume(unfinished, flow, secrets=secrets, raise_on_failure=raise_on_failure, park=park)
+        return self._told(*self._drive(self._begin(compiled, bound, main_file()), park=park), raise_on_failure)
 
     def start(self, workflow: Flow | None = None, /, *, params: Mapping[str, Any] | None = None, **values: Any) -> Run:
         """Begin a run of a workflow (by default the manager's own) and return at once. It goes on in this process,
-        which does not end before it has, beside others: they share the workers. `run.wait()` waits for it.
+        which does not end before it has, beside others: they share the workers. `run.wait()` waits for it. A run that
+        only waits, and for long, is parked, and needs no thread until it is woken.
 
         Parameters are given as to `run`. DefinitionError, before anything runs, if the workflow is not well formed; a
         run that fails raises nothing.
         """
         from penstock.runtime.loading import end_loading
-        from penstock.runtime.started import StartedRun
 
         flow = workflow if workflow is not None else self.workflow
         check_flow(flow)
         given = {**(params or {}), **values}
         end_loading(flow, given)
         compiled, bound = self._compile(flow, given)
-        driving = self._begin(compiled, bound, main_file())
-        run_id = driving.session.row.id
-        run = self._history.run(replace(driving.session.row, state="running"))
-        with self._opening:
-            self._started = {key: one for key, one in self._started.items() if not one.is_over}
-            self._started[run_id] = StartedRun(
-                run_id, lambda: self._drive(driving)[0], partial(driving.host.stop, run_id)
-            )
-        return run
+        return self._beside(self._begin(compiled, bound, main_file()), flow)
 
     def wait(self, run_id: str | None = None, timeout: float | None = None) -> Run:
         """The run (by default the newest) when it has ended, whoever drives it; it may have failed, or be interrupted
@@ -121,8 +121,8 @@ class WorkflowManager(Launching):
         from penstock.runtime.started import wait_for
 
         row = self._history.row(run_id)
-        started = self._started.get(row.id)
-        return started.wait(timeout) if started else wait_for(self._history, row.id, timeout, self._clock)
+        started = self._started.wait(row.id, timeout) if self._started is not None else None
+        return started or wait_for(self._history, row.id, timeout, self._clock)
 
     def run_file(
         self,
@@ -131,6 +131,7 @@ class WorkflowManager(Launching):
         *,
         selection: Selection | None = None,
         raise_on_failure: bool = True,
+        park: bool = False,
     ) -> Run:
         """Run the workflow in FILE or FILE:NAME, or a selected part of it; parameters are given as texts."""
         from penstock.runtime.given import read_texts
@@ -144,7 +145,7 @@ class WorkflowManager(Launching):
         compiled, bound = self._compile(loaded.flow, given)
         compiled = select(compiled, selection or Selection())
         end_loading(loaded.flow, given)
-        return self._told(*self._drive(self._begin(compiled, bound, loaded.source)), raise_on_failure)
+        return self._told(*self._drive(self._begin(compiled, bound, loaded.source), park=park), raise_on_failure)
 
     def resume(
         self,
@@ -154,6 +155,7 @@ class WorkflowManager(Launching):
         adopt: bool = False,
         secrets: Mapping[str, Any] | None = None,
         raise_on_failure: bool = True,
+        park: bool = False,
     ) -> Run:
         """Go on with a run (by default the newest): what has succeeded is kept, everything else runs.
 
@@ -162,17 +164,13 @@ class WorkflowManager(Launching):
         the parameters that it was given as values and that were not kept, since they are secret.
 
         `adopt` is how something that nobody watches resumes: attempts that were lost with the driver before are
-        counted, so that a task cannot kill its drivers for ever, and what has ended, failed or not, stays as it is.
+        counted, so that a task cannot kill its drivers for ever, and what has ended, failed or not, stays as it is. So
+        a parked run is woken, too. `park` as for `run`.
         """
-        from penstock.engine.events import RunResumed
         from penstock.runtime import takeover
 
-        def events(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
-            is_over = engine.state == "success" and set(plan.names) <= set(engine.plan.names)
-            return [] if is_over else [RunResumed(at)]
-
-        again = takeover.adopt if adopt else events
-        return self._again(run_id, workflow, again, raise_on_failure, by_hand=not adopt, secrets=secrets)
+        again = takeover.adopt if adopt else takeover.resume
+        return self._again(run_id, workflow, again, raise_on_failure, by_hand=not adopt, secrets=secrets, park=park)
 
     def rerun(
         self,
@@ -195,7 +193,7 @@ class WorkflowManager(Launching):
 
         choice = Choice(only, from_, failed, where)
 
-        def events(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
+        def events(engine: RunEngine, plan: Plan, at: float) -> list[RunEvent]:
             if str(engine.state) not in ENDED:
                 raise PenstockError(f"run {engine.run_id} has not ended: resume it before you run parts of it again")
             return [TasksRerun(at, choose_again(engine, plan, choice))]
@@ -230,10 +228,36 @@ class WorkflowManager(Launching):
 
     def unheld(self) -> list[Run]:
         """The runs that have something left to do and that nobody drives, oldest first: those that were interrupted,
-        those whose driver died before they began, and those that have ended with notices to deliver."""
+        those whose driver died before they began, and those that have ended with notices to deliver. Runs of tasks are
+        left out that go on with one of these."""
+        from penstock.runtime.history import ENDED
+
         history = self._history
-        rows = history.store.unfinished()
+        rows = [row for row in history.store.unfinished() if history.store.holder(row.id) is None]
+        ids = {row.id for row in rows if row.state not in ENDED}
+        return [history.run(row) for row in rows if row.part is None or row.parent not in ids]
+
+    def due(self) -> list[Run]:
+        """The parked runs whose time has come, or to which somebody has sent a message, and those that could not be
+        woken before; what is due longest first."""
+        history = self._history
+        now = self._clock.time()
+        rows = history.store.due(_END_OF_TIME)
+        rows = [row for row in rows if row.error is not None or (row.wake_at is not None and row.wake_at <= now)]
         return [history.run(row) for row in rows if history.store.holder(row.id) is None]
+
+    def watch(self, stop: Event, told: Callable[[Run], None] | None = None) -> None:
+        """Until `stop` is set, take over what nobody drives, and wake what is due, whoever has parked it. `told` is
+        given each run when it has ended, was interrupted or is parked again."""
+        from penstock.runtime.started import LOOK
+
+        unheld = [run.id for run in self.unheld()]
+        self._runs.watch(unheld, partial(self._wake, due_only=True), told or (lambda run: None))
+        try:
+            while not stop.wait(LOOK):
+                pass
+        finally:
+            self._runs.close(stop="SIGINT")
 
     def get(self, run_id: str | None = None) -> Run:
         """The run of this id or unique prefix; by default the newest. RunNotFound if there is none."""
@@ -288,29 +312,23 @@ class WorkflowManager(Launching):
         """Ask a run to end: tasks that run are asked to, the others are cancelled. It may be resumed later.
 
         RunEnded if it has ended."""
-        import json
         from getpass import getuser
 
-        from penstock.runtime.history import ENDED
-        from penstock.runtime.takeover import cancel_unheld
-
-        store = self.parts.store
         row = self._history.row(run_id)
-        if row.state in ENDED:
-            raise RunEnded(f"run {row.id} has ended already: it is {row.state}")
-        sender = by or getuser()
-        if store.holder(row.id) is None:
-            cancel_unheld(store, row.id, sender, self._wanted_notices(row.workflow), self._clock)
-        else:
-            store.post(row.id, "cancel", json.dumps({"by": sender}))
+        self._cancel(row, by or getuser())
         return self.get(row.id)
 
     def delete(self, run_id: str) -> None:
-        """Forget a run: its record, its journal and its logs. RunLocked while it is driven.
+        """Forget a run: its record, its journal and its logs, and those of the runs that its tasks are. RunLocked while
+        one of them is driven.
 
         Its large values go with the next `prune`, if no other run has the same ones."""
+        store = self.parts.store
         row = self._history.row(run_id)
-        self.parts.store.delete_run(row.id)
+        for child in store.children(row.id):
+            if child.part is not None:
+                self.delete(child.id)
+        store.delete_run(row.id)
         self.parts.logs.delete(row.id)
 
     def prune(
@@ -326,14 +344,39 @@ class WorkflowManager(Launching):
         days = older_than / timedelta(days=1) if isinstance(older_than, timedelta) else older_than
         return prune(self._history, self._retention(days, keep), dry_run=dry_run)
 
+    # --- Pools
+
+    def set_pool(self, name: str, slots: int) -> Pool:
+        """Make a pool that the tasks of all runs of this store share, or give it another number of slots. Tasks that
+        run keep what they have; with 0 slots, none begins."""
+        from penstock.runtime.pools import set_pool
+
+        return set_pool(self.parts.store, name, slots)
+
+    def pools(self) -> list[Pool]:
+        """The pools on record, by name: those that were set, and those of the settings."""
+        from penstock.runtime.pools import put_on_record
+
+        put_on_record(self.parts.store, self._settings.pools)
+        return self.parts.store.pools()
+
+    def delete_pool(self, name: str) -> None:
+        """Forget a pool. Tasks that run keep what they have; those that wait for it wait until it is made again.
+        PoolNotFound if there is none."""
+        self.parts.store.delete_pool(name)
+
     def close(self) -> None:
-        """Wait for the runs that were started, and let go of the store. The manager opens it again when it needs it."""
-        for started in list(self._started.values()):
-            with suppress(BaseException):  # whoever waits for it is told
-                started.wait(None)
-        if self._opened is not None and self._opened.store.durable:
-            self._opened.store.close()
-            self._opened = None
+        """Wait for the runs that were started, but for those that are parked and go on later, or when a message comes;
+        and let go of the store. The manager opens it again when it needs it."""
+        try:
+            parked = self._started.close() if self._started is not None else 0
+        finally:
+            if self._opened is not None and self._opened.store.durable:
+                self._opened.store.close()
+                self._opened = None
+        if parked and sys.stderr is not None:
+            told = "1 run stays" if parked == 1 else f"{parked:,} runs stay"
+            sys.stderr.write(f"{told} parked: penstock resume --all goes on with what is due\n")
 
     def __enter__(self) -> WorkflowManager:
         return self

@@ -78,12 +78,24 @@ class TaskPolicy:
     decides: Decides = ""
     max_active_instances: int | None = None
     """How many instances of a mapped task may be under way at once."""
+    pool: str | None = None
+    """The pool of which each attempt takes slots while it runs."""
+    pool_slots: int | None = None
+    """How many, if it is more than one."""
+    concurrency: int | None = None
+    """How many attempts of the task may run at once, in all runs of the store together."""
     priority_weight: int | None = None
     """How soon the task is taken once it is ready: the heavier, the sooner. None if nobody says."""
     weight_rule: WeightRule | None = None
     """Whose weights count for the task beside its own; None for the default, "downstream"."""
     polling: Polling | None = None
     """How the task waits for what is not there yet, if it is a sensor."""
+    asking: Asking | None = None
+    """What the task asks of a person before its body is called, if it is an approval."""
+    waits_for: str | None = None
+    """What the task waits for when it comes too early, in words, if somebody says."""
+    workflow: str | None = None
+    """The name of the workflow that the task runs, if it runs one."""
 
     def __post_init__(self) -> None:
         if self.at_most_once and self.retries:
@@ -93,6 +105,20 @@ class TaskPolicy:
     def failure_counts(self) -> bool:
         """Whether the run fails if the task does."""
         return not self.allow_failure and (self.on_failure_fail_run or not self.teardown)
+
+
+def misnamed_pool(name: object) -> str:
+    """Why this cannot be the name of a pool, as the rest of a sentence; "" if it can."""
+    if not isinstance(name, str):
+        return "is not a text"
+    if not name or name != name.strip() or not name.isprintable() or len(name) > LONGEST_POOL_NAME:
+        return (
+            f"is no name for a pool: it takes 1 to {LONGEST_POOL_NAME} printable characters, and no space at its ends"
+        )
+    return "is no name for a pool: it begins with '['" if name.startswith("[") else ""
+
+
+LONGEST_POOL_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +140,24 @@ class Polling:
     """How long after its first look it gives up."""
     soft_fail: bool = False
     """Giving up is no failure: the task is skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """What an approval asks of a person. It says all that is needed to show it and to check an answer."""
+
+    text: str
+    """What the person is asked: the docstring of the function."""
+    inputs: str
+    """JSON Schema of what the answer consists of, as text: an object with a property for each input."""
+    deadline: float | None = None
+    """How many seconds after it was asked an answer is not waited for any longer."""
+    default: str | None = None
+    """The answer that counts then, as a JSON object; None if the task has failed then."""
+
+
+DECISIONS = "approval:"
+"""How the topics of messages begin that bring decisions about approvals."""
 
 
 @dataclass(frozen=True, slots=True)

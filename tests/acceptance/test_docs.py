@@ -127,7 +127,7 @@ def test_the_command_line_reference_names_every_command_and_option() -> None:
 
 def test_the_settings_pages_name_every_setting_with_its_variable_and_default() -> None:
     for page in (REFERENCE / "settings.md", ROOT / "docs" / "how-to" / "settings.md"):
-        for setting in [setting for setting in fields(Settings) if setting.name != "notifier_options"]:
+        for setting in [setting for setting in fields(Settings) if setting.name not in ("notifier_options", "pools")]:
             default = {"workers": "(cores|by executor)", "grace": "5", "results": "(by store|that of the store)"}.get(
                 setting.name, setting.default
             )

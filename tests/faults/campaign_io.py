@@ -232,7 +232,7 @@ def foreign_folder(folder: str, variant: int, mode: int) -> dict[str, Any]:
 
 def _go_on_as_nobody(folder: str, variant: int, mode: int) -> dict[str, Any]:
     place = Path(folder)
-    ended = in_child(drive_on_bad_disk, folder, VARIANTS[variant], "write penstock.db-wal", 40, "EIO for ever")
+    ended = in_child(drive_on_bad_disk, folder, VARIANTS[variant], "write penstock.db-wal", 90, "EIO for ever")
     found = _out_of(ended.value, str(ended))
     if os.geteuid() != 0:
         return {"skipped": "only root can be somebody else", "violations": found}

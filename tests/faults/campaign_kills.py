@@ -32,11 +32,13 @@ VARIANTS = (
     Variant("threads", fails=True),
     Variant("threads", durability="process", volatile=False),
     Variant("processes", workers=2, volatile=False),
+    Variant("threads", volatile=False, waits=True),
+    Variant("inline", volatile=False, waits=True),
 )
 ALL_POINTS_FROM = 500
 """From how many random kills on all commit points are tried."""
 _SPREAD = 5
-_RANDOM_MIX = (0, 1, 1, 1, 1, 1, 2, 2, 2, 3, 3, 4)
+_RANDOM_MIX = (0, 1, 1, 1, 1, 2, 2, 3, 3, 4, 5, 5, 5, 6)
 """The variants that random kills choose from: those with worker processes take ten times as long as the others."""
 
 
@@ -113,6 +115,7 @@ class Killer:
 
 _ANSWERS = (
     *((SQLiteStore, name) for name in ("append", "sync", "create_run", "start_run", "acquire", "add_plan", "post")),
+    *((SQLiteStore, name) for name in ("set_pool", "claim")),
     (SQLiteLease, "release"),
 )
 """What a driver calls that commits."""
@@ -210,7 +213,7 @@ def run(count: int, seed: int, folder: Path) -> Report:
 def _run(lanes: Lanes, count: int, seed: int, folder: Path) -> Report:
     report = Report()
     chance = random.Random(seed)
-    points = _points(lanes, folder)
+    points = _points(lanes, folder, report, min(len(VARIANTS), 2 * count))
     total = len(points)
     if count < ALL_POINTS_FROM:
         points = chance.sample(points, min(total, 2 * count))
@@ -239,18 +242,19 @@ def _run(lanes: Lanes, count: int, seed: int, folder: Path) -> Report:
     return report
 
 
-def _points(lanes: Lanes, folder: Path) -> list[dict[str, Any]]:
-    """Every commit point with every moment, in every variant; a few more than an undisturbed run has, since threads
+def _points(lanes: Lanes, folder: Path, report: Report, some: int) -> list[dict[str, Any]]:
+    """Every commit point with every moment, in so many variants; a few more than an undisturbed run has, since threads
     make their commits in common as it happens."""
-    variants = [{"folder": str(folder / f"count-{number}"), "variant": number} for number in range(len(VARIANTS))]
+    variants = [{"folder": str(folder / f"count-{number}"), "variant": number} for number in range(some)]
     counted: dict[int, int] = {}
     for arguments, commits in lanes.spread(f"{__name__}:count_commits", variants):
-        if not isinstance(commits, int):
-            raise RuntimeError(commits["raised"])
-        counted[arguments["variant"]] = commits
+        if isinstance(commits, int):
+            counted[arguments["variant"]] = commits
+        else:
+            report.violations.append(f"variant {arguments['variant']}: {commits['raised']}")
     return [
         {"variant": variant, "point": point, "moment": moment}
-        for variant in range(len(VARIANTS))
+        for variant in sorted(counted)
         for point in range(counted[variant] + _SPREAD + 1)
         for moment in (MOMENTS if point else MOMENTS[:2])
     ]

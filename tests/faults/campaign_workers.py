@@ -23,7 +23,8 @@ from typing import Any
 from penstock import Task, Workflow, WorkflowManager
 from penstock.engine.events import AttemptCancelled, AttemptFailed, AttemptLost, AttemptStarted, AttemptSucceeded, Event
 from penstock.results.files import FileResults
-from penstock.runtime.record import Run, TaskRun
+from penstock.runtime.record import Run
+from penstock.runtime.task_record import TaskRun
 from penstock.store.sqlite import SQLiteStore
 from tests.faults.campaign import Campaign, Report
 from tests.faults.children import Child, in_child, orphans

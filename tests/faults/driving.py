@@ -25,6 +25,7 @@ from penstock.store.sqlite import writer as sqlite_writer
 from tests.faults.ledger import note
 from tests.faults.noting import LEDGER
 from tests.faults.reference import reference
+from tests.faults.reference_waits import POOL, SLOTS
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Variant:
     workers: int = 3
     volatile: bool = True
     fails: bool = False
+    waits: bool = False
     durability: str = "full"
     log_pages: int = 12
     """Pages in the write-ahead log after which it is copied. So short a run never reaches the store's own number."""
@@ -43,7 +45,7 @@ class Variant:
     @property
     def flags(self) -> dict[str, bool]:
         """What shapes the workflow."""
-        return {"volatile": self.volatile, "fails": self.fails}
+        return {"volatile": self.volatile, "fails": self.fails, "waits": self.waits}
 
     @property
     def params(self) -> dict[str, Any]:
@@ -81,6 +83,7 @@ def listen_to_the_store() -> None:
                 "written",
                 by=os.getpid(),
                 number=noted,
+                run=lease.run_id,
                 at=time.monotonic(),
                 batch=of_events(events),
                 safe=how.get("safe", False),
@@ -110,11 +113,13 @@ def prepare(folder: Path, variant: Variant) -> None:
 def go_on(folder: Path, variant: Variant, *, adopt: bool = False) -> Run:
     """Begin the run, or go on with it if there is one, and note what this caller was told."""
     with variant.manager(folder) as manager:
-        found = manager.runs(limit=1)
+        found = [run for run in manager.runs() if run.parent is None]
         note(folder / "ledger", "driven", state=found[0].state if found else None, adopt=adopt)
         if found:
-            run = manager.resume(workflow=reference, raise_on_failure=False, adopt=adopt)
+            run = manager.resume(found[0].id, workflow=reference, raise_on_failure=False, adopt=adopt)
         else:
+            if variant.waits:
+                manager.set_pool(POOL, SLOTS)
             run = manager.run(reference, params=variant.params, raise_on_failure=False)
         note(folder / "ledger", "told", state=run.state)
         return run

@@ -16,6 +16,7 @@ from penstock.engine.events import (
 from penstock.engine.run import RunEngine
 from penstock.plan.codec import decode
 from penstock.plan.plan import Plan
+from penstock.runtime.record import Run
 from penstock.store.base import Store
 from tests.faults.driving import of_events
 
@@ -50,6 +51,12 @@ class History:
         """The history of a run that has followed one plan."""
         plan = decode(store.plan(store.run(run_id).plan))
         return cls(plan, run_id, (events for _, events in store.read(run_id)))
+
+    def with_those_of(self, store: Store, runs: Iterable[Run]) -> History:
+        """The same with what is on record of other runs, whose tasks have other names."""
+        for run in runs:
+            self._said |= History.read(store, run.id)._said
+        return self
 
     def of_batch(self, digest: str) -> list[Said]:
         """What a batch says about attempts; nothing if it is not there."""

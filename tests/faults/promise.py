@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from penstock.engine.events import AttemptFailed, AttemptStarted, AttemptSucceed
 from penstock.engine.run import RunEngine
 from penstock.errors import PenstockError
 from penstock.plan.codec import decode
+from penstock.runtime import mail
 from penstock.runtime.record import Run
 from penstock.store.base import Store
 from tests.faults.bodies import bodies
@@ -28,6 +29,7 @@ from tests.faults.driving import Variant, of_events
 from tests.faults.history import History
 from tests.faults.ledger import Ledger
 from tests.faults.reference import others, values
+from tests.faults.reference_waits import CHILDREN
 
 ENDED = ("success", "failed", "cancelled")
 
@@ -39,11 +41,16 @@ def broken_promises(folder: Path, variant: Variant, *, kept: bool = True) -> lis
     full = variant.durability == "full"
     found = [*_store_files(folder)]
     with variant.manager(folder) as manager:
-        run = manager.get()
-        history = History.read(manager.parts.store, run.id)
-        found += bodies(ledger, history, kept=kept, full=full)
-        found += _journal(manager.parts.store, run, history.batches)
-        found += forgotten(ledger, history.batches, kept=kept)
+        store = manager.parts.store
+        [run] = [run for run in manager.runs() if run.parent is None]
+        run, children = run.read(), [manager.get(row.id) for row in store.children(run.id)]
+        history = History.read(store, run.id)
+        found += bodies(ledger, history.with_those_of(store, children), kept=kept, full=full)
+        found += _children(run, children, variant)
+        for one in (run, *children):
+            batches = [events for _, events in store.read(one.id)]
+            found += _journal(store, one, batches)
+            found += forgotten(ledger, batches, kept=kept, run_id=one.id)
         found += _told(ledger, run)
         found += _outcome(ledger, run, history, variant)
         found += _rounds(run)
@@ -64,11 +71,13 @@ def before_resuming(manager: WorkflowManager) -> list[str]:
 # --- Ledger and store together
 
 
-def forgotten(ledger: Ledger, journal: list[list[Event]], *, kept: bool) -> Iterator[str]:
+def forgotten(ledger: Ledger, journal: list[list[Event]], *, kept: bool, run_id: str | None = None) -> Iterator[str]:
     """What was acknowledged and is not in the journal, or not in its place."""
     there = [of_events(events) for events in journal]
     position = 0
     for number, entry in enumerate(_must_be_there(ledger, kept=kept)):
+        if run_id is not None and entry["run"] != run_id:
+            continue
         try:
             position = there.index(entry["batch"], position) + 1
         except ValueError:
@@ -111,6 +120,15 @@ def _outcome(ledger: Ledger, run: Run, history: History, variant: Variant) -> It
                 yield f"'{name}' gave {value!r:.80}, not {expected[name]!r:.80}"
     if run.state != ("failed" if "failed" in wanted.values() else "success"):
         yield f"the run is {run.state}: {run.error}"
+
+
+def _children(run: Run, children: Sequence[Run], variant: Variant) -> Iterator[str]:
+    """Each task that runs a workflow has begun one run."""
+    if len(children) != (CHILDREN if variant.waits else 0):
+        yield f"the run has {len(children)} children"
+    for child in children:
+        if child.state != "success":
+            yield f"run {child.id}, a part of it, is {child.state}: {child.error}"
 
 
 def _was_lost(history: History) -> bool:
@@ -189,7 +207,9 @@ def _store_files(folder: Path) -> Iterator[str]:
         answer: Any = db.execute("PRAGMA integrity_check").fetchall()
         if answer != [("ok",)]:
             yield f"integrity_check: {answer!r:.200}"
-        leases: Any = db.execute("SELECT run, pid FROM lease WHERE pid IS NOT NULL").fetchall()
+        # That of a child which had ended when it was killed is nobody's business.
+        ours = "SELECT number FROM run WHERE parent IS NULL"
+        leases: Any = db.execute(f"SELECT run, pid FROM lease WHERE pid IS NOT NULL AND run IN ({ours})").fetchall()
         for number, pid in leases:
             yield f"the lease of run {number} still names process {pid}"
     finally:
@@ -200,7 +220,7 @@ def _left_behind(manager: WorkflowManager, run: Run, folder: Path) -> Iterator[s
     store = manager.parts.store
     if store.holder(run.id) is not None:
         yield f"run {run.id} has ended and is held by {store.holder(run.id)}"
-    if store.messages(run.id):
+    if any(message.kind != mail.KIND for message in store.messages(run.id)):  # one may have been sent twice
         yield "there are messages in the inbox of a run that has ended"
     for pipe in (folder / "store" / "wake").iterdir():  # one that a killed driver left stays until its run is deleted
         with suppress(OSError):

@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from penstock import WorkflowManager
 from penstock.errors import PenstockError
-from penstock.runtime.record import Run, TaskRun
+from penstock.runtime.record import Run
+from penstock.runtime.task_record import TaskRun
 from tests.faults.driving import Variant
 from tests.faults.ledger import digest_of
 

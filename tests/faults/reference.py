@@ -1,5 +1,5 @@
 """The run that the campaigns disturb: retries, values small, large and volatile, promises about starts, callbacks; and,
-in `reference_rules`, rules, maps and groups.
+in `reference_rules`, rules, maps and groups; in `reference_waits`, what waits.
 
 Its bodies write into a ledger what they do. What they give depends on their inputs alone, so that the values of a run
 that was disturbed can be compared with those of plain calls.
@@ -17,12 +17,13 @@ from penstock import task, workflow
 from tests.faults.ledger import digest_of, note
 from tests.faults.noting import LEDGER, begin, told
 from tests.faults.reference_rules import FAIL_AT_FIRST, add_rules, others_with_rules, values_with_rules
+from tests.faults.reference_waits import add_waits, values_with_waits
 
 VOLATILE = ("handle",)
 """Tasks that may run again after a success, since no store can keep what they give."""
 STARTS_ARE_SAFE = ("once", "announced")
 """Tasks of which nobody may forget that they were started, once their bodies run."""
-FAIL_BY_THEMSELVES = ("flaky", "flaky_large", "broken", *FAIL_AT_FIRST)
+FAIL_BY_THEMSELVES = ("flaky", "flaky_large", "broken", "inner_second", *FAIL_AT_FIRST)
 """Tasks of which some attempts fail."""
 
 
@@ -133,9 +134,9 @@ def held_up(nothing: None) -> None:
     begin(nothing)
 
 
-@workflow(build=("volatile", "fails"), on_success=told, on_failure=told)
-def reference(size: int = 3, volatile: bool = False, fails: bool = False) -> None:
-    """`volatile` adds a value that dies with its process, `fails` a task that fails."""
+@workflow(build=("volatile", "fails", "waits"), on_success=told, on_failure=told)
+def reference(size: int = 3, volatile: bool = False, fails: bool = False, waits: bool = False) -> None:
+    """`volatile` adds a value that dies with its process, `fails` a task that fails, `waits` what waits."""
     start = seed(size)
     data = large(start)
     number = flaky(start)
@@ -150,11 +151,13 @@ def reference(size: int = 3, volatile: bool = False, fails: bool = False) -> Non
     if fails:
         held_up(broken(number))
     add_rules(start, fails)
+    if waits:
+        add_waits(start)
     report(join(parts, data, blocks, number), key, announced(data))
 
 
 @cache
-def values(size: int, *, volatile: bool = False, fails: bool = False) -> dict[str, Any]:
+def values(size: int, *, volatile: bool = False, fails: bool = False, waits: bool = False) -> dict[str, Any]:
     """The value of each task of an undisturbed run that succeeds; that of a volatile one is left out."""
     found: dict[str, Any] = {"seed": seed(size)}
     start = found["seed"]
@@ -172,10 +175,10 @@ def values(size: int, *, volatile: bool = False, fails: bool = False) -> dict[st
     parts = [found[f"wide{i}"] for i in range(4)]
     found["join"] = join(parts, found["large"], found["flaky_large"], found["flaky"])
     found["report"] = report(found["join"], found["keyed"], found["announced"])
-    return found | values_with_rules(start, fails=fails)
+    return found | values_with_rules(start, fails=fails) | (values_with_waits(start) if waits else {})
 
 
-def others(size: int, *, volatile: bool = False, fails: bool = False) -> dict[str, str]:
+def others(size: int, *, volatile: bool = False, fails: bool = False, waits: bool = False) -> dict[str, str]:
     """The states of the other tasks, and of what gives a value that cannot be compared."""
     found = {"handle": "success"} if volatile else {}
     found |= {"broken": "failed", "held_up": "upstream_failed"} if fails else {}

@@ -18,7 +18,9 @@ from penstock.parts import open_parts
 from penstock.runtime.backup import Backup, back_up
 from penstock.runtime.history import History
 from penstock.runtime.store_check import StoreCheck, check_store
+from penstock.store.base import Pool
 from penstock.store.upkeep import FileUpkeep, upkeep_of
+from penstock.testing.store_samples import new_run
 from tests.faults.disk import failing_disk
 from tests.integration.commands import PENSTOCK, penstock, penstock_json
 from tests.unit.runtime.waiting import Background, come
@@ -118,6 +120,23 @@ def test_a_run_that_goes_on_is_interrupted_in_the_copy_and_can_be_resumed_there(
     go.set()
     assert driving.result().state == "success"
     assert check(tmp_path / "copy").problems == []
+
+
+def test_pools_are_copied_and_who_holds_their_slots_holds_none_in_the_copy(tmp_path: Path):
+    with manager() as opened:
+        store = opened.parts.store
+        store.set_pool("api", 3)
+        parked = new_run("parked", state="waiting", wake_at=50.0, parent="whole", part='["a", 0, 0]')
+        store.create_run(parked, b"a plan")
+        lease = store.start_run(new_run(), b"a plan")
+        store.claim(lease, "api", 2)
+        back_up_to(tmp_path / "copy")
+        assert store.pools() == [Pool("api", 3, 2, 0)]
+        lease.release()
+    copied = history_in(tmp_path / "copy").store
+    assert copied.pools() == [Pool("api", 3, 0, 0)]
+    assert (copied.due(50.0), copied.children("whole")) == ([parked], [parked])
+    copied.close()
 
 
 BUSY = """

@@ -27,6 +27,7 @@ from penstock.runtime.store_check import BEHIND, FILES, LOGS, VALUES, StoreCheck
 from penstock.store.base import RunChange, RunRow
 from penstock.store.chain import chained, seed
 from penstock.store.records import encode_events
+from penstock.store.upkeep import DEAD_CLAIMS
 from penstock.testing.store_samples import new_run
 from tests.integration.commands import penstock, penstock_json, start, write
 from tests.unit.runtime.waiting import Background, come
@@ -189,6 +190,21 @@ def test_the_command_tells_people_and_programs(run_id: str):
     assert shown.splitlines()[0] == f"repaired: run {run_id}, {text}"
     assert shown.endswith(": all is well\n")
     assert penstock_json("db", "check", "--repair")["removed"]
+
+
+def test_when_a_run_began_is_compared_with_its_journal(run_id: str):
+    edit("UPDATE run SET started_at = started_at - 86400 WHERE id = ?", run_id)
+    [problem] = penstock_json("db", "check", code=1)["problems"]
+    assert problem["text"].startswith("its row says that it began at ")
+    assert penstock("db", "check", "--repair").stdout.endswith(": all is well\n")
+    assert penstock("db", "check").stdout.endswith(": all is well\n")
+
+
+@pytest.mark.parametrize("at", [1e300, -1e300, 9e15])
+def test_a_time_that_is_none_is_damage(run_id: str, at: float):
+    edit("UPDATE run SET started_at = ? WHERE id = ?", at, run_id)
+    assert "where there should be a time" in penstock("runs", code=1).stderr
+    assert "its row says that it began at" in penstock("db", "check", code=1).stdout
 
 
 def test_a_store_in_memory_can_be_checked():
@@ -428,6 +444,7 @@ def test_more_undelivered_notices_than_there_are_is_no_problem_and_fewer_would_b
         ("source", "elsewhere.py", {"record"}),
         ("plan", "nowhere", {"plan", "record"}),
         ("id", "somebody", {"journal", "record"}),
+        ("parent", "somebody", {"record"}),
     ],
 )
 def test_what_a_row_says_for_good_is_checked_and_cannot_be_repaired(
@@ -555,6 +572,8 @@ def test_what_nobody_needs_is_counted_and_removed_and_all_else_stays(run_id: str
         db.execute("INSERT INTO message (run, kind, body, at) VALUES (77, 'cancel', '{}', 1.0)")
         db.execute("INSERT INTO duration VALUES (77, 'flow', 'unfollowed', x'00')")
         db.execute("INSERT INTO followed SELECT 77, fingerprint FROM plan")
+        for pool, number in (("api", 1), ("api", 77), ("db", 77)):
+            db.execute("INSERT INTO slot VALUES (?, ?, 1, 1, 2, 0, 1, 1.0, NULL)", (pool, number))
     expected = {
         VALUES: 1,
         LOGS: 2,
@@ -564,6 +583,7 @@ def test_what_nobody_needs_is_counted_and_removed_and_all_else_stays(run_id: str
         "message to no run": 1,
         "note of how long the tasks of a lost run took": 1,
         "note of a plan that a lost run followed": 2,
+        DEAD_CLAIMS: 3,
     }
     found = check()
     assert (found.problems, found.leftovers) == ([], expected)
@@ -596,14 +616,17 @@ def test_what_is_new_is_left_alone(run_id: str):
     assert len(values()) == 3
 
 
-def test_the_pipe_of_a_living_driver_stays(run_id: str):
+def test_the_pipe_and_the_claims_of_a_living_driver_stay(run_id: str):
     with manager() as opened:
         store = opened.parts.store
         lease = store.acquire(run_id)
+        store.claim(lease, "api", 2, capacity=1)
         listener = store.listen(run_id)
         child = start("db", "check", "--repair")
         assert child.communicate()[1] == ""
         assert child.returncode == 0
+        [use] = store.pool_users("api")
+        assert (use.run_id, use.granted, use.wanted) == (run_id, 1, 2)
         store.post(run_id, "mark")
         assert listener.wait(60)
         listener.close()

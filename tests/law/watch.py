@@ -75,7 +75,9 @@ class Watch:
         return False
 
     def _inside(self, group: str, place: int) -> Iterator[int]:
-        """What is in a group, of this place if it is in a map."""
+        """What is in a group, of this place if it is in a map. Of a map without instances nothing could begin anew."""
+        if self.graph.map_of_group(group) and place < 0:
+            return
         for row in self.graph.rows_in(group):
             for inner in self.play.instances(row):
                 if not self.graph.map_of_group(group) or self.play.engine.index(inner) == place:

@@ -17,10 +17,12 @@ from typing import Any, NamedTuple, Protocol
 
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
-from penstock.store.base import DURATIONS_KEPT, Durations, Holder, Message, RunChange, RunRow
+from penstock.store.base import DURATIONS_KEPT, Claim, Durations, Holder, Message, RunChange, RunRow
 from penstock.store.lookup import only_match
 from penstock.store.records import decode_events
+from penstock.store.slots import Stake
 from tests.simulation.scheduler import Process, Scheduler
+from tests.simulation.sim_pools import SimPools
 
 
 class Kind(Enum):
@@ -127,6 +129,7 @@ class Database:
         self.always_safe = kind is Kind.SERVER
         self.records: dict[str, Record] = {}
         self.plans: dict[str, bytes] = {}
+        self.pools = SimPools(self._drives)
         self.messages = 0
         self.unsafe: list[Undo] = []
         self.up = True
@@ -150,15 +153,24 @@ class Database:
         safe: bool,
     ) -> None:
         """Write a batch, or see that it is there already."""
-        record = self.records.get(lease.run_id)
-        if record is None or not self.counts(record, lease):
-            raise LeaseLost(f"run {lease.run_id} is not driven under lease {lease.token} any more: nothing is written")
+        record = self._own(lease)
         if lease.doubtful == body:
             lease.doubtful = None
         else:
             self._write(record, lease, body, change, taken)
         if safe or self.always_safe:
             self.sync()
+
+    def claim(self, lease: SimLease, pool: str, wish: Stake[str]) -> tuple[Claim, tuple[str, ...]]:
+        """What comes of a wish, and the runs to poke."""
+        self._own(lease)
+        return self.pools.claim(pool, wish, lease.token)
+
+    def _own(self, lease: SimLease) -> Record:
+        record = self.records.get(lease.run_id)
+        if record is None or not self.counts(record, lease):
+            raise LeaseLost(f"run {lease.run_id} is not driven under lease {lease.token} any more: nothing is written")
+        return record
 
     def counts(self, record: Record, lease: SimLease) -> bool:
         """Whether a lease is the last that was given out, and was not given back."""
@@ -178,15 +190,15 @@ class Database:
             for one, kept in zip((*with_durations, record), durations, strict=True):
                 one.durations = kept
 
+        for message in taken:
+            record.inbox.pop(message, None)
         if change is not None:
-            record.row = changed(row, change)
+            record.row = changed(row, change, has_mail=bool(record.inbox))
             if change.durations is not None:
                 for other in [one for one in with_durations if one is not record][DURATIONS_KEPT - 1 :]:
                     other.durations = None
                 record.durations = change.durations
         record.batches.append(batch)
-        for message in taken:
-            record.inbox.pop(message, None)
         self.unsafe.append(Undo(row.id, undo, batch))
         if self.witness is not None:
             self.witness.appended(row.id, decode_events(body), lease, change)
@@ -205,6 +217,8 @@ class Database:
         record = self.record(run_id)
         self.messages += 1
         record.inbox[self.messages] = Message(self.messages, kind, body, at)
+        if record.row.state == "waiting":
+            record.row = replace(record.row, wake_at=0.0)
         self.sync()
         return record
 
@@ -255,12 +269,24 @@ class Database:
             self.witness.given(run_id, lease, before)
         return lease
 
-    def release(self, lease: SimLease) -> None:
-        """Give a lease back, if it still is one."""
+    def release(self, lease: SimLease) -> tuple[str, ...]:
+        """Give a lease back, if it still is one: the runs to poke."""
         record = self.records.get(lease.run_id)
+        poke = self.pools.let_go(lease.run_id, lease.token)
         if record is not None and record.lease is lease:
             record.lease = None
         lease.released = True
+        return poke
+
+    def _drives(self, run_id: str, token: int) -> bool:
+        record = self.records.get(run_id)
+        return (
+            record is not None
+            and record.lease is not None
+            and record.lease.token == token
+            and not record.lease.released
+            and self.is_held(record)
+        )
 
     def is_held(self, record: Record) -> bool:
         """Whether the run is not to be taken over."""
@@ -334,11 +360,14 @@ class Database:
                     self.witness.forgotten(run_id, batches[::-1])
 
 
-def changed(row: RunRow, change: RunChange) -> RunRow:
+def changed(row: RunRow, change: RunChange, *, has_mail: bool) -> RunRow:
     """A row with new values."""
     values: dict[str, Any] = dict.fromkeys(("ended_at", "error")) if change.reopened else {}
     for name in ("state", "tasks", "started_at", "ended_at", "error", "counts", "undelivered"):
         value = getattr(change, name)
         if value is not None:
             values[name] = value
+    if change.state is not None:
+        wake_at = 0.0 if has_mail else change.wake_at
+        values["wake_at"] = wake_at if change.state == "waiting" else None
     return replace(row, **values)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from penstock.definition.workflow import Workflow
+from penstock.engine.events import ValueRef
 from penstock.engine.run import RunEngine
 from penstock.errors import (
     LeaseLost,
@@ -25,6 +26,7 @@ from penstock.manager import WorkflowManager
 from penstock.parts import Parts
 from penstock.policy import Notice
 from penstock.results.memory import MemoryResults
+from penstock.runtime import mail
 from penstock.runtime.history import ENDED
 from penstock.runtime.home import Settings
 from penstock.runtime.host import Host as DriverHost
@@ -109,6 +111,7 @@ class SimManager(WorkflowManager):
         self._clock = host.clock
         self._opened = Parts(host.store, host.results, MemoryLogs())
         self._settings_read = Settings(notifiers=scenario.notifiers)
+        self._park_after = scenario.park_after
         self._host = host
         self.next_id = ""
 
@@ -158,6 +161,11 @@ class Host:
         self.world.ended(self)
 
     @property
+    def parks(self) -> bool:
+        """Whether it parks runs that only wait."""
+        return self.world.scenario.park_after is not None
+
+    @property
     def token(self) -> int:
         """That of the lease under which it drives, or last drove."""
         lease = self.store.lease
@@ -186,12 +194,12 @@ class Host:
     def begin(self, run_id: str) -> None:
         """Start a run and drive it."""
         self.manager.next_id = run_id
-        self._drive(run_id, lambda: self.manager.run(self._flow(), raise_on_failure=False))
+        self._drive(run_id, lambda: self.manager.run(self._flow(), raise_on_failure=False, park=self.parks))
 
     def resume(self, run_id: str) -> None:
         """Go on with a run, asked for by hand."""
         self.world.referee.resumed.add(run_id)
-        self._drive(run_id, lambda: self.manager.resume(run_id, self._flow(), raise_on_failure=False))
+        self._drive(run_id, lambda: self.manager.resume(run_id, self._flow(), raise_on_failure=False, park=self.parks))
 
     def rerun(self, run_id: str) -> None:
         """Run some tasks of a run again that has ended."""
@@ -215,14 +223,21 @@ class Host:
 
     def adopt_all(self) -> None:
         """Go on with every run that has something left to do and that nobody drives, as `penstock resume --all`."""
-        for run in self.manager.unheld():
+        self._adopt_each([*self.manager.unheld(), *self.manager.due()])
+
+    def wake_all(self) -> None:
+        """Go on with every run that is parked, due or not: after clocks were set back, somebody wonders where it is."""
+        self._adopt_each([run for run in self.manager.runs() if run.state == "waiting"])
+
+    def _adopt_each(self, runs: Sequence[Run]) -> None:
+        for run in runs:
             try:
                 self._drive(run.id, partial(self._adopt, run.id))
             except (RunLocked, PlanMismatch):
                 pass  # somebody was faster, or has a newer workflow
 
     def _adopt(self, run_id: str) -> Run:
-        return self.manager.resume(run_id, self._flow(), adopt=True, raise_on_failure=False)
+        return self.manager.resume(run_id, self._flow(), adopt=True, raise_on_failure=False, park=self.parks)
 
     def cancel(self, run_id: str) -> None:
         """Ask a run to end."""
@@ -230,6 +245,14 @@ class Host:
         cancelled.setdefault(run_id, inf)
         self.manager.cancel(run_id, by="ann")
         cancelled[run_id] = min(cancelled[run_id], self.process.scheduler.now)
+
+    def send(self, run_id: str, topic: str, letter: str, pause: float) -> None:
+        """Send a run a message, after a while."""
+        self.clock.sleep(pause)
+        value = ValueRef("json", len(letter) + 2, None, f'"{letter}"')
+        mail.send(self.store, run_id, topic, value, "ann")
+        self.world.note(self, "sends", f"{run_id} {letter}")
+        self.world.referee.sent[letter] = run_id
 
     # --- Within
 

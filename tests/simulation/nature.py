@@ -48,6 +48,9 @@ class Nature:
             for _ in range(self.random.choice((1, 1, 2, 3))):
                 if any(self._is_open(run_id) for run_id in world.database.records):
                     world.launch("adopter", Host.adopt_all)
+            if "jump" in self._faults and self._is_parked():
+                world.launch("waker", Host.wake_all)
+            self._answer()
             self._sleep(5.0)
         world.over = True
 
@@ -90,16 +93,25 @@ class Nature:
             if host.process.paused:
                 host.process.go_on()
 
+    def _answer(self) -> None:
+        """Whoever was to send something may have died before: somebody else does."""
+        for run_id in self.world.database.records:
+            for topic in sorted({*self.world.referee.reading(run_id).engine.topics.values()}):
+                self.world.send_soon(run_id, topic)
+
     def _is_open(self, run_id: str) -> bool:
         record = self.world.database.records[run_id]
-        unfinished = record.row.state in ("queued", "running") or record.row.undelivered > 0
+        unfinished = record.row.state in ("queued", "running", "waiting") or record.row.undelivered > 0
         return unfinished and not self.world.database.is_held(record)
+
+    def _is_parked(self) -> bool:
+        return any(record.row.state == "waiting" for record in self.world.database.records.values())
 
     def _all_over(self) -> bool:
         """Whether every run has ended, and nobody is at work any more."""
         database = self.world.database
         return not any(host.process.alive for host in self.world.hosts) and all(
-            record.row.state not in ("queued", "running") and not record.row.undelivered
+            record.row.state not in ("queued", "running", "waiting") and not record.row.undelivered
             for record in database.records.values()
         )
 

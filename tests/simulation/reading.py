@@ -15,10 +15,12 @@ from penstock.engine.events import (
     CancelRequested,
     Event,
     MapExpanded,
+    MessageReceived,
     PlanAdopted,
     RetryDue,
     RunResumed,
     TasksRerun,
+    TaskWoken,
 )
 from penstock.engine.invariants import ContradictionError, check
 from penstock.engine.run import InvalidEvent, RunEngine
@@ -69,6 +71,8 @@ class Reading:
         """The number of the batch in which the latest attempt of a task started."""
         self.decided: dict[Place, int] = {}
         """The number of the batch that says what a task decided last: a choice, a skip, the width of a map."""
+        self.letters: set[str | None] = set()
+        """What messages that were received say."""
         self.notices: dict[str, Notice] = {}
         """Every notice that ever arose."""
         self.born: dict[str, int] = {}
@@ -136,12 +140,17 @@ class Reading:
             if engine.task_state(event.task) is TaskState.RUNNING and engine.attempts[event.task] == event.attempt:
                 self._note_outcome(event, token)
                 self._hear(self, event, token)
+        elif isinstance(event, MessageReceived):
+            letter = event.value.inline if event.value is not None else None
+            if letter in self.letters:
+                self._tell(f"message {letter} was taken twice")
+            self.letters.add(letter)
         elif isinstance(event, MapExpanded):
             self.decided[self.course.place(event.task)] = self.batches
         elif isinstance(event, (CancelRequested, RunResumed, PlanAdopted)):
             self._note_taken_over(event)
             self._hear(self, event, token)
-        elif isinstance(event, RetryDue):
+        elif isinstance(event, (RetryDue, TaskWoken)):
             due = engine.retries_due.get(event.task, 0.0)
             if event.at < due - A_MOMENT and not self._clocks_jump:
                 self._tell(f"{engine.name(event.task)} is tried again {due - event.at:.3f} s too early")

@@ -8,6 +8,7 @@ journal anew.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from penstock.engine.events import (
@@ -19,12 +20,14 @@ from penstock.engine.events import (
     RunResumed,
     TasksRerun,
 )
+from penstock.engine.run import RunEngine
 from penstock.engine.states import RunState, TaskState
 from penstock.executor.base import Attempt
 from penstock.plan.codec import decode
 from penstock.plan.plan import Plan
 from penstock.policy import MAX_LOST_ATTEMPTS, Notice
 from penstock.runtime.journal import SAFE_WITHIN
+from penstock.runtime.parking import next_moment, only_waits
 from penstock.store.base import RunChange
 from penstock.store.records import decode_events
 from tests.law.description import Act
@@ -33,6 +36,7 @@ from tests.simulation.course import Place
 from tests.simulation.database import Batch, Database, SimLease
 from tests.simulation.reading import Reading
 from tests.simulation.scenario import Scenario
+from tests.simulation.slots import SlotWatch
 from tests.simulation.work import Step
 
 if TYPE_CHECKING:
@@ -57,9 +61,12 @@ class Referee:
         self.received: dict[str, Notice] = {}
         self.cancelled: dict[str, float] = {}
         """The runs that somebody wanted to end, and when it was certain that this is known; infinity before."""
+        self.sent: dict[str, str] = {}
+        """The messages that were certainly sent, by what they say, and to which run."""
         self.resumed: set[str] = set()
         """The runs that somebody resumed by hand."""
         self._now = now
+        self.slots = SlotWatch(scenario)
         self._plans: dict[str, Plan] = {}
         self._tokens: dict[str, int] = {}
         self._begun: dict[Key, int] = {}
@@ -120,10 +127,23 @@ class Referee:
             self.say(f"run {run_id}: it was {before}, and nobody had asked for it to become {engine.state}")
         self._left[run_id, lease.token] = str(engine.state), reading.batches
         # A row that says "running" a little longer is found by whoever looks for runs that nobody drives.
-        if change is not None and change.state not in (None, "running", str(engine.state)):
+        if change is not None and change.state == "waiting":
+            self._parked(run_id, engine, change)
+        elif change is not None and change.state not in (None, "running", str(engine.state)):
             self.say(f"run {run_id}: its row says {change.state}, and its journal {engine.state}")
         if change is not None and change.undelivered == 0 and engine.notices:
             self.say(f"run {run_id}: its row says that all is delivered, on record is not {[*engine.notices]}")
+
+    def _parked(self, run_id: str, engine: RunEngine, change: RunChange) -> None:
+        """A run is put aside, with nobody to drive it."""
+        if engine.state is not RunState.RUNNING:
+            self.say(f"run {run_id}: it was parked, and on record it is {engine.state}")
+        if change.wake_at == 0.0:
+            return  # it is to be woken at once
+        if not only_waits(engine):
+            self.say(f"run {run_id}: it was parked with something to do: {engine.counts()}")
+        elif (inf if change.wake_at is None else change.wake_at) > next_moment(engine):
+            self.say(f"run {run_id}: it was parked until {change.wake_at}, and goes on at {next_moment(engine)}")
 
     def given(self, run_id: str, lease: SimLease, before: SimLease | None) -> None:
         """A run has a new driver."""
@@ -233,6 +253,8 @@ class Referee:
         alike = [one for one in living if one.context is attempt.context and place_of(one)[0] == place[0]]
         if step.at_once is not None and len(alike) > step.at_once:
             self.say(f"{what} begins, and {len(alike)} of its instances run, where {step.at_once} may")
+        for line in self.slots.wrong(place[0], self._living):
+            self.say(f"{what} begins, and {line}")
         if self.database.records[run_id].tokens == host.token:
             self._begins_lawfully(attempt, (taken, own), what)
         elif step.first and self.reading(run_id).starts.get((place, generation, attempt.number)) != host.token:
@@ -356,7 +378,8 @@ class Referee:
                 self.say(f"run {run_id}: in its driver {line}")
         if state == "interrupted":
             return
-        stands = record.row.state, reading.batches
+        state = _in_journals(state)
+        stands = _in_journals(record.row.state), reading.batches
         left = self._left.get((run_id, host.token), stands)
         if record.tokens != host.token and left[0] == state:
             stands = left  # it ended so in this one's hands, and somebody set it going again before it came to be told
@@ -365,6 +388,11 @@ class Referee:
         if self.scenario.full and self._safe_batches(reading) < stands[1]:
             self.say(f"run {run_id}: somebody was told that it is {state}, and that is not safe")
         self._told[run_id] = state, stands[1]
+
+
+def _in_journals(state: str) -> str:
+    """The state of a run as its journal knows it."""
+    return "running" if state == "waiting" else state
 
 
 def _is_by_hand(event: Event) -> bool:

@@ -16,6 +16,8 @@ from penstock.definition.workflow import Workflow
 from tests.law.description import FATAL, RAISES, RETURNS, Act, Flow, Script, Task
 from tests.simulation.database import Kind
 from tests.simulation.sim_executor import Style
+from tests.simulation.slots import draw_slots
+from tests.simulation.waits import draw_waits
 from tests.simulation.weave import Perform, weave
 from tests.simulation.work import HANG, KILL, LOST, Manner, Step, Work, draw_work
 
@@ -74,6 +76,8 @@ class Scenario:
     """Whether they may between any two statements of the driver."""
     small: bool
     """Whether the driver's limits are so small that it meets them."""
+    park_after: float | None
+    """Seconds that a run must have nothing to do to be parked; None if nobody parks runs."""
 
     def flow(self, perform: Perform, hear: Callable[..., Any], *, changed: bool) -> Workflow:
         """The workflow, before or after it has changed. Its bodies call `perform`, its callbacks `hear`."""
@@ -93,11 +97,13 @@ def draw(seed: int, *, rules: bool = False) -> Scenario:
         faults |= {"cut", "pause"}  # which together take a run from a driver that lives
     tempo = random.choice((0.003, 0.03, 0.3, 2.0))
     pace = tempo * random.choice((0.0, 0.3, 1.0, 3.0))
+    full = random.random() < 0.85
+    work = draw_work(random, faults, pace) if rules else _plain_work(random, faults, pace)
     return Scenario(
         seed=seed,
         kind=kind,
-        full=random.random() < 0.85,
-        work=draw_work(random, faults, pace) if rules else _plain_work(random, faults, pace),
+        full=full,
+        work=draw_slots(draw_waits(work, Random(f"waits {seed}"), pace), Random(f"slots {seed}")),
         timeout=random.choice((5.0, 20.0, 100.0)) * tempo if random.random() < 0.08 else None,
         told=tuple(name for name in ("success", "failed", "cancel") if random.random() < 0.25),
         notifiers=tuple(name for name in ("mail", "chat") if random.random() < 0.12),
@@ -113,7 +119,14 @@ def draw(seed: int, *, rules: bool = False) -> Scenario:
         eagerness=random.choice((0.1, 0.3, 0.6, 1.0)),
         fine=random.random() < 0.3,
         small=random.random() < 0.3,
+        park_after=_draw_parking(seed, tempo),
     )
+
+
+def _draw_parking(seed: int, tempo: float) -> float | None:
+    """Drawn by itself, so that all else in a world is what it was before there was parking."""
+    random = Random(f"parking {seed}")
+    return random.choice((0.0, 0.1, tempo)) if random.random() < 0.4 else None
 
 
 # --- Plain graphs

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, StoreError
-from penstock.store.base import Durations, Holder, Lease, Message, RunChange, RunRow
+from penstock.store.base import Claim, Durations, Holder, Lease, Message, Pool, PoolUse, RunChange, RunRow
 from penstock.store.records import decode_events, encode_events
+from penstock.store.slots import Stake
 from tests.simulation.database import Database, Kind, Session, SimLease
 from tests.simulation.scheduler import Process, Scheduler, SimClock, SimThread
 
@@ -167,7 +168,7 @@ class SimStore:
     def _release(self, lease: SimLease) -> None:
         self._scheduler.step()
         if self._process.alive and self.reachable and self._database.up:
-            self._database.release(lease)
+            self._wake(*self._database.release(lease))
         lease.released = True
 
     # --- Inbox
@@ -175,9 +176,12 @@ class SimStore:
     def post(self, run_id: str, kind: str, body: str = "{}") -> None:
         """Put a message into a run's inbox and wake its driver."""
         at = self._clock.time()
-        record = self._write(lambda: self._database.post(run_id, kind, body, at))
+        self._write(lambda: self._database.post(run_id, kind, body, at))
+        self._wake(run_id)
+
+    def _wake(self, *run_ids: str) -> None:
         random = self._scheduler.random
-        for listener in list(record.listeners):
+        for listener in [one for run_id in run_ids for one in self._database.record(run_id).listeners]:
             delay = 0.0 if random.random() < 0.5 else random.random() * NET
             if random.random() < self.weather.losses:
                 delay = NET
@@ -245,8 +249,21 @@ class SimStore:
     def unfinished(self) -> list[RunRow]:
         """Runs that have not ended or have undelivered notices, oldest first."""
         rows = self._read(lambda: [record.row for record in [*self._database.records.values()]])
-        open_rows = [row for row in rows if row.state in ("queued", "running") or row.undelivered]
+        open_rows = [
+            row for row in rows if row.state in ("queued", "running") or (row.undelivered and row.state != "waiting")
+        ]
         return sorted(open_rows, key=lambda row: row.created_at)
+
+    def due(self, now: float) -> list[RunRow]:
+        """Waiting runs whose time has come, those that have been due longest first."""
+        rows = self._read(lambda: [record.row for record in [*self._database.records.values()]])
+        due = [(at, row) for row in rows if row.state == "waiting" and (at := row.wake_at) is not None and at <= now]
+        return [row for _, row in sorted(due, key=lambda pair: pair[0])]
+
+    def children(self, run_id: str) -> list[RunRow]:
+        """Runs that are a part of this one, oldest first."""
+        rows = self._read(lambda: [record.row for record in [*self._database.records.values()]])
+        return sorted((row for row in rows if row.parent == run_id), key=lambda row: row.created_at)
 
     def durations(self, workflow: str) -> list[Durations]:
         """How long tasks took in the newest runs of a workflow. This is advice: nothing that can happen to its reading
@@ -258,6 +275,41 @@ class SimStore:
     def delete_run(self, run_id: str) -> None:
         """Forget a run."""
         self._write(lambda: self._database.delete(run_id))
+
+    # --- Pools
+
+    def set_pool(self, name: str, slots: int) -> None:
+        """Put a pool on record, or give it another number of slots."""
+        self._wake(*self._write(lambda: self._database.pools.set(name, slots)))
+
+    def delete_pool(self, name: str) -> None:
+        """Forget a pool, and who waits for its slots."""
+        self._wake(*self._write(lambda: self._database.pools.delete(name)))
+
+    def pools(self) -> list[Pool]:
+        """The pools on record, by name."""
+        return self._read(self._database.pools.all)
+
+    def pool_users(self, name: str) -> list[PoolUse]:
+        """Who holds or wants slots of a pool."""
+        return self._read(lambda: self._database.pools.standing(name).uses())
+
+    def claim(
+        self,
+        lease: Lease,
+        pool: str,
+        wanted: int,
+        *,
+        used: int = 0,
+        capacity: int | None = None,
+        priority: int = 0,
+    ) -> Claim:
+        """Want so many slots of a pool."""
+        assert isinstance(lease, SimLease)
+        wish = Stake(lease.run_id, used, wanted, priority, capacity=capacity, since=self._clock.time())
+        claim, poke = self._write(lambda: self._database.claim(lease, pool, wish))
+        self._wake(*poke)
+        return claim
 
     def close(self) -> None:
         """Give every lease back, and refuse everything from now on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import count, islice
 from typing import Any
 
@@ -17,13 +18,15 @@ from penstock.executor import invoke
 from penstock.executor.base import Attempt
 from penstock.plan.plan import Plan
 from penstock.policy import Notice
-from penstock.runtime import outbox, takeover
+from penstock.runtime import outbox, parking, takeover
 from penstock.runtime.driver import RunDriver
 from penstock.runtime.host import Host
 from penstock.runtime.journal import JournalWriter
+from penstock.runtime.lines import LimitedQueue
 from penstock.runtime.outbox import Outbox
+from penstock.runtime.slots import SharedLimit, Slots
 from penstock.runtime.timers import Timers
-from penstock.store.base import Store
+from penstock.store.base import Claim, RunChange, Store
 from tests.law.description import RAISES, Body
 from tests.simulation.database import Database, Kind, Record
 from tests.simulation.scenario import Scenario, draw
@@ -269,6 +272,11 @@ def has(*faults: str) -> Suits:
     return lambda scenario: scenario.faults >= {*faults}
 
 
+def hangs(scenario: Scenario) -> bool:
+    """Worlds with bodies that do not end when they are told to."""
+    return any(step.manner.stubborn and "timeout" in step.options for step in scenario.work.steps.values())
+
+
 def on_time(scenario: Scenario) -> bool:
     """Worlds in which a driver that lives must hear and act in time."""
     return not scenario.faults & {"pause", "disk", "blind", "stall", "values", "cut", "crash", "power"}
@@ -289,6 +297,58 @@ def of_tasks(holds: Callable[[Step], bool]) -> Suits:
 tries_again = of_tasks(lambda step: step.options.get("retry_delay", 0.0) > 0.0)
 waits_long = of_tasks(lambda step: step.options.get("retry_delay", 0.0) >= 3.0)
 is_once = of_tasks(lambda step: step.once)
+
+
+def parked_in_the_middle(patch: pytest.MonkeyPatch) -> None:
+    """A run is parked though something in it is ready."""
+    patch.setattr(parking, "only_waits", lambda engine: TaskState.RETRYING in engine.states and not engine.notices)
+
+
+def parked_for_ever(patch: pytest.MonkeyPatch) -> None:
+    """The row of a parked run does not say when to wake it."""
+    left_as = RunDriver._left_as
+
+    def forgetful(self: RunDriver, engine: RunEngine) -> RunChange:
+        change = left_as(self, engine)
+        return replace(change, wake_at=None)
+
+    patch.setattr(RunDriver, "_left_as", forgetful)
+
+
+def one_slot_too_many(patch: pytest.MonkeyPatch) -> None:
+    """A run uses one slot more than it was granted."""
+    resize = LimitedQueue.resize
+    patch.setattr(LimitedQueue, "resize", lambda self, limit, size: resize(self, limit, size + 1))
+
+
+def slots_of_what_was_given_up(patch: pytest.MonkeyPatch) -> None:
+    """The slots of an attempt that was given up, and goes on, are given to others."""
+    patch.setattr(LimitedQueue, "given_up", LimitedQueue.ended)
+    patch.setattr(LimitedQueue, "returned", lambda self, task: None)
+
+
+def slots_claimed_once(patch: pytest.MonkeyPatch) -> None:
+    """Who gets fewer slots than it wants does not ask again."""
+    claim = Slots._claim
+    asked: set[Slots] = set()
+
+    def once(self: Slots, limit: SharedLimit, wish: Any) -> Claim:
+        if self in asked and wish.wanted > wish.kept:
+            return Claim(limit.granted, contested=False)
+        asked.add(self)
+        return claim(self, limit, wish)
+
+    patch.setattr(Slots, "_claim", once)
+
+
+def parks(scenario: Scenario) -> bool:
+    """Worlds in which runs are parked."""
+    return scenario.park_after is not None
+
+
+def shares(scenario: Scenario) -> bool:
+    """Worlds with a pool."""
+    return bool(scenario.work.slots)
 
 
 def safe_starts(scenario: Scenario) -> bool:
@@ -333,6 +393,11 @@ BUGS: list[tuple[Plant, str, tuple[Suits, ...]]] = [
     (unrecorded_start, "though it died with its driver", (does(KILL), has("adopt"))),
     (end_in_the_middle, "its row says|it is not done after|somebody was told", (has("change", "adopt"), is_once)),
     (lost_again_and_again, "goes round and round", (has("cut", "pause"),)),
+    (parked_in_the_middle, "parked with something to do", (parks, tries_again)),
+    (parked_for_ever, "it was parked until None", (parks, tries_again)),
+    (one_slot_too_many, "slots are used, where there are", (shares, on(Kind.LOCKS))),
+    (slots_of_what_was_given_up, "slots are used, where there are|its concurrency is", (shares, on(Kind.LOCKS), hangs)),
+    (slots_claimed_once, "it is not done after", (shares,)),
 ]
 """Each with what is said of it, and in which worlds it can show at all: these are looked at one after the other."""
 

@@ -12,9 +12,8 @@ from penstock.engine.events import AttemptSkipped, AttemptSucceeded
 from penstock.engine.run import RunEngine
 from penstock.executor.arguments import Arguments
 from penstock.plan.plan import Plan
-from penstock.runtime import stepping
+from penstock.runtime import limits, stepping
 from penstock.runtime.driver import RunDriver
-from penstock.runtime.ready import ReadyQueue
 from tests.law.graph import Graph
 from tests.simulation.world import simulate
 
@@ -31,8 +30,8 @@ def unsafe_decisions(patch: pytest.MonkeyPatch) -> None:
 
 def too_many_instances(patch: pytest.MonkeyPatch) -> None:
     """Nobody counts how many instances of a map run at once."""
-    make = ReadyQueue.__init__
-    patch.setattr(ReadyQueue, "__init__", lambda self, row, limits, *more: make(self, row, {}, *more))
+    find = limits._needs
+    patch.setattr(limits, "_needs", lambda *given: tuple(need for need in find(*given) if need[0].is_shared))
 
 
 def forgotten_choices(patch: pytest.MonkeyPatch) -> None:

@@ -72,7 +72,18 @@ def test_the_trace_does_not_depend_on_the_process() -> None:
     assert len(digests.pop().split()) == 40
 
 
-LEAST = {"is killed": 20, "loses power": 20, "is stopped": 20, "forgets": 1, "hears": 30}
+LEAST = {
+    "is killed": 20,
+    "loses power": 20,
+    "is stopped": 20,
+    "forgets": 1,
+    "hears": 30,
+    "waits": 15,
+    "looks in vain": 8,
+    "sends": 8,
+    "a pool is full": 8,
+    "parks": 5,
+}
 LEAST_WITH_RULES = {
     **LEAST,
     "a rule": 60,
@@ -86,7 +97,7 @@ LEAST_WITH_RULES = {
     "a limit of instances": 10,
     "fail_fast": 4,
     "instances": 25,
-    "another round": 5,
+    "another round": 3,
     "a skip": 15,
     "judged: as a whole": 30,
     "judged: by cancel": 1,

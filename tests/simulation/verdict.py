@@ -47,6 +47,14 @@ class Verdict:
                 self._check_times(record, reading)
                 self._check_states(record, reading)
                 self._check_notices(reading)
+        self._check_letters()
+
+    def _check_letters(self) -> None:
+        """What was sent was received, or is there for whoever sets the run going again."""
+        for letter, run_id in self._referee.sent.items():
+            kept = any(letter in message.body for message in self._referee.database.records[run_id].inbox.values())
+            if not kept and f'"{letter}"' not in self._referee.reading(run_id).letters:
+                self._say(run_id, f"message '{letter}' was sent, and is lost")
 
     def _say(self, run_id: str, line: str) -> None:
         self._referee.say(f"run {run_id}: {line}")

@@ -18,6 +18,7 @@ from tests.law.generate import generate
 from tests.law.graph import Graph
 from tests.law.shrink import tell
 from tests.simulation.model import LOST_TOO_OFTEN
+from tests.simulation.waits import ON_TIME, Early
 
 LOST, HANG, KILL = "lost", "hang", "kill"
 """More that an attempt of a body may do than the law knows: its worker dies; it does not come back by itself, which for
@@ -40,6 +41,8 @@ class Manner:
     """Whether it cannot be ended from outside."""
     asks_key: bool = False
     """Whether it uses its idempotency key."""
+    early: Early = ON_TIME
+    """Whether it comes too early at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +80,8 @@ class Work:
     """Seconds between two rounds of a group that is tried again."""
     added: str = ""
     """The task that is there only once the workflow has changed; "" if it does not."""
+    slots: int = 0
+    """How many slots there are that its tasks take."""
 
     def graph(self, *, changed: bool) -> Graph:
         """What follows from the description, before or after the workflow has changed."""

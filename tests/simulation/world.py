@@ -16,13 +16,13 @@ from random import Random
 from threading import Lock
 from typing import Any
 
-from penstock.engine.events import ErrorText, Event, RunStarted
+from penstock.engine.events import AttemptDeferred, ErrorText, Event, RunStarted
 from penstock.engine.states import TaskState
 from penstock.errors import Fail, Skip
 from penstock.executor.base import Attempt
 from penstock.executor.current import current
 from penstock.plan.plan import Plan
-from penstock.policy import Notice
+from penstock.policy import Done, Notice
 from penstock.results.memory import MemoryResults
 from penstock.store.base import RunChange
 from tests.law.description import FATAL, RETURNS, SKIPS, Act
@@ -35,7 +35,9 @@ from tests.simulation.scenario import Scenario, draw
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.sim_executor import SimExecutor
 from tests.simulation.sim_store import Weather
+from tests.simulation.slots import POOL
 from tests.simulation.verdict import Verdict
+from tests.simulation.waits import SENSOR
 from tests.simulation.work import HANG, KILL, LOST, Manner
 
 TROUBLE = 10_000.0
@@ -68,6 +70,8 @@ class World:
         """What the database's clock adds."""
         self.database = Database(self.scheduler, scenario.kind, self._database_wall, lease=scenario.lease, witness=self)
         self.referee.database = self.database
+        if scenario.work.slots:
+            self.database.pools.set(POOL, scenario.work.slots)
         self.weather = Weather(latency=scenario.latency)
         self.values = MemoryResults()
         self.value_failures = 0.0
@@ -111,6 +115,8 @@ class World:
         found = {what for _, _, what, _ in self.trace if what}
         for reading in self.referee.readings.values():
             found |= reading.course.happened()
+        if self.referee.slots.was_full:
+            found.add("a pool is full")
         return found
 
     def digest(self) -> str:
@@ -161,9 +167,18 @@ class World:
         """A batch was written."""
         for event in events:
             self.note(lease.session.process.name, "writes", f"{run_id} {_short(event)}")
+            if isinstance(event, AttemptDeferred) and event.topic is not None:
+                self.send_soon(run_id, event.topic)
         if change is not None:
             self.note(lease.session.process.name, "writes", f"{run_id} state={change.state} told={change.undelivered}")
         self.referee.appended(run_id, events, lease, change)
+
+    def send_soon(self, run_id: str, topic: str) -> None:
+        """Somebody sends a run what it waits for, after a while."""
+        pause = self.random.expovariate(1.0) * self.scenario.tempo
+        self._serial += 1
+        letter = f"letter {self._serial}"
+        self.launch("sender", lambda host: host.send(run_id, topic, letter, pause))
 
     def given(self, run_id: str, lease: SimLease, before: SimLease | None) -> None:
         """A run has a new driver."""
@@ -221,6 +236,10 @@ class World:
 
     def _perform(self, host: Host, attempt: Attempt, name: str) -> Any:
         manner = self.referee.step(place_of(attempt)).manner
+        engine = attempt.context.engine  # type: ignore[attr-defined]
+        if engine.deferrals.get(attempt.task, 0) < manner.early.times:
+            self.note(host, "looks in vain" if manner.early.how == SENSOR else "waits", name)
+            return manner.early.wait(f"go {attempt.name}")
         act = self.referee.act(attempt.context.run_id, place_of(attempt), attempt.generation)
         if manner.asks_key:
             key = current().idempotency_key
@@ -258,7 +277,7 @@ class World:
         value = self._said(attempt, manner, act, f"{name} #{self._serial}")
         self.note(host, "body returns", f"{name} {_plain(value)}")
         self.referee.returns(host, attempt, _plain(value))
-        return value
+        return Done(value) if manner.early.how == SENSOR else value
 
     def _said(self, attempt: Attempt, manner: Manner, act: Act, text: str) -> Any:
         """What a body returns: names where it is a branch, something true or not where it is a short circuit, a list
@@ -319,6 +338,10 @@ class Observer:
     def stopping(self, reason: str, running: int) -> None:
         """The run is asked to stop."""
         self._world.note(self._host, "is shown", f"stopping: {reason}")
+
+    def parked(self, until: float | None) -> None:
+        """The driver puts the run aside."""
+        self._world.note(self._host, "parks", f"until {until}")
 
     def run_ended(self, state: str, error: str | None, counts: dict[str, int], seconds: float) -> None:
         """The driver lets go of the run."""

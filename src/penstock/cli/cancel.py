@@ -67,7 +67,10 @@ def _ask(manager: WorkflowManager, run_id: str) -> None:
 def _wait(output: Output, manager: WorkflowManager, run_id: str, began: float) -> None:
     store = manager.parts.store
     told = False
-    while not _has_ended(store.run(run_id).state):
+    while not _has_ended(state := store.run(run_id).state):
+        if state == "waiting" and store.holder(run_id) is None and not store.messages(run_id):
+            output.tell("It is parked, and its teardowns run when it is woken: penstock resume --all")
+            return
         if store.holder(run_id) is None and not _has_ended(store.run(run_id).state):
             _ask(manager, run_id)  # its driver died with the request unread
             continue

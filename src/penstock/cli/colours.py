@@ -8,6 +8,7 @@ from penstock.observe.drawing.palette import LOOKS
 RUN_COLOURS = {
     "queued": "bright_black",
     "running": "cyan",
+    "waiting": "blue",
     "interrupted": "yellow",
     "success": "green",
     "failed": "red",

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from penstock.engine.run import RunEngine
     from penstock.manager import WorkflowManager
     from penstock.runtime.attempts import AttemptRun
-    from penstock.runtime.record import Run, TaskRun
+    from penstock.runtime.record import Run
+    from penstock.runtime.task_record import TaskRun
 
 SHORTEST = 1.0
 """Seconds that a run takes at least for it to be worth saying what it spent them on."""

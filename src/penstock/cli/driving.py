@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
+from penstock.cli.colours import RUN_COLOURS
 from penstock.cli.failures import FAILED, INTERRUPTED
 from penstock.cli.options import Choices
 from penstock.cli.output import Output, is_terminal, spared_stdout
@@ -33,6 +34,9 @@ class PlainProgress(Console):
     def __init__(self, out: TextIO | None, done: Collection[str]) -> None:
         super().__init__(out)
         self._done = frozenset(done)
+
+    def parked(self, until: float | None) -> None:
+        """It is told when the run has been let go of."""
 
     def run_started(self, run_id: str, plan: Plan, done: int) -> None:
         """Say which run it is: that is what stops or resumes it."""
@@ -75,7 +79,7 @@ def follow(output: Output, choices: Choices, start: Start, done: Collection[str]
             _tell_end(output, manager, run, monotonic() - began, choices)
     if interrupted:
         return record, INTERRUPTED
-    return record, 0 if run.state == "success" else FAILED
+    return record, 0 if run.state in ("success", "waiting") else FAILED
 
 
 def _run(manager: WorkflowManager, start: Start) -> tuple[Run, str | None]:
@@ -117,6 +121,11 @@ def _can_draw(encoding: str | None) -> bool:
 def _tell_end(output: Output, manager: WorkflowManager, run: Run, seconds: float, choices: Choices) -> None:
     counts = ", ".join(f"{number:,} {state}" for state, number in run.counts.items())
     took = duration(seconds)
+    if run.state == "waiting":
+        verdict = output.paint("is parked", RUN_COLOURS["waiting"], bold=True)
+        output.say(f"Run {run.id} {verdict} after {took} ({counts}), and goes on {run.goes_on}, with:")
+        output.say(f"  penstock resume --all{choices.hint}")
+        return
     if run.state == "success":
         verdict = output.paint("succeeded", "green", bold=True)
         others = f": {counts}" if len(run.counts) > 1 else ""

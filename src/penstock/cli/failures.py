@@ -10,8 +10,10 @@ import click
 from penstock.cli.output import Output
 from penstock.errors import (
     LeaseLost,
+    NotWaiting,
     PenstockError,
     PlanMismatch,
+    PoolNotFound,
     RunEnded,
     RunFailed,
     RunLocked,
@@ -29,8 +31,8 @@ class NotFound(PenstockError):
 
 
 _CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
-    ((RunNotFound, TaskNotFound, NotFound), NOT_FOUND),
-    ((RunLocked, LeaseLost, PlanMismatch, RunEnded), CONFLICT),
+    ((RunNotFound, TaskNotFound, PoolNotFound, NotFound), NOT_FOUND),
+    ((RunLocked, LeaseLost, PlanMismatch, RunEnded, NotWaiting), CONFLICT),
     ((RunFailed, StoreError, ValueUnavailable), FAILED),
     ((KeyboardInterrupt,), INTERRUPTED),
     ((PenstockError, click.ClickException, OSError, UnicodeError), USAGE),

@@ -30,7 +30,8 @@ def show_forecast(output: Output, choices: Choices, file: str, params: dict[str,
         plan, widths = compiled.plan, constant_widths(compiled)
         settings = choices.settings()
         workers = create_executor(choices.executor or settings.executor, choices.workers or settings.workers).workers
-        forecast = foresee(plan, _learned(choices, plan), workers, widths)
+        durations, pools = _known(choices, plan)
+        forecast = foresee(plan, durations, workers, widths, pools)
     conditions = {task.row: _conditions(compiled, task, widths) for task in forecast.tasks}
     if output.as_json:
         output.emit(_record(plan, forecast, workers, conditions, widths))
@@ -63,13 +64,15 @@ def _when(seconds: float) -> str:
     return f"after {duration(seconds)}" if seconds else "at once"
 
 
-def _learned(choices: Choices, plan: Plan) -> Sequence[float]:
-    """How long the tasks took in earlier runs. A store that is not there is not made."""
-    folder = choices.folder()
+def _known(choices: Choices, plan: Plan) -> tuple[Sequence[float], Mapping[str, int]]:
+    """How long the tasks took in earlier runs, and how many slots there are. A store that is not there is not made."""
+    folder, pools = choices.folder(), choices.settings().pools
     if folder is not None and not any(folder.glob("*.db")):
-        return ()
+        return (), pools
     with choices.manager() as manager:
-        return learned(manager.parts.store, plan, fingerprint(encode(plan)))
+        store = manager.parts.store
+        on_record = {pool.name: pool.slots for pool in store.pools()}
+        return learned(store, plan, fingerprint(encode(plan))), {**pools, **on_record}
 
 
 def _conditions(compiled: Compiled, task: Foreseen, widths: Mapping[int, int]) -> list[str]:

@@ -100,6 +100,11 @@ secret_option = click.option(
 )
 
 
+park_option = click.option(
+    "--park", is_flag=True, help="Come back when the run only waits, and for long: resume --all goes on with it"
+)
+
+
 def driving_options(func: FC) -> FC:
     """The options of commands that drive a run."""
     for option in (

@@ -7,9 +7,9 @@ from math import prod
 from typing import TYPE_CHECKING, Any
 
 from penstock.code.identity import Identify
-from penstock.definition.decorators import WorkflowFunction
 from penstock.definition.expansion import NOTHING, Expansion
 from penstock.definition.params import bind
+from penstock.definition.workflow_function import WorkflowFunction
 from penstock.errors import DefinitionError, InvalidWorkflowError
 from penstock.observe.drawing.remarks import kind
 from penstock.observe.drawing.structure import innermost_groups

@@ -10,17 +10,20 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.definition.kept import keepable
 from penstock.errors import StoreCorrupt
+from penstock.runtime.part import Part
 from penstock.runtime.times import moment
 
 if TYPE_CHECKING:
+    from penstock.executor.decisions import Decision
     from penstock.manager import WorkflowManager
     from penstock.runtime.attempts import AttemptRun
     from penstock.runtime.record import Run
-    from penstock.store.base import RunRow
+    from penstock.store.base import RunRow, Store
 
 
 def run_record(run: Run) -> dict[str, Any]:
     """A run as JSON: the form of `penstock show --json`."""
+    children = {child.id for child in run.children}
     return {
         "id": run.id,
         "workflow": run.workflow,
@@ -28,9 +31,12 @@ def run_record(run: Run) -> dict[str, Any]:
         "params": plain(keepable(dict(run.params))),
         "started_at": timestamp(run.started_at),
         "ended_at": timestamp(run.ended_at),
+        "wakes_at": timestamp(run.wakes_at),
         "duration": run.duration,
         "error": run.error,
         "file": run.source,
+        "parent": run.parent,
+        "part": run.part,
         "driver": _driver(run),
         "notices": {"undelivered": run.undelivered, "dropped": dict(run.dropped)},
         "counts": run.counts,
@@ -47,10 +53,20 @@ def run_record(run: Run) -> dict[str, Any]:
                 "error": task.error,
                 "reason": task.reason,
                 "traceback": task.traceback if task.state == "failed" else None,
+                "decision": _decision(task.decision),
+                "child": task.child if task.child in children else None,
             }
             for task in run.tasks
         ],
     }
+
+
+def _decision(decision: Decision | None) -> dict[str, Any] | None:
+    """What somebody has decided, as JSON."""
+    if decision is None:
+        return None
+    at, by = timestamp(decision.at), decision.by or None
+    return {"approved": decision.approved, "by": by, "at": at, "note": decision.note, "inputs": decision.inputs}
 
 
 def attempt_record(attempt: AttemptRun) -> dict[str, Any]:
@@ -88,9 +104,12 @@ def row_record(row: RunRow, state: str) -> dict[str, Any]:
         "created_at": timestamp(moment(row.created_at)),
         "started_at": timestamp(moment(row.started_at or 0.0)),
         "ended_at": timestamp(moment(row.ended_at or 0.0)),
+        "wakes_at": timestamp(moment(row.wake_at)),
         "duration": row_duration(row),
         "error": row.error,
         "file": row.source,
+        "parent": row.parent,
+        "part": None if row.part is None else Part.read(row.part).name,
         "tasks": row.tasks,
         "counts": counts_of(row),
     }
@@ -99,10 +118,12 @@ def row_record(row: RunRow, state: str) -> dict[str, Any]:
 def rows(manager: WorkflowManager, workflow: str | None = None, limit: int | None = None) -> list[tuple[RunRow, str]]:
     """Runs, newest first, each with its state. Cheaper than `manager.runs`, since no journal is read."""
     store = manager.parts.store
-    found = store.runs(workflow, limit=limit)
-    return [
-        (row, "interrupted" if row.state == "running" and store.holder(row.id) is None else row.state) for row in found
-    ]
+    return [(row, shown_state(store, row)) for row in store.runs(workflow, limit=limit)]
+
+
+def shown_state(store: Store, row: RunRow) -> str:
+    """The state of a run as users see it."""
+    return "interrupted" if row.state == "running" and store.holder(row.id) is None else row.state
 
 
 def row_duration(row: RunRow) -> float | None:

@@ -9,7 +9,7 @@ import click
 
 from penstock.cli.driving import drive, follow
 from penstock.cli.failures import INTERRUPTED, exit_code
-from penstock.cli.options import Choices, driving_options, secret_option
+from penstock.cli.options import Choices, driving_options, park_option, secret_option
 from penstock.cli.output import Output
 from penstock.errors import PenstockError, RunLocked
 
@@ -22,11 +22,20 @@ if TYPE_CHECKING:
 @click.command("resume")
 @click.argument("run_id", metavar="[RUN]", required=False)
 @click.option("--all", "everything", is_flag=True, help="Take over every run that is not done and that nobody drives")
+@click.option("--watch", is_flag=True, help="With --all: stay, and wake what is parked when its time has come")
+@park_option
 @secret_option
 @driving_options
 @click.pass_obj
 def command(
-    output: Output, /, run_id: str | None, everything: bool, secrets: dict[str, Secret[str]], **options: Any
+    output: Output,
+    /,
+    run_id: str | None,
+    everything: bool,
+    watch: bool,
+    park: bool,
+    secrets: dict[str, Secret[str]],
+    **options: Any,
 ) -> int:
     """Go on with RUN, by default the newest: what is done stays done, everything else runs.
 
@@ -35,7 +44,8 @@ def command(
 
     With --all, every run that was interrupted, or whose driver died, is taken over, one after the other: after a crash
     of the machine, say. Attempts that were lost with a driver are then counted, and a task that was lost three times
-    fails; what has failed stays as it is.
+    fails; what has failed stays as it is. Parked runs are woken if their time has come, and a run that only waits is
+    parked again. With --watch this goes on until Ctrl-C, with all of them beside each other.
     """
     choices = Choices(**options)
     if everything:
@@ -43,42 +53,61 @@ def command(
             raise click.UsageError("--all takes over every run: give it without RUN")
         if secrets:
             raise click.UsageError("--secret is for one run: resume it by itself")
+        if watch:
+            from penstock.cli.watching import watch_all
+
+            return watch_all(output, choices)
         return _adopt_all(output, choices)
+    if watch:
+        raise click.UsageError("--watch goes with --all")
     with choices.reader() as manager:
         run = manager.get(run_id)
     done = {task.name for task in run.tasks if task.state == "success"}
-    return drive(output, choices, partial(_resume, run.id, secrets), done=done)
+    return drive(output, choices, partial(_resume, run.id, secrets, park), done=done)
 
 
-def _resume(run_id: str, secrets: dict[str, Secret[str]], manager: WorkflowManager) -> Run:
-    return manager.resume(run_id, secrets=secrets, raise_on_failure=False)
+def _resume(run_id: str, secrets: dict[str, Secret[str]], park: bool, manager: WorkflowManager) -> Run:
+    return manager.resume(run_id, secrets=secrets, raise_on_failure=False, park=park)
 
 
 def _adopt(run_id: str, manager: WorkflowManager) -> Run:
-    return manager.resume(run_id, adopt=True, raise_on_failure=False)
+    return manager.resume(run_id, adopt=True, raise_on_failure=False, park=True)
 
 
 def _adopt_all(output: Output, choices: Choices) -> int:
-    """Take over what nobody drives. The exit code is the worst that any of these runs gives."""
-    with choices.reader() as manager:
-        waiting = [(run.id, {task.name for task in run.tasks if task.state == "success"}) for run in manager.unheld()]
-    records, codes = [], [0]
-    for run_id, done in waiting:
-        try:
-            record, code = follow(output, choices, partial(_adopt, run_id), done)
-        except RunLocked:  # somebody else was faster
-            continue
-        except PenstockError as error:
-            record, code = _refusal(output, run_id, error), exit_code(error)
-        records.append(record)
-        codes.append(code)
-        if code == INTERRUPTED:
-            break
+    """Take over what nobody drives and has something to do. The exit code is the worst that any of these runs gives."""
+    records: list[Any] = []
+    codes, left_alone = [0], set[str]()
+    while INTERRUPTED not in codes and (found := _to_adopt(choices, left_alone)):
+        for run_id in found:
+            left_alone.add(run_id)
+            try:
+                record, code = follow(output, choices, partial(_adopt, run_id), _done(choices, run_id))
+            except RunLocked:  # somebody else was faster
+                continue
+            except PenstockError as error:
+                record, code = _refusal(output, run_id, error), exit_code(error)
+            records.append(record)
+            codes.append(code)
+            if code == INTERRUPTED:
+                break
     if output.as_json:
         output.emit(records)
-    elif not waiting:
-        output.say("Nothing is to be taken over: every run has ended, or is being driven")
+    elif not left_alone:
+        output.say("Nothing is to be taken over: every run has ended, is being driven, or waits for its time")
     return max(codes)
+
+
+def _to_adopt(choices: Choices, left_alone: set[str]) -> list[str]:
+    """What nobody drives and has something to do, of which each is taken over once: also what the end of others has
+    woken."""
+    with choices.reader() as manager:
+        return [run.id for run in (*manager.unheld(), *manager.due()) if run.id not in left_alone]
+
+
+def _done(choices: Choices, run_id: str) -> set[str]:
+    with choices.reader() as manager:
+        return {task.name for task in manager.get(run_id).tasks if task.state == "success"}
 
 
 def _refusal(output: Output, run_id: str, error: PenstockError) -> dict[str, Any]:

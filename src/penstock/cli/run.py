@@ -8,7 +8,7 @@ import click
 
 from penstock.cli.driving import drive
 from penstock.cli.forecast import show_forecast
-from penstock.cli.options import Choices, driving_options, param_option
+from penstock.cli.options import Choices, driving_options, param_option, park_option
 from penstock.cli.output import Output
 from penstock.runtime.selection import Selection
 
@@ -22,6 +22,7 @@ _TASKS: dict[str, Any] = {"metavar": "TASK", "multiple": True}
 @click.option("--from", "from_", **_TASKS, help="Run this task and all that follow")
 @click.option("--until", **_TASKS, help="Run this task and all that it needs")
 @click.option("--dry-run", is_flag=True, help="Show what would run, in which order and for how long, and run nothing")
+@park_option
 @driving_options
 @click.pass_obj
 def command(
@@ -33,6 +34,7 @@ def command(
     from_: tuple[str, ...],
     until: tuple[str, ...],
     dry_run: bool,
+    park: bool,
     **choices: Any,
 ) -> int:
     """Run the workflow in FILE, a path or a module; NAME chooses one of several.
@@ -45,5 +47,5 @@ def command(
     return drive(
         output,
         Choices(**choices),
-        lambda manager: manager.run_file(file, params, selection=selection, raise_on_failure=False),
+        lambda manager: manager.run_file(file, params, selection=selection, raise_on_failure=False, park=park),
     )

@@ -18,10 +18,12 @@ from penstock.observe.words import count, duration
 from penstock.runtime.times import moment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from penstock.manager import WorkflowManager
-    from penstock.runtime.record import Run, TaskRun
+    from penstock.runtime.approvals import Approval
+    from penstock.runtime.record import Run
+    from penstock.runtime.task_record import TaskRun
     from penstock.store.base import Holder
 
 _MOST_TASKS = 60
@@ -67,7 +69,7 @@ def command(
                 record["tasks"] = [task for task in record["tasks"] if task["state"] == state]
             output.emit(record)
             return 0
-        _show_head(output, run)
+        _show_head(output, run, manager.approvals(run.id) if run.ended_at is None else ())
         if state in (None, "failed"):
             tell_failures(output, run, whole=whole)
         if run.state in ("failed", "interrupted", "cancelled"):
@@ -80,22 +82,39 @@ def command(
     return 0
 
 
-def _show_head(output: Output, run: Run) -> None:
+def _show_head(output: Output, run: Run, approvals: Sequence[Approval]) -> None:
     state = output.paint(run.state, RUN_COLOURS.get(run.state), bold=True)
     output.say(f"Run {run.id} of {output.clean(run.workflow)}: {state}")
     seconds = duration(run.duration) if run.duration is not None else ""
     fields = {
         "error": run.error if "failed" not in run.counts else None,  # else the tasks' own errors tell more
         "started": local_time(run.started_at),
+        "goes on": run.goes_on,
         "ended": f"{local_time(run.ended_at)}  ({seconds})" if run.ended_at is not None else None,
         "driver": driver_text(run.driver) if run.driver is not None else None,
         "notices": _notices(run),
+        "waits": "; ".join(_asked(approval) for approval in approvals),
         "params": ", ".join(f"{name}={plain(value)}" for name, value in run.params.items()),
         "file": run.source,
+        "task of" if run.part else "begun by": _origin(run),
     }
     for name, value in fields.items():
         if value:
             output.say(f"  {output.paint(f'{name:<8}', 'bright_black')} {output.clean(value)}")
+
+
+def _origin(run: Run) -> str | None:
+    """Which run has begun this one."""
+    if run.parent is None:
+        return None
+    return f"run {run.parent}, as {run.part}" if run.part else f"run {run.parent}"
+
+
+def _asked(approval: Approval) -> str:
+    """What somebody is to decide."""
+    question = f" {approval.summary}" if approval.summary else ""
+    command = f"penstock approve {approval.run_id} {approval.task}"
+    return f"for somebody to decide about {approval.task}:{question} ({command})"
 
 
 def driver_text(driver: Holder) -> str:
@@ -142,7 +161,9 @@ def _cells(task: TaskRun, previews: Mapping[int, str] | None, course: Course) ->
         last = previews[task.number]
     else:
         error = task.error if task.state != "success" else None
-        last = (task.reason or error or "").split("\n", 1)[0]
+        decision = str(task.decision or "")
+        child = f"run {task.child}" if task.child is not None else ""
+        last = (task.reason or error or decision or child).split("\n", 1)[0]
     return [
         Cell(f"{task.name} {task.map_name}" if task.map_name else task.name),
         Cell(task.state, TASK_COLOURS.get(task.state)),

@@ -10,7 +10,8 @@ from penstock.logs.base import place
 
 if TYPE_CHECKING:
     from penstock.manager import WorkflowManager
-    from penstock.runtime.record import Run, TaskRun
+    from penstock.runtime.record import Run
+    from penstock.runtime.task_record import TaskRun
 
 _MOST_FAILURES = 3
 _LONGEST_TRACEBACK = 24

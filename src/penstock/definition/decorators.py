@@ -1,37 +1,17 @@
-"""`@task`, `@setup`, `@teardown` and `@workflow`: functions that describe a graph when they are called inside one."""
+"""`@task`, `@setup` and `@teardown`: functions that make tasks when they are called inside a workflow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
-from difflib import get_close_matches
-from functools import update_wrapper
-from typing import Any, Generic, ParamSpec, TypeVar, Unpack, overload
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any, ParamSpec, TypeVar, Unpack, overload
 
 from penstock.definition.options import Condition, Duration, TaskOptions
-from penstock.definition.params import Parameter, bind, parameters_of
-from penstock.definition.placeholder import ParameterPlaceholder, caller
 from penstock.definition.task_function import TaskFunction, add_condition, with_options
-from penstock.definition.workflow import Workflow
-from penstock.errors import DefinitionError, OptionError
-from penstock.policy import Callback, RunStateRule
 
 P = ParamSpec("P")
 R = TypeVar("R")
 B = TypeVar("B", bound="str | Iterable[str] | Coroutine[Any, Any, str | Iterable[str] | None] | None")
 """What a branch returns: the name, or the names, of what is to run."""
-
-_WORKFLOW_OPTIONS = (
-    "timeout",
-    "defaults",
-    "tags",
-    "description",
-    "fail_fast",
-    "run_state",
-    "on_start",
-    "on_success",
-    "on_failure",
-    "on_cancel",
-)
 
 
 class TaskDecorator:
@@ -102,6 +82,21 @@ class TaskDecorator:
         or is skipped with `soft_fail`."""
         return _decorate(func, name, {**options, "sensor": True, "poll_timeout": timeout})
 
+    @overload
+    def approval(self, func: Callable[..., R], /) -> TaskFunction[..., R]: ...
+
+    @overload
+    def approval(
+        self, /, *, name: str | None = None, **options: Unpack[TaskOptions]
+    ) -> Callable[[Callable[..., R]], TaskFunction[..., R]]: ...
+
+    def approval(self, func: Callable[..., R] | None = None, /, *, name: str | None = None, **options: Any) -> Any:
+        """Make a function a task that asks a person: for its parameters that its call in the workflow leaves open, by
+        their annotations. The docstring is what the person is asked. The body is called with all of them when the
+        answer is there, and no worker is held until then. After `deadline` seconds the answer is `default`, a dict of
+        the inputs; without one the task fails."""
+        return _decorate(func, name, {**options, "approval": True})
+
     def run_if(self, condition: Condition, /) -> Callable[[TaskFunction[P, R]], TaskFunction[P, R]]:
         """Above `@task`: skip the task, before its body, unless the condition returns something true."""
         return lambda func: add_condition(func, "run_if", condition)
@@ -156,102 +151,3 @@ def _decorate(func: Callable[..., Any] | None, name: str | None, options: Mappin
     if func is not None:
         return with_options(func, name, options)
     return lambda func: with_options(func, name, options)
-
-
-class WorkflowFunction(Generic[P]):
-    """A function that fills a workflow. Its signature is the workflow's parameters."""
-
-    def __init__(
-        self,
-        func: Callable[P, object],
-        *,
-        name: str | None = None,
-        build: Sequence[str] = (),
-        options: Mapping[str, Any],
-    ) -> None:
-        if not hasattr(func, "__code__"):
-            raise DefinitionError(
-                f"{func!r} cannot describe a workflow: put @workflow on a plain function", where=caller()
-            )
-        self.func = func
-        self.name = name or func.__name__
-        self.build_names = tuple(build)
-        self.parameters: dict[str, Parameter] = parameters_of(func)
-        self._options = options
-        self.where = f"{func.__code__.co_filename}:{func.__code__.co_firstlineno}"
-        unknown = [name for name in self.build_names if name not in self.parameters]
-        secret = [name for name in self.build_names if name in self.parameters and self.parameters[name].is_secret]
-        if secret:
-            raise OptionError(
-                f"build={list(build)!r}: '{secret[0]}' of workflow '{self.name}' is a secret, which cannot shape the "
-                "graph: the graph is kept and shown",
-                where=self.where,
-            )
-        if unknown:
-            raise OptionError(
-                f"build={list(build)!r}: workflow '{self.name}' has no parameter '{unknown[0]}'", where=self.where
-            )
-        for option in options:
-            if option not in _WORKFLOW_OPTIONS:
-                near = get_close_matches(option, _WORKFLOW_OPTIONS, 1)
-                hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(_WORKFLOW_OPTIONS)}"
-                raise OptionError(f"workflow '{self.name}': there is no option '{option}'; {hint}", where=self.where)
-        update_wrapper(self, func)
-
-    def build(self, values: Mapping[str, Any] | None = None) -> Workflow:
-        """The workflow for these parameters. Only those named in `build=` reach the function as values."""
-        bound = bind(self.name, self.parameters, values or {}, only=self.build_names, where=self.where)
-        flow = Workflow(self.name, **self._options)
-        flow.where = self.where
-        flow.parameters = self.parameters
-        flow.build_values = {name: bound[name] for name in self.build_names}
-        given = {name: flow.build_values.get(name, ParameterPlaceholder(name)) for name in self.parameters}
-        positional = [given.pop(p.name) for p in self.parameters.values() if p.positional_only]
-        with flow:
-            self.func(*positional, **given)
-        return flow
-
-    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> None:
-        """Refused: a workflow is run by a manager."""
-        raise DefinitionError(
-            f"workflow '{self.name}' was called like a function: "
-            f"run it with WorkflowManager().run({self.func.__name__}, ...)"
-        )
-
-    def __repr__(self) -> str:
-        return f"<workflow function '{self.name}'>"
-
-
-@overload
-def workflow(func: Callable[P, object], /) -> WorkflowFunction[P]: ...
-
-
-@overload
-def workflow(
-    *,
-    name: str | None = None,
-    build: Sequence[str] = (),
-    timeout: Duration | None = None,
-    fail_fast: bool = False,
-    run_state: RunStateRule = "any",
-    defaults: TaskOptions | None = None,
-    tags: Sequence[str] = (),
-    description: str | None = None,
-    on_start: Callback | None = None,
-    on_success: Callback | None = None,
-    on_failure: Callback | None = None,
-    on_cancel: Callback | None = None,
-) -> Callable[[Callable[P, object]], WorkflowFunction[P]]: ...
-
-
-def workflow(
-    func: Callable[P, object] | None = None, /, *, name: str | None = None, build: Sequence[str] = (), **options: Any
-) -> Any:
-    """Make a function describe a workflow: `@workflow` or `@workflow(name=..., defaults=..., ...)`.
-
-    The function is called while the graph is built, with a placeholder for each parameter; those named in `build` get
-    their values, and so may shape the graph. The other options are those of Workflow.
-    """
-    if func is not None:
-        return WorkflowFunction(func, options={})
-    return lambda func: WorkflowFunction(func, name=name, build=build, options=options)

@@ -88,6 +88,15 @@ class TaskOptions(TypedDict, total=False):
     """How long after its first look a sensor gives up; None for never. Default 7 days."""
     soft_fail: bool
     """A sensor that gives up is skipped, and has not failed. Default False."""
+    waits_for: str | None
+    """What the task waits for when it comes too early, for those who ask why: "the file {path}" stands for its argument
+    `path`. Default: nothing is said."""
+    approval: bool
+    """The task asks a person for those of its arguments that its call leaves open, before its body is called."""
+    deadline: Duration | None
+    """How long after it has asked an approval waits for the answer. Default: for ever."""
+    default: Mapping[str, Any] | None
+    """The answer that counts when nobody has answered an approval by its deadline. Default: it fails then."""
     setup: bool
     """The task makes what others need: if one of those fails, its teardowns still run."""
     teardown: bool
@@ -96,6 +105,12 @@ class TaskOptions(TypedDict, total=False):
     """Let the run fail if this teardown does. Default False."""
     max_active_instances: int | None
     """How many instances of a mapped task may be under way at once. Default: no bound."""
+    pool: str | None
+    """The pool of which each attempt takes slots while it runs; others wait until slots are free. Default: none."""
+    pool_slots: int
+    """How many slots of its pool an attempt takes. Default 1."""
+    concurrency: int | None
+    """How many attempts of this task may run at once, in all runs of the store together. Default: no bound."""
     priority_weight: int | None
     """Where not all that is ready can run at once, what weighs more goes first. Default: what is farther from the end
     does; where other tasks are given a weight, 1."""

@@ -18,6 +18,9 @@ class _Missing:
     def __repr__(self) -> str:
         return "required"
 
+    def __reduce__(self) -> str:
+        return "MISSING"  # itself again in another process
+
 
 MISSING = _Missing()
 
@@ -136,7 +139,7 @@ def _value(parameter: Parameter, given: Any) -> tuple[Any, str | None]:
     """The value of a parameter, and what is wrong with it."""
     if not parameter.is_secret:
         wrong = not fits(given, parameter.annotation)
-        return given, f"{_shown(given)} is not {type_name(parameter.annotation)}" if wrong else None
+        return given, f"{shown(given)} is not {type_name(parameter.annotation)}" if wrong else None
     if given is None and fits(None, parameter.annotation):
         return None, None
     secret = given if isinstance(given, Secret) else Secret(given)
@@ -158,7 +161,7 @@ def parse(workflow: str, parameters: Mapping[str, Parameter], texts: Mapping[str
         try:
             values[name] = secret_from_text(text) if parameter.is_secret else from_text(text, parameter.annotation)
         except UNREADABLE as error:
-            wrong = _refused_secret() if parameter.is_secret else _wrong_text(text, parameter.annotation, error)
+            wrong = _refused_secret() if parameter.is_secret else wrong_text(text, parameter.annotation, error)
             problems.append(ParameterError(f"workflow '{workflow}', parameter '{name}': {wrong}"))
     _raise(workflow, problems)
     return values
@@ -179,11 +182,12 @@ def _refused_secret() -> str:
     return f"it is a secret, which a command line would show to everybody on this machine: give {SECRET_FORMS}"
 
 
-def _wrong_text(text: str, annotation: Any, error: BaseException) -> str:
+def wrong_text(text: Any, annotation: Any, error: BaseException) -> str:
+    """Why a text, or a part of a JSON document, does not stand for a value of an annotated type."""
     path, reason = "", f": {error}" if isinstance(error, Unreadable) else ""
     if isinstance(error, Unreadable) and error.args[1:]:
         reason, path = f": {error.args[0]}", f", at {error.args[1]}"
-    return f"{_shown(text)} does not read as {type_name(annotation)}{path}{reason}"
+    return f"{shown(text)} does not read as {type_name(annotation)}{path}{reason}"
 
 
 def _raise(workflow: str, problems: Sequence[DefinitionError]) -> None:
@@ -204,6 +208,10 @@ def _unknown(workflow: str, name: str, parameters: Mapping[str, Parameter], wher
     return ParameterError(f"workflow '{workflow}' has no parameter '{name}'{hint}", where=where)
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
+def shown(value: Any) -> str:
+    """A value in an error."""
+    try:
+        text = repr(value)
+    except ValueError:  # a number of very many digits
+        text = f"<{type(value).__name__}>"
     return text if len(text) <= 60 else f"{text[:57]}..."

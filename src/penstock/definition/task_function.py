@@ -14,7 +14,7 @@ from penstock.definition.order import Order
 from penstock.definition.partial import Partial, check_named
 from penstock.definition.placeholder import Many, Output, caller
 from penstock.definition.task import Task
-from penstock.definition.workflow import building
+from penstock.definition.workflow import Workflow, building
 from penstock.errors import DefinitionError
 
 P = ParamSpec("P")
@@ -75,7 +75,10 @@ class TaskFunction(Generic[P, R]):
         workflow = building()
         if workflow is None:
             return self.func(*args, **kwargs)
-        frame = sys._getframe(1)
+        return self.add_to(workflow, args, kwargs, sys._getframe(1))
+
+    def add_to(self, workflow: Workflow, args: tuple[Any, ...], kwargs: Mapping[str, Any], frame: FrameType) -> Any:
+        """Add a task to a workflow that is being built, by a call in that frame; its output."""
         name = self._name or workflow.number(self.title)
         task = Task(name, self.func, list(self._after), args=args, kwargs=kwargs, **self._options)
         task.file, task.line = frame.f_code.co_filename, frame.f_lineno

@@ -30,8 +30,9 @@ class Workflow:
     `with Workflow("name") as flow:` collects the calls of `@task` functions made inside it; `add_task` adds a Task.
     `defaults` are options for every task that does not set them itself; `timeout` bounds a whole run, in seconds or as
     a timedelta; `fail_fast` ends a run at the first failure; `run_state` says which failures fail it: any, or those of
-    its leaves; `tags` are for people to find it by; `on_start` is called with a Notice when a run has begun,
-    `on_success`, `on_failure` and `on_cancel` when it has ended so. Nothing is checked until the workflow is compiled.
+    its leaves; `max_active_tasks` is how many tasks of a run may be under way at once; `tags` are for people to find it
+    by; `on_start` is called with a Notice when a run has begun, `on_success`, `on_failure` and `on_cancel` when it has
+    ended so. Nothing is checked until the workflow is compiled.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Workflow:
         timeout: Duration | None = None,
         fail_fast: bool = False,
         run_state: RunStateRule = "any",
+        max_active_tasks: int | None = None,
         defaults: TaskOptions | None = None,
         tags: Sequence[str] = (),
         description: str | None = None,
@@ -54,6 +56,7 @@ class Workflow:
         self.timeout = timeout
         self.fail_fast = fail_fast
         self.run_state = run_state
+        self.max_active_tasks = max_active_tasks
         self.defaults: TaskOptions = defaults if defaults is not None else NO_OPTIONS
         self.tags = tuple(tags)
         self.description = description
@@ -73,6 +76,10 @@ class Workflow:
         """Functions that were given some of their arguments while it was filled."""
         self.parameters: dict[str, Parameter] = {}
         self.build_values: Mapping[str, Any] = {}
+        self.result: Any = None
+        """What a run of it is to the workflow that it is a task of: an output, or a tuple, list or dict of outputs."""
+        self.made_by: Any = None
+        """The @workflow function that filled it."""
         self._names: set[Any] = set()
         self._group_names: set[Any] = set()
         self._next_number: dict[str, int] = {}

@@ -139,7 +139,7 @@ class Again(Rounds):
         """What may begin only once, and has, is there again and not to begin."""
         self._move(slot, Cause.CANCELLED)
         self.ended[slot] = at
-        self.retries_due.pop(slot, None)
+        self._pause_no_more(slot)
         self.errors.setdefault(slot, ErrorText("TaskCancelled", "it had begun, and at_most_once forbids more"))
 
     def _set_going(self, slots: Iterable[int]) -> None:
@@ -170,7 +170,7 @@ class Again(Rounds):
                 self._count(slot)
                 if self.states[slot] in (READY, RETRYING, DEFERRED) and not self._may_go_on(slot):
                     self._move(slot, Cause.RESET)
-                    self.retries_due.pop(slot, None)
+                    self._pause_no_more(slot)
         self.unfinished = sum(state < SUCCESS for state in self.states[: self.size])
 
     def _may_go_on(self, slot: int) -> bool:

@@ -28,6 +28,7 @@ from penstock.engine.events import (
     ExpansionFailed,
     GroupRetryDue,
     MapExpanded,
+    MessageReceived,
     RetryDue,
     TaskWoken,
 )
@@ -171,7 +172,7 @@ class Attempts(Ends):
         polling = self.policy(task).polling
         if self._is_stale(event):
             return NOTHING
-        if event.until is None and polling is None:
+        if event.until is None and event.topic is None and polling is None:
             raise self._invalid(event, task)
         if self._is_to_end(task):
             return self._cancel([task], at)
@@ -183,15 +184,44 @@ class Attempts(Ends):
         give_up = since + polling.timeout if polling is not None and polling.timeout is not None else float("inf")
         if at >= give_up:
             return self._give_up_waiting(task, at)
-        due = event.until
-        self.delays[task] = float("inf")
-        if due is None and polling is not None:
-            self.delays[task] = poll_pause(polling, looks)
+        if event.until is not None:
+            due, self.delays[task] = event.until, max(0.0, event.until - at)
+        else:
+            self.delays[task] = poll_pause(polling, looks) if polling is not None else float("inf")
             due = at + self.delays[task]
-        assert due is not None
         self.retries_due[task] = min(due, give_up)
         self._move(task, Cause.DEFERRED)
-        return (SetTimer(task, self.retries_due[task]),)
+        if event.topic is not None:
+            return self._await_message(task, event.topic, at)
+        return self._timer_of(task)
+
+    def _await_message(self, task: int, topic: str, at: float) -> Commands:
+        """A deferred task waits for a message, another than it has had; one may be there already."""
+        self.topics[task] = topic
+        self.letters.get(task, {}).pop(topic, None)
+        self.asked.setdefault(task, {}).setdefault(topic, at)
+        if kept := self.mailbox.get(topic):
+            message = kept.pop(0)
+            if not kept:
+                del self.mailbox[topic]
+            return self._hand_over(task, message)
+        return self._timer_of(task)
+
+    def _timer_of(self, task: int) -> Commands:
+        """What wakes a task that pauses, unless only a message does."""
+        due = self.retries_due[task]
+        return (SetTimer(task, due),) if due < float("inf") else NOTHING
+
+    def _message_received(self, event: MessageReceived) -> Commands:
+        waiting = [task for task, topic in self.topics.items() if topic == event.topic]
+        if not waiting:
+            self.mailbox.setdefault(event.topic, []).append(event)
+            return NOTHING
+        return self._hand_over(min(waiting, key=lambda task: (self.asked[task][event.topic], task)), event)
+
+    def _hand_over(self, task: int, message: MessageReceived) -> Commands:
+        self.letters.setdefault(task, {})[message.topic] = message
+        return self._wake(task)
 
     def _give_up_waiting(self, task: int, at: float) -> Commands:
         polling = self.policy(task).polling
@@ -208,10 +238,11 @@ class Attempts(Ends):
 
     def _task_woken(self, event: TaskWoken) -> Commands:
         task = event.task
-        if self.states[task] != DEFERRED:
-            return NOTHING
+        return self._wake(task) if self.states[task] == DEFERRED else NOTHING
+
+    def _wake(self, task: int) -> Commands:
         self._move(task, Cause.WOKEN)
-        del self.retries_due[task]
+        self._pause_no_more(task)
         del self.delays[task]
         return (DispatchTasks([task]),)
 
@@ -264,7 +295,8 @@ class Attempts(Ends):
             commands.append(DispatchTasks([task for task in ready if task not in self.plan.maps]))
         for task, due in self.retries_due.items():
             self.retries_due[task] = min(due, at + self.retry_pause(task))  # the clock may have been set back since
-        return (*commands, *(SetTimer(task, due) for task, due in self.retries_due.items()), *self._timers(at))
+        timers = [timer for task in self.retries_due for timer in self._timer_of(task)]
+        return (*commands, *timers, *self._timers(at))
 
     # --- Maps and groups
 

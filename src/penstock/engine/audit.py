@@ -12,7 +12,8 @@ The invariants of Penstock, and who checks each (`Audit` where nobody is named):
 invariants, simulation |
 | I2 | states move by the table; what has ended stays so, but for resume, rerun or a new plan | Audit, states |
 | I3 | a schedule makes one run for each of its times | there are no schedules yet |
-| I4 | no more of a pool is in use than it has | there are no pools yet |
+| I4 | no more of a pool is in use than it has, and of a task with a concurrency no more runs than that | simulation \
+(who has slots is not in journals); tests of pools note when bodies begin and end |
 | I5 | a task has one attempt under way at most, a map no more than it allows, attempts are numbered without a gap, \
 each has one outcome | Audit; stores refuse a driver that has lost its lease |
 | I6 | attempts are at most retries + 1 in a budget; lost ones are counted apart, three of them are enough | Audit |
@@ -27,7 +28,7 @@ each has one outcome | Audit; stores refuse a driver that has lost its lease |
 | I14 | a schedule's times grow | there are no schedules yet |
 | I15 | one seed, one trace | simulation |
 | I16 | no task reads a value that is not whole, or that died with its process | Audit, result stores |
-| I17 | no secret is shown | there are no secrets yet |
+| I17 | no secret is shown | tests of secrets, with canaries |
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ from penstock.engine.events import (
     ExpansionFailed,
     GroupRetryDue,
     MapExpanded,
+    MessageReceived,
     NoticeDelivered,
     NoticeDropped,
     NotifiersSet,
@@ -107,6 +109,7 @@ class Audit(AuditMaps):
             RetryDue: self._retry_due,
             AttemptDeferred: self._attempt_deferred,
             TaskWoken: self._task_woken,
+            MessageReceived: self._message_received,
             MapExpanded: self._map_expanded,
             ExpansionFailed: self._expansion_failed,
             GroupRetryDue: self._group_retry_due,

@@ -28,6 +28,7 @@ from penstock.engine.events import (
     AttemptStarted,
     AttemptSucceeded,
     Event,
+    MessageReceived,
     RetryDue,
     TaskWoken,
 )
@@ -57,6 +58,8 @@ class AuditAttempts:
         """Whether not even teardowns are wanted any more."""
         self._fenced: set[tuple[str, int]] = set()
         """Attempts that ended without an outcome, by the task's name: a late one is no error."""
+        self._untaken: dict[str, int] = {}
+        """How many messages of each topic nobody has waited for yet."""
         self._started: dict[int, float] = {}
         """When the latest attempt of each task began."""
 
@@ -196,7 +199,7 @@ class AuditAttempts:
         if not self._is_current(event):
             return
         polling = tasks.policy(task).polling
-        if polling is None and event.until is None:
+        if polling is None and event.until is None and event.topic is None:
             self._say("I10", f"{self._name(task)} was deferred, and nothing says until when")
         since = tasks.waiting_since.setdefault(task, self._started.get(task, event.at))
         if self._is_to_end(task):
@@ -205,6 +208,7 @@ class AuditAttempts:
             self._fail(task)
         elif polling is None or polling.timeout is None or event.at < since + polling.timeout:
             tasks.put(task, DEFERRED)
+            self._await_message(task, event.topic, event.at)
         elif polling.soft_fail:
             tasks.put(task, SKIPPED)
             tasks.idle.add(task)
@@ -215,7 +219,29 @@ class AuditAttempts:
 
     def _task_woken(self, event: TaskWoken) -> None:
         if not self._is_unknown(event, event.task) and self._tasks.states[event.task] == DEFERRED:
-            self._tasks.put(event.task, PENDING)
+            self._go_on(event.task)
+
+    def _await_message(self, task: int, topic: str | None, at: float) -> None:
+        """A task that has come too early gets the message that it waits for, if that is there."""
+        if topic is None:
+            return
+        self._tasks.topics[task] = topic
+        self._tasks.asked.setdefault((task, topic), at)
+        if self._untaken.get(topic):
+            self._untaken[topic] -= 1
+            self._go_on(task)
+
+    def _message_received(self, event: MessageReceived) -> None:
+        tasks = self._tasks
+        waiting = [task for task, topic in tasks.topics.items() if topic == event.topic]
+        if waiting:
+            self._go_on(min(waiting, key=lambda task: (tasks.asked[task, event.topic], task)))
+        else:
+            self._untaken[event.topic] = self._untaken.get(event.topic, 0) + 1
+
+    def _go_on(self, task: int) -> None:
+        """What was too early is not any more."""
+        self._tasks.put(task, PENDING)
 
     def _retry_due(self, event: RetryDue) -> None:
         if not self._is_unknown(event, event.task) and self._tasks.states[event.task] == RETRYING:

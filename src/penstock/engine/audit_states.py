@@ -53,6 +53,10 @@ class AuditStates:
         self.lost: dict[int, int] = {}
         self.waiting_since: dict[int, float] = {}
         """When the first attempt began of a task that has come too early."""
+        self.topics: dict[int, str] = {}
+        """What messages tasks wait for."""
+        self.asked: dict[tuple[int, str], float] = {}
+        """When a task first waited for a message of a topic."""
         self.volatile: set[int] = set()
         """Tasks whose value lives, or lived, in the process of a driver."""
         self.chosen: dict[int, tuple[int, ...]] = {}
@@ -131,6 +135,8 @@ class AuditStates:
         before = self.states[slot]
         if slot < self.size:
             self.open += (state in OPEN) - (before in OPEN)
+        if before == DEFERRED:
+            self.topics.pop(slot, None)
         self.states[slot] = state
 
     def has_ended(self, slot: int) -> bool:
@@ -163,5 +169,7 @@ class AuditStates:
         self.failures.pop(slot, None)
         self.lost.pop(slot, None)
         self.waiting_since.pop(slot, None)
+        for key in [key for key in self.asked if key[0] == slot]:
+            del self.asked[key]
         self.chosen.pop(slot, None)
         self.idle.discard(slot)

@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Iterable
 from typing import Any
 
-from penstock.engine.events import ErrorText, ValueRef
+from penstock.engine.events import ErrorText, MessageReceived, ValueRef
 from penstock.engine.states import NEXT_STATE, Cause, TaskState
 from penstock.errors import PenstockError
 from penstock.plan.plan import Plan
@@ -29,7 +29,7 @@ KEPT = ("attempts", *_TIMES, "states")
 """Columns that a task takes with it into another plan; what the others hold is counted anew."""
 SPARSE = (
     *("generations", "failures", "lost", "errors", "values", "retries_due", "delays", "chosen", "skips", "marks"),
-    *("waiting_since", "deferrals"),
+    *("waiting_since", "deferrals", "topics", "asked", "letters"),
 )
 
 UNMAPPED = -1
@@ -51,6 +51,8 @@ class Columns:
         self.retired: dict[tuple[str, int], tuple[int, int]] = {}
         """Attempts and generation, by name and index, of what had begun and the plan has no more: the numbers go on
         from there if a plan brings it back, since what began cannot be undone by taking it out for a while."""
+        self.mailbox: dict[str, list[MessageReceived]] = {}
+        """Messages by topic that no task has waited for yet, oldest first."""
         self._lay_out(plan)
 
     def _lay_out(self, plan: Plan) -> None:
@@ -72,7 +74,11 @@ class Columns:
         """The number of each task's latest attempt in its generation; 0 before the first."""
         self.started = array("d", bytes(8 * size))
         self.ended = array("d", bytes(8 * size))
-        # Sparse: most tasks have none of these.
+        self._lay_out_sparse()
+        self._lay_out_maps()
+
+    def _lay_out_sparse(self) -> None:
+        """What most tasks have nothing of."""
         self.generations: dict[int, int] = {}
         self.failures: dict[int, int] = {}
         """Failed attempts since the task was last set going by hand."""
@@ -88,13 +94,18 @@ class Columns:
         """When the first attempt began of a task that has come too early."""
         self.deferrals: dict[int, int] = {}
         """How often it has."""
+        self.topics: dict[int, str] = {}
+        """What messages deferred tasks wait for."""
+        self.asked: dict[int, dict[str, float]] = {}
+        """When a task first waited for a message of each topic."""
+        self.letters: dict[int, dict[str, MessageReceived]] = {}
+        """The messages that tasks were given in their generation, by topic."""
         self.chosen: dict[int, tuple[int, ...]] = {}
         """The rows that a branch or short circuit follows, where it does not follow all."""
         self.skips: dict[int, str] = {}
         """Why tasks skipped themselves."""
         self.marks: dict[int, str] = {}
         """Who said what became of tasks, in the place of running them, and why."""
-        self._lay_out_maps()
 
     def _lay_out_maps(self) -> None:
         self.rows = array("i")
@@ -197,6 +208,11 @@ class Columns:
         if state < 0:
             raise InvalidEvent(f"a {self.task_state(task).label} task cannot move by {cause.name}", self.story(task))
         self.states[task] = state
+
+    def _pause_no_more(self, slot: int) -> None:
+        """A task that waits for its next attempt, if it does, is not to have it."""
+        self.retries_due.pop(slot, None)
+        self.topics.pop(slot, None)
 
     def _make_slots(self, row: int, width: int) -> None:
         """See that a row has at least as many instances: those that it had before keep their slots."""

@@ -219,7 +219,7 @@ class Ends(Again):
             for states in ((READY,), (RUNNING,), (PENDING, READY, RETRYING, DEFERRED))
         )
         for task in waiting:
-            self.retries_due.pop(task, None)
+            self._pause_no_more(task)
         wave = self._settle_cancelled(waiting, at)
         for unit in [*self.rounds_due]:  # it failed, and that is all
             self._give_up_round(unit, at, wave)

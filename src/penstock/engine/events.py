@@ -86,7 +86,10 @@ class AttemptDeferred:
     attempt: int
     at: float
     until: float | None = None
-    """When it follows, in seconds since 1970; None for the pause that the task's polling asks for."""
+    """When it follows, in seconds since 1970; None for the pause that the task's polling asks for, or for whenever a
+    message comes."""
+    topic: str | None = None
+    """It follows sooner if a message of this topic comes."""
 
 
 @dataclass(slots=True)
@@ -95,6 +98,17 @@ class TaskWoken:
 
     task: int
     at: float
+
+
+@dataclass(slots=True)
+class MessageReceived:
+    """Somebody sent the run something. Of the tasks that wait for the topic, the one that has waited longest gets it;
+    if none does, the next that will."""
+
+    at: float
+    topic: str
+    value: ValueRef | None
+    by: str
 
 
 @dataclass(slots=True)
@@ -284,6 +298,7 @@ Event: TypeAlias = (
     | AttemptSkipped
     | AttemptDeferred
     | TaskWoken
+    | MessageReceived
     | AttemptFailed
     | AttemptLost
     | AttemptCancelled

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from enum import StrEnum
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from penstock.engine.columns import (
     CANCELLED,
@@ -29,6 +29,7 @@ from penstock.engine.events import CancelRequested, RunTimedOut
 from penstock.engine.law import LAW, OUTCOME, Verdict
 from penstock.engine.run import RunEngine
 from penstock.engine.states import RunState
+from penstock.policy import DECISIONS
 
 
 class Kind(StrEnum):
@@ -43,12 +44,18 @@ class Kind(StrEnum):
     WORKER = "worker"
     """It is ready, and nobody has taken it."""
     LIMIT = "limit"
-    """As many instances of it run as may."""
+    """As many instances of it run as may, or as many tasks of the run: which, the text says."""
+    SLOT = "slot"
+    """All slots that it could have are taken: of which pool and by whom, the text says."""
     RUNNING = "running"
     RETRY = "retry"
     """An attempt failed, and the next waits for its time."""
     EARLY = "early"
     """It came too early, and is called again when its time has come."""
+    MESSAGE = "message"
+    """It waits for a message, whose topic is the text, and not beyond a time if there is one."""
+    DECISION = "decision"
+    """It waits for somebody to decide, and not beyond a time if there is one. The text is the topic, too."""
     ROUND = "round"
     """It has ended, and will begin anew with its group."""
     INSTANCES = "instances"
@@ -96,11 +103,21 @@ _OUTCOMES = tuple((int(state), int(outcome)) for state, outcome in OUTCOME.items
 _BAD = (FAILED, UPSTREAM_FAILED)
 
 
-class Explainer:
-    """Answers for the tasks of one run."""
+SlotWait: TypeAlias = Callable[[int], str]
+"""For which slots a task waits that is ready, as the rest of a sentence that begins with "it waits"; "" if for none."""
 
-    def __init__(self, engine: RunEngine) -> None:
+
+def no_slot_wait(slot: int) -> str:
+    """Of a run that shares no slots, or that nobody drives."""
+    return ""
+
+
+class Explainer:
+    """Answers for the tasks of one run. For which slots they wait, which no run knows by itself, `slot_wait` says."""
+
+    def __init__(self, engine: RunEngine, slot_wait: SlotWait = no_slot_wait) -> None:
         self._engine = engine
+        self._slot_wait = slot_wait
         self._found: dict[tuple[int, tuple[int, ...]], int | None] = {}
         """The first instance of a map in one of these states: many tasks may ask for the same."""
         self._by_state: dict[int, Callable[[int], Reason]] = {
@@ -108,7 +125,7 @@ class Explainer:
             READY: self._ready,
             RUNNING: lambda slot: Reason(Kind.RUNNING, at=engine.started[slot]),
             RETRYING: self._retrying,
-            DEFERRED: lambda slot: Reason(Kind.EARLY, at=engine.retries_due.get(slot)),
+            DEFERRED: self._deferred,
             EXPANDED: lambda slot: Reason(Kind.INSTANCES, self._open_instances(slot)),
             SUCCESS: lambda slot: Reason(Kind.SUCCEEDED, at=engine.ended[slot]),
             FAILED: self._failed,
@@ -166,15 +183,29 @@ class Explainer:
         engine = self._engine
         if slot in engine.plan.maps:
             return Reason(Kind.EXPANSION)
-        limit = engine.policy(slot).max_active_instances
-        if limit is not None:
-            running = tuple(one for one in engine.slots(engine.row(slot)) if engine.states[one] == RUNNING)
+        limits: tuple[tuple[str, int | None, Iterable[int]], ...] = (
+            ("max_active_tasks", engine.plan.max_active_tasks, range(len(engine.states))),
+            ("max_active_instances", engine.policy(slot).max_active_instances, engine.slots(engine.row(slot))),
+        )
+        for name, limit, among in limits:
+            if limit is None:
+                continue
+            running = tuple(one for one in among if engine.states[one] == RUNNING)
             if len(running) >= limit:
-                return Reason(Kind.LIMIT, running, text=str(limit))
-        return Reason(Kind.WORKER)
+                return Reason(Kind.LIMIT, running, text=f"{name} is {limit}")
+        waits = self._slot_wait(slot)
+        return Reason(Kind.SLOT, text=waits) if waits else Reason(Kind.WORKER)
 
     def _retrying(self, slot: int) -> Reason:
         return Reason(Kind.RETRY, at=self._engine.retries_due.get(slot), text=self._error(slot))
+
+    def _deferred(self, slot: int) -> Reason:
+        due = self._engine.retries_due.get(slot)
+        topic = self._engine.topics.get(slot)
+        if topic is None:
+            return Reason(Kind.EARLY, at=due)
+        kind = Kind.DECISION if topic.startswith(DECISIONS) else Kind.MESSAGE
+        return Reason(kind, at=None if due == float("inf") else due, text=topic)
 
     def _open_instances(self, head: int) -> tuple[int, ...]:
         engine = self._engine

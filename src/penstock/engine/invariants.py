@@ -115,6 +115,8 @@ def _attempts(engine: RunEngine, task: int, state: TaskState) -> list[str]:
         found.append("it has no time at which it ended")
     if (state in _PAUSING) != (task in engine.retries_due):
         found.append(f"its next attempt is {'' if task in engine.retries_due else 'not '}due")
+    if task in engine.topics and state is not TaskState.DEFERRED:
+        found.append(f"it waits for a message '{engine.topics[task]}'")
     if state is TaskState.SUCCESS and task in engine.errors:
         found.append("it has an error")
     if state is TaskState.FAILED and task not in engine.errors and task not in engine.widths:
@@ -131,6 +133,8 @@ def _run(engine: RunEngine) -> list[str]:
     found = []
     if engine.unfinished != unfinished:
         found.append(f"{unfinished} tasks are unfinished, {engine.unfinished} are counted")
+    for topic in sorted({*engine.topics.values()}.intersection(engine.mailbox)):
+        found.append(f"a task waits for a message '{topic}', and there is one")
     if engine.state in _OPEN and engine.ended_at is not None:
         found.append(f"the run is {engine.state} and has ended at {engine.ended_at}")
     if engine.state not in _OPEN and engine.ended_at is None:

@@ -320,7 +320,7 @@ class Readiness(Columns):
         for instance in self.slots(slot):
             self._move(instance, Cause.REMOVED)
             self.ended[instance] = at
-            self.retries_due.pop(instance, None)
+            self._pause_no_more(instance)
         for column in (self.widths, self.open, self.seen):
             del column[slot]
 
@@ -332,7 +332,7 @@ class Readiness(Columns):
         for slot in slots[width:before]:
             self._move(slot, Cause.REMOVED)
             self.ended[slot] = at
-            self.retries_due.pop(slot, None)
+            self._pause_no_more(slot)
         self.widths[row] = width
         self._return([slot for slot in slots[before:width] if self.states[slot] != PENDING or self.is_spent(slot)], at)
 

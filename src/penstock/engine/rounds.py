@@ -301,6 +301,7 @@ class Rounds(Readiness):
         for slot in slots:
             self.generations[slot] = self.generation(slot) + 1
             self.attempts[slot] = 0
+            self.letters.pop(slot, None)
         self._reset(slots)
 
     def _reset(self, slots: Iterable[int]) -> None:
@@ -315,6 +316,6 @@ class Rounds(Readiness):
 
 _FORGOTTEN = (
     *("values", "failures", "lost", "retries_due", "delays", "chosen", "skips", "marks"),
-    *("waiting_since", "deferrals"),
+    *("waiting_since", "deferrals", "topics", "asked"),
 )
 """What is known of a task that its next time begins without."""

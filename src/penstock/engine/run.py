@@ -47,6 +47,7 @@ from penstock.engine.events import (
     ExpansionFailed,
     GroupRetryDue,
     MapExpanded,
+    MessageReceived,
     NoticeDelivered,
     NoticeDropped,
     NotifiersSet,
@@ -91,6 +92,7 @@ class RunEngine(Marks):
             RetryDue: self._retry_due,
             AttemptDeferred: self._attempt_deferred,
             TaskWoken: self._task_woken,
+            MessageReceived: self._message_received,
             MapExpanded: self._map_expanded,
             ExpansionFailed: self._expansion_failed,
             GroupRetryDue: self._group_retry_due,
@@ -227,7 +229,7 @@ class RunEngine(Marks):
         if self._cause is not None:  # it was to end, and nobody has asked for more
             left = [task for task in self._those(PENDING, READY, RETRYING, DEFERRED) if self._is_to_end(task)]
             for task in left:
-                self.retries_due.pop(task, None)
+                self._pause_no_more(task)
             self._settle_cancelled(left, at)
         self._set_going(task for task in again if self.states[task] != REMOVED)  # by what was lost
         self._realign(at)

@@ -24,6 +24,7 @@ from penstock.engine.events import (
 if TYPE_CHECKING:
     from penstock.executor.capture import AttemptOutput
     from penstock.executor.context import AttemptContext
+    from penstock.executor.decisions import Decision
 
 
 @dataclass(slots=True)
@@ -62,6 +63,7 @@ class Attempt:
         "committed",
         "context",
         "cpu",
+        "decision",
         "ending",
         "generation",
         "guard",
@@ -71,6 +73,7 @@ class Attempt:
         "memory",
         "number",
         "output",
+        "received",
         "requires",
         "task",
         "thread",
@@ -91,6 +94,10 @@ class Attempt:
         """Whether the start is known to be safe, for whoever needs that before the outcome is."""
         self.loads: tuple[str, ...] = ()
         """The names of the transactional loads that were begun and have not failed."""
+        self.received: tuple[str, ...] = ()
+        """The topics of the messages that the body has asked for, and was given."""
+        self.decision: Decision | None = None
+        """What somebody has decided, if the task is an approval."""
         self.ending: Ending | None = None
         self.heeded = False
         """Whether the body has looked and seen that it should end: what it returns then is not its full work."""

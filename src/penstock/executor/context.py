@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Protocol
 
 from penstock.clock import SYSTEM, Clock
 from penstock.definition.options import options_of
 from penstock.definition.secret import has_secrets
+from penstock.definition.sub_workflow import WorkflowCall
 from penstock.definition.task import Task
 from penstock.executor.arguments import Arguments
 from penstock.executor.caught import MOST_CAUGHT, CaughtError
 from penstock.executor.handling import PLAIN, Handling
 from penstock.logs.base import Stream
+from penstock.plan.approval_options import asked_of
 from penstock.plan.choices import choices
 from penstock.plan.plan import Plan
 
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from penstock.engine.events import ErrorText, ValueRef
     from penstock.engine.run import RunEngine
     from penstock.executor.base import Attempt
+    from penstock.executor.letters import Letter
     from penstock.executor.requests import Requests
     from penstock.executor.values import RunValues
     from penstock.results.base import ResultStore
@@ -83,6 +87,24 @@ class AttemptContext(Protocol):
     def is_latest(self) -> bool:
         """Whether no newer run of the workflow has been created. StoreError if that cannot be found out."""
 
+    def letter(self, task: int, topic: str) -> Letter | None:
+        """The message of this topic that the task was given, if it was. StoreError or ValueUnavailable if it cannot be
+        read."""
+
+    def asked_since(self, task: int, topic: str | None) -> float | None:
+        """When the task first waited for a message of this topic, in seconds since 1970; without a topic, when it first
+        came too early. None if it never did."""
+
+    def state_of(self, run_id: str) -> tuple[str, str]:
+        """The whole id of a run in the same store, and its state as its row has it. RunNotFound; StoreError."""
+
+
+class Children(Protocol):
+    """The runs that are tasks of a run, for whoever can begin runs."""
+
+    def run(self, task: int, call: WorkflowCall, params: Mapping[str, Any]) -> Any:
+        """What the workflow of a task gives. Defer while it goes on; RunFailed if it came to nothing."""
+
 
 @dataclass(slots=True)
 class RunContext:
@@ -103,6 +125,10 @@ class RunContext:
     """Makes the start of an attempt safe, for the driver that knows how."""
     look_for_newer: Callable[[], bool] = lambda: False
     """Says whether a newer run of the workflow has been created, for whoever has the store."""
+    look_up: Callable[[str], tuple[str, str]] = lambda run_id: (run_id, "")
+    """Says the whole id and the state of another run, likewise."""
+    children: Children | None = None
+    """Runs the workflows that tasks of it are."""
     clock: Clock = SYSTEM
     caught: int = 0
     """How many exceptions there are as the very objects."""
@@ -126,8 +152,19 @@ class RunContext:
         return self.engine.name(task)
 
     def function(self, task: int) -> Callable[..., Any]:
-        """The task's body."""
-        return self.tasks[self.engine.row(task)].func
+        """The task's body; for one that runs a workflow, what does so."""
+        func = self.tasks[self.engine.row(task)].func
+        if isinstance(func, WorkflowCall) and self.children is not None:
+            return partial(self._run_workflow, self.children, task, func)
+        return func
+
+    def _run_workflow(self, children: Children, task: int, call: WorkflowCall, *args: Any, **kwargs: Any) -> Any:
+        from penstock.executor.current import running
+        from penstock.executor.invoke import insist
+
+        attempt, given = running.get(), call.named(args, kwargs)
+        assert attempt is not None
+        return insist(attempt, children.run, task, call, given)
 
     def arguments(self, task: int) -> tuple[Any, Any]:
         """Positional and keyword arguments, with values in the place of outputs and parameters."""
@@ -140,13 +177,17 @@ class RunContext:
     def handling(self, task: int) -> Handling:
         """How it is taken what a task's body does. Tasks that are handled alike have the very same object."""
         row = self.engine.row(task)
-        options = options_of(self.tasks[row], self.defaults)
-        if not options:
+        options, policy = options_of(self.tasks[row], self.defaults), self.plan.policies[row]
+        if not options and policy.workflow is None:
             return PLAIN
         if row not in self.handlings:
-            decides = self.plan.policies[row].decides
+            decides = policy.decides
             names = choices(self.plan, row) if decides == "branch" else None
-            made = Handling.of(options, decides, names, polls=self.plan.policies[row].polling is not None)
+            from penstock.executor.decisions import Asks
+
+            asks = None if policy.asking is None else Asks(policy.asking, asked_of(self.tasks[row]))
+            polls, runs_workflow = policy.polling is not None, policy.workflow is not None
+            made = Handling.of(options, decides, names, polls=polls, asks=asks, runs_workflow=runs_workflow)
             self.handlings[row] = PLAIN if made == PLAIN else made
         return self.handlings[row]
 
@@ -173,3 +214,23 @@ class RunContext:
     def is_latest(self) -> bool:
         """Whether no newer run of the workflow has been created."""
         return not self.look_for_newer()
+
+    def letter(self, task: int, topic: str) -> Letter | None:
+        """The message of this topic that the task was given."""
+        message = self.engine.letters.get(task, {}).get(topic)
+        if message is None:
+            return None
+        from penstock.executor.letters import Letter
+        from penstock.results.values import load_value
+
+        return Letter(load_value(message.value, self.results), message.by, message.at)
+
+    def asked_since(self, task: int, topic: str | None) -> float | None:
+        """When the task first waited for a message, or came too early."""
+        if topic is None:
+            return self.engine.waiting_since.get(task)
+        return self.engine.asked.get(task, {}).get(topic)
+
+    def state_of(self, run_id: str) -> tuple[str, str]:
+        """The whole id of a run in the same store, and its state."""
+        return self.look_up(run_id)

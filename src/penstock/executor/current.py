@@ -6,13 +6,16 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from penstock.definition.expansion import NOTHING
 from penstock.errors import PenstockError, TaskCancelled
 from penstock.executor.values import parameter
 
 if TYPE_CHECKING:
     import logging
+    from datetime import timedelta
 
     from penstock.executor.base import Attempt
+    from penstock.executor.decisions import Decision
 
 T = TypeVar("T")
 
@@ -87,6 +90,24 @@ class Current:
             attempt.context.commit_start(attempt)
             attempt.committed = True
         return f"{self.run_id}:{self.task}:0:{self.generation}"
+
+    @property
+    def decision(self) -> Decision | None:
+        """Who has decided what, and when, in the body of an approval; None in any other."""
+        return self._attempt.decision
+
+    def receive(self, topic: str, *, timeout: float | timedelta | None = None, default: Any = NOTHING) -> Any:
+        """The message that somebody sends to the run under this topic: by `penstock send`, `run.send` or
+        `manager.send`. Until it is there the task leaves its worker to others: this raises Defer, and when it comes the
+        body is called again from its beginning. So receive first, and leave Defer alone.
+
+        After `timeout`, in seconds or as timedelta, it is `default`, or the task has failed (MessageTimeout) if there
+        is none. A task that is tried again, or resumed, has the messages that it was given; rerun by hand, it waits
+        anew. PenstockError if a body asks for one topic twice: each task gets one message of a topic.
+        """
+        from penstock.executor.letters import receive
+
+        return receive(self._attempt, topic, timeout, default)
 
     def once(self, connection: Any, body: Callable[[], T], *, name: str = "") -> T:
         """Call `body` so that what it does through `connection`, in one transaction, is done once for this task,

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from penstock.errors import CannotTravel, Fail, Skip, ValueUnavailable
+from penstock.errors import CannotTravel, Fail, ParameterError, Skip, ValueUnavailable
 from penstock.plan.arguments import misfit
 from penstock.plan.choices import ChoiceError, Choices
 from penstock.policy import Decides, Done, RetryRule
 
 if TYPE_CHECKING:
     from penstock.executor.current import Current
+    from penstock.executor.decisions import Asks
 
-_HOPELESS = (ValueUnavailable, CannotTravel, Fail, ChoiceError)
+_HOPELESS = (ValueUnavailable, CannotTravel, Fail, ChoiceError, ParameterError)
 """After these no other attempt would end better."""
 
 
@@ -31,9 +32,22 @@ class Handling:
     choices: Choices | None = None
     polls: bool = False
     """Whether it is a sensor."""
+    asks: Asks | None = None
+    """What it asks of a person first, if it is an approval."""
+    runs_workflow: bool = False
+    """Whether it runs a workflow: then there is no body to send anywhere, since the process that drives does it."""
 
     @classmethod
-    def of(cls, options: Mapping[str, Any], decides: Decides, choices: Choices | None, *, polls: bool) -> Handling:
+    def of(
+        cls,
+        options: Mapping[str, Any],
+        decides: Decides,
+        choices: Choices | None,
+        *,
+        polls: bool,
+        asks: Asks | None = None,
+        runs_workflow: bool = False,
+    ) -> Handling:
         """By the options of a task."""
         return cls(
             options.get("retry_on", Exception),
@@ -43,6 +57,8 @@ class Handling:
             decides,
             choices,
             polls,
+            asks,
+            runs_workflow,
         )
 
     def check(self, attempt: Current) -> None:

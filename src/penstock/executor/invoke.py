@@ -76,8 +76,14 @@ def prepare(attempt: Attempt) -> Prepared | Outcome:
         handling = context.handling(attempt.task)
         if handling is not PLAIN:
             handling.check(Current(attempt))
+            if handling.asks is not None:
+                from penstock.executor.decisions import decided
+
+                kwargs = {**kwargs, **decided(attempt, handling.asks)}
         return Prepared(context.function(attempt.task), args, kwargs, handling)
     except BaseException as error:
+        if attempt.output is not None:
+            attempt.output.end()
         return _ended(attempt, error)
     finally:
         running.reset(token)
@@ -250,7 +256,7 @@ def _outcome_of(attempt: Attempt, error: BaseException) -> Outcome:
     if isinstance(error, Skip):
         return AttemptSkipped(attempt.task, attempt.number, at, _message(error), attempt.cpu, attempt.memory)
     if isinstance(error, Defer):
-        return AttemptDeferred(attempt.task, attempt.number, at, error.moment(at))
+        return AttemptDeferred(attempt.task, attempt.number, at, error.moment(at), error.topic)
     retryable, delay = attempt.context.handling(attempt.task).after(error)
     text = attempt.context.keep_error(attempt.task, error, error_text(error), final=not retryable)
     return AttemptFailed(attempt.task, attempt.number, at, text, retryable, delay, attempt.cpu, attempt.memory)

@@ -8,7 +8,7 @@ from typing import Any
 from penstock.clock import SYSTEM, Clock
 from penstock.code.travel import loads
 from penstock.engine.events import ErrorText, ValueRef
-from penstock.errors import CannotTravel, StoreError, ValueUnavailable
+from penstock.errors import CannotTravel, RunNotFound, StoreError, ValueUnavailable
 from penstock.executor.arguments import fill_arguments
 from penstock.executor.base import Attempt
 from penstock.executor.channel import Sender
@@ -16,6 +16,7 @@ from penstock.executor.context import WriteLog
 from penstock.executor.driver_link import DriverLink
 from penstock.executor.driver_results import DriverResults
 from penstock.executor.handling import PLAIN, Handling
+from penstock.executor.letters import Letter
 from penstock.executor.values import GAP
 from penstock.results.base import ResultStore
 from penstock.results.values import VOLATILE, load_value, store_value
@@ -147,16 +148,37 @@ class SentRun:
 
     def commit_start(self, attempt: Attempt) -> None:
         """Return when the start of this attempt is safe, which the driver's process sees to."""
-        _, failure = self._link.ask("commit", attempt=attempt)
-        if failure is not None:
-            raise StoreError(failure)
+        self._ask("commit", attempt=attempt)
 
     def is_latest(self) -> bool:
         """Whether no newer run of the workflow has been created, as the driver's process sees it."""
-        latest, failure = self._link.ask("latest")
+        return bool(self._ask("latest"))
+
+    def letter(self, task: int, topic: str) -> Letter | None:
+        """The message of this topic that the task was given, which the driver's process knows."""
+        told = self._ask("letter", topic)
+        if told is None:
+            return None
+        ref, by, at = told
+        return Letter(self._value(ref), by, at)
+
+    def asked_since(self, task: int, topic: str | None) -> float | None:
+        """When the task first waited for a message, or came too early."""
+        since: float | None = self._ask("asked since", topic)
+        return since
+
+    def state_of(self, run_id: str) -> tuple[str, str]:
+        """The whole id of a run and its state, as the driver's process sees it."""
+        found: tuple[str, str] | str = self._ask("state", run_id)
+        if isinstance(found, str):
+            raise RunNotFound(found)
+        return found
+
+    def _ask(self, kind: str, *content: Any, attempt: Attempt | None = None) -> Any:
+        answer, failure = self._link.ask(kind, *content, attempt=attempt)
         if failure is not None:
             raise StoreError(failure)
-        return bool(latest)
+        return answer
 
     def _function(self) -> tuple[Callable[..., Any], Handling]:
         number = self.task.function

@@ -21,11 +21,11 @@ from penstock.engine.events import (
     ErrorText,
     ValueRef,
 )
-from penstock.errors import CannotTravel, PenstockError, TaskCancelled, WorkerLost
+from penstock.errors import CannotTravel, PenstockError, RunNotFound, TaskCancelled, WorkerLost
 from penstock.executor.base import Attempt, AttemptSource, Ending, Outcome, StoreFailed
 from penstock.executor.capture import Router, output_of
 from penstock.executor.context import AttemptContext, RunContext
-from penstock.executor.invoke import GivenUp, insist, outcome_of
+from penstock.executor.invoke import GivenUp, insist, invoke, outcome_of
 from penstock.executor.requests import requests_of
 from penstock.executor.worker_process import WorkerProcess
 from penstock.logs.base import Stream
@@ -109,6 +109,8 @@ class Supervisor(Thread):
 
     def _hand_over(self, attempt: Attempt) -> Outcome:
         """Have an attempt run by the process, and by another one if that died before it heard of it."""
+        if attempt.context.handling(attempt.task).runs_workflow:
+            return invoke(attempt)
         try:
             return self._try(attempt)
         except _NotBegun:
@@ -265,6 +267,9 @@ def _answer(attempt: Attempt, results: ResultStore, kind: str, *content: Any) ->
             return None, None
         if kind == "latest":
             return attempt.context.is_latest(*content), None
+        if kind in _QUESTIONS:
+            assert isinstance(attempt.context, RunContext)
+            return _QUESTIONS[kind](attempt.context, attempt.task, *content), None
         if kind == "get":
             return _read(results, *content), None
         if kind == "put":
@@ -272,6 +277,27 @@ def _answer(attempt: Attempt, results: ResultStore, kind: str, *content: Any) ->
     except (PenstockError, OSError) as error:
         return None, str(error)
     raise ValueError(f"there is no question {kind!r}")
+
+
+def _letter(context: RunContext, task: int, topic: str) -> tuple[Any, ...] | None:
+    """A message, with its value as it is stored."""
+    message = context.engine.letters.get(task, {}).get(topic)
+    return None if message is None else (message.value and tuple(message.value), message.by, message.at)
+
+
+def _state_of(context: RunContext, task: int, run_id: str) -> tuple[str, str] | str:
+    """The id and state of a run, or why there is none."""
+    try:
+        return context.state_of(run_id)
+    except RunNotFound as error:
+        return str(error)
+
+
+_QUESTIONS: dict[str, Callable[..., Any]] = {
+    "letter": _letter,
+    "asked since": RunContext.asked_since,
+    "state": _state_of,
+}
 
 
 def _read(results: ResultStore, digest: str) -> bytes:

@@ -98,7 +98,7 @@ class Worker:
         elif isinstance(outcome, AttemptSkipped):
             self.messages.send("skipped", sequence, outcome.at, _exact(outcome.reason), *usage)
         elif isinstance(outcome, AttemptDeferred):
-            self.messages.send("deferred", sequence, outcome.at, outcome.until)
+            self.messages.send("deferred", sequence, outcome.at, outcome.until, outcome.topic)
         elif isinstance(outcome, AttemptFailed):
             error = tuple(map(_exact, outcome.error))
             how = outcome.retryable, outcome.delay

@@ -8,7 +8,7 @@ from typing import TextIO
 
 from penstock.engine.events import ErrorText
 from penstock.engine.states import TaskState
-from penstock.observe.words import attempt_of, instance, marked
+from penstock.observe.words import asked, attempt_of, goes_on, instance, marked
 from penstock.plan.plan import Plan
 
 
@@ -20,21 +20,35 @@ class Console:
         self._out = out if out is not None else sys.stdout
         self._err = err if err is not None else sys.stderr
         self._plan: Plan | None = None
+        self._within = ""
+        """The tasks of other runs that the run is, before the names of its own."""
+
+    def for_child(self, name: str) -> Console:
+        """Who tells, in the same place, of the run that a task is."""
+        child = Console(self._out, self._err)
+        child._within = f"{self._within}{name} / "
+        return child
+
+    def _name(self, task: int, index: int) -> str:
+        return self._within + instance(self._names[task], index)
 
     def run_started(self, run_id: str, plan: Plan, done: int) -> None:
-        self._plan = plan
+        self._plan, self._run_id = plan, run_id
         self._names = plan.names
 
     def attempt_started(self, task: int, index: int, attempt: int) -> None:
         again = f" (attempt {attempt})" if attempt > 1 else ""
-        _write(self._out, f"Running task: {instance(self._names[task], index)}{again}\n")
+        _write(self._out, f"Running task: {self._name(task, index)}{again}\n")
 
     def attempt_ended(
         self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
     ) -> None:
+        asking = self._plan.policies[task].asking if self._plan else None
+        if state is TaskState.DEFERRED and asking is not None:
+            _write(self._out, asked(self._run_id, self._name(task, index), asking) + "\n")
         if state is TaskState.SUCCESS or error is None:
             return
-        name = instance(self._names[task], index)
+        name = self._name(task, index)
         if state is TaskState.RETRYING:
             retries = self._plan.policies[task].retries if self._plan else 0
             message = f"Task {name} failed, {attempt_of(attempt, retries)}, will be tried again"
@@ -54,12 +68,18 @@ class Console:
         """Told in sum, when the run has ended."""
 
     def tasks_marked(self, tasks: Sequence[tuple[int, int]], state: str, story: str) -> None:
-        names = [instance(self._names[task], index) for task, index in tasks]
+        names = [self._name(task, index) for task, index in tasks]
         _write(self._out, marked(names, state, story) + "\n")
 
     def stopping(self, reason: str, running: int) -> None:
+        if self._within:
+            return  # it was told of the run around it
         waiting = f", waiting for {running} running task{'s' if running != 1 else ''}" if running else ""
         _write(self._err, f"Stopping ({reason}){waiting}\n")
+
+    def parked(self, until: float | None) -> None:
+        if not self._within:
+            _write(self._out, f"Waiting: {goes_on(until)}\n")
 
     def run_ended(self, state: str, error: str | None, counts: dict[str, int], seconds: float) -> None:
         """The caller of `run` gets the verdict."""

@@ -27,7 +27,7 @@ from penstock.observe.console import summary
 from penstock.observe.drawing.palette import LOOKS
 from penstock.observe.drawing.remarks import worst
 from penstock.observe.terminal import Lines
-from penstock.observe.words import attempt_of, duration, instance, marked, opening
+from penstock.observe.words import asked, attempt_of, duration, instance, marked, opening
 from penstock.plan.plan import Plan
 
 REFRESH = 0.125
@@ -78,7 +78,7 @@ class LiveView:
     # --- What it is told
 
     def run_started(self, run_id: str, plan: Plan, done: int) -> None:
-        self._plan = plan
+        self._plan, self._run_id = plan, run_id
         self.started = True
         self._began = monotonic()
         self._whole = len(plan) <= min(_MOST_ROWS, self._console.height - _AROUND_ROWS)
@@ -109,6 +109,9 @@ class LiveView:
                 self._states[task] = state
             if self._whole:
                 self._seconds[task] = seconds
+        asking = self._plan.policies[task].asking if self._plan is not None else None
+        if state is TaskState.DEFERRED and asking is not None and self._plan is not None:
+            self._say(asked(self._run_id, instance(self._plan.names[task], index), asking), state)
         if error is not None and state not in (TaskState.SUCCESS, TaskState.SKIPPED) and self._plan is not None:
             verdict = state.label
             if state is TaskState.RETRYING:
@@ -151,6 +154,9 @@ class LiveView:
     def stopping(self, reason: str, running: int) -> None:
         waiting = f", waiting for {running} running task{'s' if running != 1 else ''}" if running else ""
         self._say(f"Stopping ({reason}){waiting}", TaskState.RETRYING)
+
+    def parked(self, until: float | None) -> None:
+        """The caller of `run` tells it."""
 
     def run_ended(self, state: str, error: str | None, counts: dict[str, int], seconds: float) -> None:
         """The caller of `run` tells the verdict, when it has closed the view."""

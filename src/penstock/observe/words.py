@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from penstock.plan.plan import Plan
+from penstock.policy import Asking
 
 
 def count(number: int, noun: str) -> str:
@@ -47,6 +49,13 @@ def duration(seconds: float) -> str:
     return f"{hours // 24} d {hours % 24} h"
 
 
+def goes_on(until: float | None) -> str:
+    """When a run goes on that is parked until a time, in seconds since 1970; None if only a message wakes it."""
+    if until is None:
+        return "goes on when a message comes"
+    return f"goes on at {datetime.fromtimestamp(until).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
 def instance(task: str, index: int) -> str:
     """What an instance of a task is called: "load", or "load[3]" in a map."""
     return f"{task}[{index}]" if index >= 0 else task
@@ -67,3 +76,10 @@ def attempt_of(attempt: int, retries: int) -> str:
 def printable(text: str) -> str:
     """A text that is safe to show: the compiler sees to that for a task's name, but not for a workflow's."""
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def asked(run_id: str, task: str, asking: Asking) -> str:
+    """That a task waits for somebody to decide."""
+    question = " ".join(asking.text.partition("\n\n")[0].split())
+    told = f": {printable(question)}" if question else ""
+    return f"Task {task} waits for somebody to decide{told} (penstock approve {run_id} {task})"

@@ -11,12 +11,16 @@ from typing import Any
 from penstock.errors import StoreCorrupt
 from penstock.plan.graph import topological_order
 from penstock.plan.plan import Group, Plan, Some
-from penstock.policy import Polling, TaskPolicy, TriggerRule
+from penstock.policy import Asking, Polling, TaskPolicy, TriggerRule
 
-_FORMAT = 5
+_FORMAT = 6
 """It grows with every field that an older Penstock would not understand; what an older one wrote is still read."""
-_LATER = {"priority_weight": 4, "weight_rule": 4, "polling": 5}
+_LATER = {"priority_weight": 4, "weight_rule": 4, "polling": 5} | dict.fromkeys(
+    ("asking", "waits_for", "workflow", "pool", "pool_slots", "concurrency"), 6
+)
 """Options of tasks -> the format that brought them. A plan without any is written as before, under its old name."""
+_LATER_COLUMNS = {"max_active_tasks": 6}
+"""The same of what is said of the whole plan."""
 
 _SPARSE = ("deciders", "guards", "waits", "setups")
 
@@ -26,10 +30,13 @@ def encode(plan: Plan) -> bytes:
     policies: dict[TaskPolicy, int] = {}
     rows = [policies.setdefault(policy, len(policies)) for policy in plan.policies]
     columns = {field.name: getattr(plan, field.name) for field in fields(Plan)}
+    columns = {name: value for name, value in columns.items() if name not in _LATER_COLUMNS or value is not None}
     columns |= {name: sorted(getattr(plan, name).items()) for name in _SPARSE}
     options = [_options(policy) for policy in policies]
+    later = [_LATER[name] for policy in options for name in policy if name in _LATER]
+    later += [_LATER_COLUMNS[name] for name in columns if name in _LATER_COLUMNS]
     columns |= {
-        "format": max((_LATER[name] for policy in options for name in policy if name in _LATER), default=3),
+        "format": max(later, default=3),
         "policies": rows,
         "policy": options,
         "numbered": sorted(plan.numbered),
@@ -82,6 +89,7 @@ def _policy(
     notices: Sequence[str] = (),
     trigger_rule: str = "all_success",
     polling: dict[str, Any] | None = None,
+    asking: dict[str, Any] | None = None,
     **options: Any,
 ) -> TaskPolicy:
     return TaskPolicy(
@@ -89,6 +97,7 @@ def _policy(
         notices=tuple(notices),
         trigger_rule=TriggerRule(trigger_rule),
         polling=None if polling is None else Polling(**polling),
+        asking=None if asking is None else Asking(**asking),
     )
 
 

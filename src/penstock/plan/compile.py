@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType, NoneType
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from penstock.definition.options import options_of
 from penstock.definition.params import Parameter
 from penstock.definition.partial import Partial
 from penstock.definition.placeholder import Placeholder
+from penstock.definition.sub_workflow import WorkflowCall
 from penstock.definition.task import Task, TaskOptions
 from penstock.definition.workflow import Workflow
 from penstock.errors import (
@@ -29,6 +31,7 @@ from penstock.plan.graph import cycles, topological_order
 from penstock.plan.groups import Groups
 from penstock.plan.lookup import Lookup, shown
 from penstock.plan.maps import Maps
+from penstock.plan.nesting import Nesting, check_parameters, check_result
 from penstock.plan.options import TASK_CALLBACKS, Options
 from penstock.plan.plan import MapKind, Plan
 from penstock.plan.wiring import Wiring
@@ -49,6 +52,10 @@ class Compiled(NamedTuple):
     """Who is told of the end of a run, by what Plan.notices calls it."""
     parameters: Mapping[str, Parameter] = MappingProxyType({})
     """What a run of the workflow is given."""
+    result: Any = None
+    """What a run of it is to a workflow that it is a task of, with outputs in the place of values."""
+    children: Mapping[str, Compiled] = MappingProxyType({})
+    """Tasks -> the workflows that they run, as far as those are known before anything runs."""
 
     def options(self, task: int) -> Mapping[str, Any]:
         """All options of a task, those by default included."""
@@ -65,13 +72,14 @@ class Compiled(NamedTuple):
 
 def compile_workflow(workflow: Workflow, identify: Identify) -> Compiled:
     """The plan of a workflow. One problem is raised as itself, several as an InvalidWorkflowError with all of them."""
-    return _Compiler(workflow, identify).compile()
+    return _Compiler(workflow, identify, Nesting()).compile()
 
 
 class _Compiler:
-    def __init__(self, workflow: Workflow, identify: Identify) -> None:
+    def __init__(self, workflow: Workflow, identify: Identify, nesting: Nesting) -> None:
         self.workflow = workflow
         self.identify = identify
+        self.nesting = nesting
         self.problems: list[DefinitionError] = []
         self._check_workflow()
         self.lookup = Lookup(workflow, self.problems)
@@ -87,10 +95,13 @@ class _Compiler:
         """What was given arguments in vain, and has been told of."""
         self.sources: dict[int, Wiring] = {}
         """Mapped groups, by identity -> what they are mapped over."""
+        self.calls: list[int] = []
+        """The tasks that run workflows."""
 
     def compile(self) -> Compiled:
         timeout, callbacks = self.options.timeout(), self.options.callbacks()
         fail_fast, run_state = self.options.fail_fast(), self.options.run_state()
+        max_active_tasks = self.options.max_active_tasks()
         rows = [self._row(number, task) for number, task in enumerate(self.tasks)]
         for partial in self.workflow.partials:
             if not partial.mapped:
@@ -125,10 +136,35 @@ class _Compiler:
             maps={row: self._map_kind(row) for row in self.widths},
             fail_fast=fail_fast,
             run_state=run_state,
+            max_active_tasks=max_active_tasks,
         )
         self.problems += check(plan, self.tasks)
         self._raise_problems()
-        return Compiled(plan, tuple(self.tasks), self.options.defaults, callbacks, self.workflow.parameters)
+        compiled = Compiled(
+            *(plan, tuple(self.tasks), self.options.defaults, callbacks),
+            parameters=self.workflow.parameters,
+            result=self.workflow.result,
+        )
+        return compiled._replace(children=self._children(compiled)) if self.calls else compiled
+
+    def _children(self, compiled: Compiled) -> dict[str, Compiled]:
+        """The workflows that tasks run, compiled as far as they are known; and whether that comes to an end."""
+        children: dict[str, Compiled] = {}
+        around = self.nesting.within(self.workflow)
+        for row in self.calls:
+            try:
+                inner = around.enter(compiled, row)
+                if inner is not None and inner.key not in inner.known:
+                    inner.known[inner.key] = _Compiler(inner.workflow, self.identify, inner).compile()
+                if inner is not None:
+                    check_result(inner.workflow, self.tasks[row])
+                    children[self.tasks[row].name] = inner.known[inner.key]
+            except InvalidWorkflowError as error:
+                self.problems += [problem for problem in error.problems if problem not in self.problems]
+            except DefinitionError as error:
+                self.problems.append(error)
+        self._raise_problems()
+        return children
 
     def _check_workflow(self) -> None:
         """What is wrong with the workflow itself."""
@@ -159,6 +195,12 @@ class _Compiler:
                 self._check_wiring(task, wiring)
         inputs = self.lookup.rows(task, wiring.tasks) if wiring is not None else ()
         policy = self.options.policy(task)
+        if isinstance(task.func, WorkflowCall):
+            self.calls.append(number)
+            policy = replace(policy, workflow=task.func.workflow.name)
+            if policy.at_most_once:
+                message = f"task '{task.name}' runs a workflow and has at_most_once=True: give that to the tasks in it"
+                self._problem(OptionError, message, task.where)
         if task.expand is not None:
             over, more = self._expansion(number, task)
             self.maps.check_kind(task, policy, options_of(task, self.options.defaults).get("map_name"))
@@ -227,10 +269,14 @@ class _Compiler:
             self._problem(NotCallableError, message, task.where)
             return "", ""
         if isinstance(task.args, (tuple, list)) and isinstance(task.kwargs, (dict, NoneType)):
+            if isinstance(task.func, WorkflowCall):
+                self.problems += check_parameters(task, task.func, self.workflow.parameters)
             if task.expand is not None:
                 self.maps.check_call(task, task.expand)
+            if task.expand is not None or isinstance(task.func, WorkflowCall):
                 return self.identify(task.func)
-            reason = misfit(task.func, task.args, task.kwargs)
+            # What the call of an approval leaves open, a person is asked for.
+            reason = misfit(task.func, task.args, task.kwargs, partly=task.options.get("approval") is True)
             if reason is not None:
                 self._problem(ArgumentsError, f"the arguments of task '{task.name}' do not fit {reason}", task.where)
         return self.identify(task.func)

@@ -85,7 +85,8 @@ class Maps:
             message = f"argument '{both}' of {titled(task)} is both mapped and partial; give it once"
             self._wrong(task, message, ArgumentsError)
             return
-        reason = misfit(task.func, task.args, {**kwargs, **mapped})
+        is_partly = task.options.get("approval") is True  # a person is asked for the rest
+        reason = misfit(task.func, task.args, {**kwargs, **mapped}, partly=is_partly)
         if reason is not None:
             self._wrong(task, f"the arguments of {titled(task)} do not fit {reason}", ArgumentsError)
 

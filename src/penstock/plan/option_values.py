@@ -58,6 +58,10 @@ class OptionValues:
             return least
         return value
 
+    def _bound(self, value: Any, name: str, owner: Owner) -> int | None:
+        """How many there may be at once; None for any number."""
+        return None if value is None else self._count(value, name, owner, least=1)
+
     def _duration(self, value: Any, name: str, owner: Owner, least: float = 0.0) -> float | None:
         if value is None:
             return None

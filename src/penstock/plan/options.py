@@ -11,8 +11,19 @@ from penstock.definition.options import options_of
 from penstock.definition.task import Task, TaskOptions
 from penstock.definition.workflow import Workflow
 from penstock.errors import DefinitionError
-from penstock.plan.option_values import MORE_THAN_0, OptionValues, Owner
-from penstock.policy import Callback, Decides, Polling, RunStateRule, TaskPolicy, TriggerRule, WeightRule
+from penstock.plan.approval_options import OF_APPROVALS, ApprovalOptions
+from penstock.plan.option_values import MORE_THAN_0, Owner
+from penstock.plan.telling import told
+from penstock.policy import (
+    Callback,
+    Decides,
+    Polling,
+    RunStateRule,
+    TaskPolicy,
+    TriggerRule,
+    WeightRule,
+    misnamed_pool,
+)
 
 TASK_CALLBACKS: Mapping[str, str] = MappingProxyType(
     {
@@ -33,16 +44,19 @@ _RULES = tuple(rule for rule in TriggerRule if rule is not TriggerRule.ALL_DONE_
 _RUN_STATES: tuple[RunStateRule, ...] = ("any", "leaves")
 _WEIGHT_RULES: tuple[WeightRule, ...] = ("downstream", "upstream", "absolute")
 _WEEK = 604_800.0
-_OF_ONE_TASK = ("branch", "short_circuit", "sensor", "setup", "teardown")
+_OF_ONE_TASK = ("branch", "short_circuit", "sensor", "approval", "setup", "teardown")
 """Options that say what a task is: defaults say how tasks are run."""
 _OF_SENSORS = frozenset({"poll_interval", "poll_backoff", "max_poll_interval", "poll_timeout", "soft_fail"})
-_OF_SOME_TASKS = _OF_SENSORS | {
-    *("trigger_rule", "on_failure_fail_run", "ignore_downstream_trigger_rules", "max_active_instances", "map_name")
-}
+_OF_SOME_TASKS = (
+    _OF_SENSORS
+    | OF_APPROVALS
+    | {*("trigger_rule", "on_failure_fail_run", "ignore_downstream_trigger_rules", "max_active_instances", "map_name")}
+    | {"pool_slots"}
+)
 """Options that only tasks of some kind may have. A default is for those, and refused for none."""
 
 
-class Options(OptionValues):
+class Options(ApprovalOptions):
     """Reads the options of one workflow, its groups and its tasks."""
 
     def __init__(self, workflow: Workflow, problem: Callable[[type[DefinitionError], str, str], None]) -> None:
@@ -69,6 +83,10 @@ class Options(OptionValues):
     def run_state(self) -> RunStateRule:
         """Which failures fail a run."""
         return self._choice(self.workflow.run_state, _RUN_STATES, "run_state", self._owner)
+
+    def max_active_tasks(self) -> int | None:
+        """How many tasks of a run may be under way at once."""
+        return self._bound(self.workflow.max_active_tasks, "max_active_tasks", self._owner)
 
     def callbacks(self) -> dict[str, Callback]:
         """Who is told of the ends of runs."""
@@ -110,6 +128,8 @@ class Options(OptionValues):
             options = self._with_defaults(task)
         if not options:
             return _DEFAULT_POLICY
+        if "approval" in options or "waits_for" in options:  # which speak of the arguments of the very task
+            return self._read(task, options)
         # Types too, since 1 == True == 1.0.
         key = (_kind(task), *((name, type(value), value) for name, value in options.items()))
         try:
@@ -132,6 +152,10 @@ class Options(OptionValues):
             apt.add("ignore_downstream_trigger_rules")
         if options.get("sensor") is True:
             apt |= _OF_SENSORS
+        if options.get("approval") is True:
+            apt |= OF_APPROVALS
+        if options.get("pool") is not None:
+            apt.add("pool_slots")
         if task.expand is not None:
             apt |= {"max_active_instances", "map_name"}
         elif _kind(task) == "group":
@@ -169,9 +193,13 @@ class Options(OptionValues):
             on_failure_fail_run=on_failure_fail_run,
             decides=self._decides(options, owner),
             max_active_instances=self._max_active_instances(options, task, owner),
+            **self._slots(options, owner),
+            concurrency=self._bound(options.get("concurrency"), "concurrency", owner),
             priority_weight=self._priority_weight(options.get("priority_weight"), owner),
             weight_rule=self._weight_rule(options.get("weight_rule"), owner),
             polling=self._polling(options, owner),
+            asking=self._asking(options, task, owner),
+            waits_for=self._waits_for(options.get("waits_for"), task, owner),
         )
 
     def _check_map_name(self, options: Mapping[str, Any], task: Task, owner: Owner) -> None:
@@ -255,6 +283,15 @@ class Options(OptionValues):
             soft_fail=self._flag(options.get("soft_fail", False), "soft_fail", owner),
         )
 
+    def _waits_for(self, text: Any, task: Task, owner: Owner) -> str | None:
+        if text is None:
+            return None
+        try:
+            return told(text, task)
+        except ValueError as error:
+            self._wrong(owner, f"waits_for={text!r:.60} {error}")
+            return None
+
     def _max_active_instances(self, options: Mapping[str, Any], task: Task, owner: Owner) -> int | None:
         name = "max_active_instances"
         bound = options.get(name)
@@ -263,7 +300,21 @@ class Options(OptionValues):
         if not _kind(task):
             self._wrong(owner, f"{name}={bound!r} is for mapped tasks: map it with .expand(...), or leave it out")
             return None
-        return self._count(bound, name, owner, least=1)
+        return self._bound(bound, name, owner)
+
+    def _slots(self, options: Mapping[str, Any], owner: Owner) -> dict[str, Any]:
+        """The pool, and how many of its slots an attempt takes."""
+        pool, slots = options.get("pool"), options.get("pool_slots", 1)
+        wrong = pool is not None and misnamed_pool(pool)
+        if wrong:
+            self._wrong(owner, f"pool={pool!r:.80} {wrong}")
+        if pool is None and "pool_slots" in options:
+            self._wrong(
+                owner, f"pool_slots={slots!r} takes slots of no pool: say which, with pool=..., or leave it out"
+            )
+        elif self._count(slots, "pool_slots", owner, least=1) > 1 and not wrong:
+            return {"pool": pool, "pool_slots": slots}
+        return {"pool": None if wrong else pool}
 
     def _priority_weight(self, weight: Any, owner: Owner) -> int | None:
         if weight is None or type(weight) is int:

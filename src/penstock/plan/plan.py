@@ -82,6 +82,8 @@ class Plan:
     fail_fast: bool = False
     """Whether the first failure that counts ends the run."""
     run_state: RunStateRule = "any"
+    max_active_tasks: int | None = None
+    """How many tasks of a run may be under way at once."""
 
     def __len__(self) -> int:
         return len(self.names)

@@ -25,6 +25,7 @@ from penstock.engine.events import (
 )
 from penstock.engine.run import RunEngine
 from penstock.engine.states import RunState, TaskState
+from penstock.runtime.parking import Going
 from penstock.runtime.times import moment
 
 _SUCCESS, _RUNNING = int(TaskState.SUCCESS), int(TaskState.RUNNING)
@@ -97,6 +98,7 @@ class Chronicle:
         self.turns: list[Turn] = []
         self._engine = engine
         self._open: dict[int, AttemptRun] = {}
+        self._going = Going()
         self._because: dict[str, str] = {}
         """Why tasks begin (again), till they do."""
 
@@ -104,7 +106,10 @@ class Chronicle:
         """Hand on one event."""
         kind = type(event)
         if kind in _TURNS:
-            self._turn(event)
+            if self._going.see(event):  # a parked run was woken, which changes nothing in it
+                self._engine.handle(event)
+            else:
+                self._turn(event)
             return
         self._engine.handle(event)
         if kind is AttemptStarted:

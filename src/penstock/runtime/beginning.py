@@ -13,6 +13,7 @@ from penstock.plan.compile import Compiled
 from penstock.plan.fingerprint import fingerprint
 from penstock.runtime.given import kept, refuse_secrets_in
 from penstock.runtime.outbox import NOBODY, notifiers_set
+from penstock.runtime.pools import check_pools
 from penstock.runtime.replay import row_digest
 from penstock.runtime.session import Session
 from penstock.store.base import RunChange, RunRow, Store
@@ -26,13 +27,17 @@ def begin(
     notifiers: Mapping[str, str] = NOBODY,
     *,
     run_id: str,
+    parent: str | None = None,
+    part: str | None = None,
     clock: Clock = SYSTEM,
 ) -> Session:
     """Put a new run on record, driven by this process. `notifiers` are told of it, each of the kinds of notices that
-    it names with spaces between, or of the usual. ParameterError for a parameter that cannot be kept with it."""
+    it names with spaces between, or of the usual. `parent` is the run that began it, `part` which of its tasks it is,
+    as text. ParameterError for a parameter that cannot be kept with it, OptionError for a pool that is not there."""
     plan = compiled.plan
     encoded = encode(plan)
     refuse_secrets_in(plan)
+    check_pools(store, compiled)
     now = clock.time()
     row = RunRow(
         id=run_id,
@@ -43,6 +48,8 @@ def begin(
         source=source,
         created_at=now,
         tasks=len(plan),
+        parent=parent,
+        part=part,
     )
     opening: list[Event] = [notifiers_set(now, notifiers)] if notifiers else []
     return Session(

@@ -21,6 +21,7 @@ from penstock.plan.fingerprint import fingerprint
 from penstock.plan.plan import Plan
 from penstock.runtime.choosing import choose_named
 from penstock.runtime.history import History
+from penstock.runtime.part import child_of
 from penstock.runtime.replay import replay
 from penstock.runtime.why import Whys
 from penstock.store.base import RunRow
@@ -76,6 +77,9 @@ def rehearse(
         raise RunLocked(
             f"task '{recorded.name(slot)}' of run {row.id} is running just now: wait for it, or cancel the run"
         )
+    if recorded.policy(slot).workflow is not None:
+        run = f"its run {child}" if (child := child_of(recorded, slot)) is not None else "its run"
+        raise PenstockError(f"task '{name}' runs a workflow and has no body of its own: debug a task of {run}")
     compiled, params = again()
     _check_inputs(recorded, slot, row.id)
     engine = _as_of_now(kept, row, recorded, compiled.plan)

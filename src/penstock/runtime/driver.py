@@ -11,20 +11,26 @@ was running.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from math import inf
 
 from penstock.engine.events import (
     CancelRequested,
     DriverStopped,
     Event,
     MapExpanded,
+    MessageReceived,
     RunResumed,
     RunTimedOut,
 )
+from penstock.engine.run import RunEngine
 from penstock.engine.states import ENDED, RunState, TaskState
 from penstock.errors import LeaseLost, StoreError
+from penstock.runtime import mail
 from penstock.runtime.expanding import expand
 from penstock.runtime.marking import KIND as MARK
 from penstock.runtime.marking import marks_asked_for
+from penstock.runtime.parking import PARKED, Parking, parking
 from penstock.runtime.signals import LOOK_PAUSE as SIGNALS_PAUSE
 from penstock.runtime.stepping import Stepping
 from penstock.runtime.takeover import end_of
@@ -41,15 +47,26 @@ LOG_PAUSE = 0.2
 class RunDriver(Stepping):
     """Drives one run, once. `grace` is how many seconds a body has between being asked to end and being ended, and
     again between that and being given up. `deliver` hands a notice to its receiver. `ranks` says of each row of the
-    plan, which `fingerprint` names, how soon its tasks are taken: the lowest first."""
+    plan, which `fingerprint` names, how soon its tasks are taken: the lowest first. With `park_after`, it lets go of a
+    run that has nothing to do for more seconds than these."""
 
     # --- The run from its first event to its last
 
-    def drive(self, opening: Sequence[Event], change: RunChange, stale: Sequence[int] = ()) -> str | None:
-        """Feed the opening events and drive the run until it ends or is interrupted. `stale` are messages in its inbox
-        that were meant for an earlier time with this run.
+    _served = False
+    """Whether the thread that serves has done its work."""
+    parked: Parking | None = None
+    """Set when the run is put aside."""
+    _deadline = inf
+    """When the time of the run is up."""
 
-        The reason of the interruption, or None if the run ended. StoreError if the store failed for good.
+    def drive(
+        self, opening: Sequence[Event], change: RunChange, stale: Sequence[int] = (), since: float | None = None
+    ) -> str | None:
+        """Feed the opening events and drive the run until it ends, is interrupted or may be parked. `stale` are
+        messages in its inbox that were meant for an earlier time with this run; `since` is when it was set going,
+        unless it is now.
+
+        The reason of the interruption, or None if the run ended or was parked. StoreError if the store failed for good.
         """
         began = self._clock.monotonic()
         if self._catch_signals:
@@ -61,8 +78,10 @@ class RunDriver(Stepping):
                 for event in opening:
                     self._feed(event)
                 done = len(self._engine.done())
+                if self.children is not None:
+                    self.children.attend(self._listener.poke)
                 if self._engine.plan.timeout is not None:
-                    self._timers.after(self._engine.plan.timeout, self._time_out_run)
+                    self._bound_time(self._engine.plan.timeout, since)
                 for message in stale:
                     self._journal.take(message)
             self._audience.tell("run_started", self.context.run_id, self._engine.plan, done)
@@ -77,13 +96,21 @@ class RunDriver(Stepping):
             if self._signals.received and self._stopping is None:
                 self._signals.raise_again()
 
+    def _bound_time(self, timeout: float, since: float | None) -> None:
+        now = self._time()
+        self._deadline = timeout + (now if since is None else min(since, now))  # the clock may have been set back
+        self._timers.after(self._deadline - now, self._time_out_run)
+
     def _work(self) -> None:
         executor = self._host.executor
-        self._host.enter(self)
+        is_first = self._host.enter(self)
         try:
-            if executor.on_caller:
+            if executor.on_caller and is_first:
                 service = self._clock.start(self._serve, "penstock-driver")
                 executor.work()
+                while not self._served:  # runs of its tasks may have something to do yet
+                    service.join(LOOK_PAUSE)
+                    executor.work()
                 service.join()
             else:
                 self._host.call()
@@ -97,20 +124,31 @@ class RunDriver(Stepping):
         engine = self._engine
         with self.lock:
             if engine.state is RunState.RUNNING:
-                self._feed(DriverStopped(self._time(), self._stopping or ""))
+                reason = PARKED if self.parked is not None else self._stopping or ""
+                self._feed(DriverStopped(self._time(), reason))
             ended = engine.state is not RunState.RUNNING
             counts = engine.counts()
             if not ended:
-                self._journal.change(end_of(engine))
+                self._journal.change(self._left_as(engine))
         self._journal.finish()
+        if self._slots is not None and self._failure is None:
+            self._slots.give_back()  # while others may still have to be told
         self._audience.pass_on()
         if self._failure is not None:
             raise self._failure
         state = str(engine.state) if ended else "interrupted"
+        if self.parked is not None:
+            state = "waiting"
+            self._audience.tell("parked", self.parked.wake_at)
         self._audience.tell("run_ended", state, engine.error, counts, seconds)
         self._outbox.finish(patient=self._stopping is None)
         self._journal.finish()
-        return None if ended else self._stopping
+        return None if ended or self.parked is not None else self._stopping
+
+    def _left_as(self, engine: RunEngine) -> RunChange:
+        """What the row of the run says that has not ended, once this driver has let go of it."""
+        change = end_of(engine)
+        return change if self.parked is None else replace(change, state="waiting", wake_at=self.parked.wake_at)
 
     # --- What comes from elsewhere; on the thread that serves
 
@@ -125,9 +163,14 @@ class RunDriver(Stepping):
             try:
                 if self._serve_once():
                     self._look_at = min(self._look_at, self._clock.monotonic())
+                    self._hear_of_slots()
             except BaseException as error:
                 self._look_again_or_break(error)
                 self._clock.sleep(max(self._pause() or 0.0, SHORTEST_PAUSE))
+        try:
+            self._see_children_off()
+        finally:
+            self._served = True
 
     def _look_again_or_break(self, error: BaseException) -> None:
         if self._bears(error):
@@ -151,6 +194,9 @@ class RunDriver(Stepping):
             for action in actions:
                 action()
         self._expand_maps()
+        self._hear_of_children()
+        if self._slots is not None and not self._over and self._failure is None:
+            self._slots.serve(may_start=self._stopping is None)
         if self.has_ready:
             self._host.call()
         if self._signals.received:
@@ -163,7 +209,31 @@ class RunDriver(Stepping):
                 self._journal.sync()
         self._audience.pass_on()
         self._log.flush()
-        return not self._over and self._listener.wait(self._pause())
+        return not self._over and not self._park() and self._listener.wait(self._pause())
+
+    def _park(self) -> bool:
+        """Let go of the run if it may be parked. Whether it was."""
+        with self.lock:
+            found = self._find_parking()
+        if found is None or any(m.id not in self._answered for m in self._store.messages(self.context.run_id)):
+            return False
+        with self.lock:
+            self.parked = self._find_parking()  # something may have happened meanwhile
+            if self.parked is not None:
+                self._leave()
+        return self.parked is not None
+
+    def _find_parking(self) -> Parking | None:
+        if self._park_after is None or self.starts_no_more or self._signals.received or not self._may_write():
+            return None
+        if self._given_up or (self.children is not None and self.children.are_busy):
+            return None
+        return parking(self._engine, self._time(), self._park_after, self._deadline)
+
+    def _hear_of_slots(self) -> None:
+        if self._slots is not None:
+            with self.lock:
+                self._slots.heard()
 
     def _expand_maps(self) -> None:
         """Find out how many instances maps have. What follows from that must not be contradicted by a power cut."""
@@ -192,10 +262,14 @@ class RunDriver(Stepping):
             pauses = [self._timers.pause(), LOG_PAUSE if self._log.holds else None]
             if self._signals.are_caught:
                 pauses.append(SIGNALS_PAUSE)
+            if self._slots is not None and self._failure is None:
+                pauses.append(self._slots.pause())
             if self._blind_since is not None or self._failure is not None:
                 pauses.append(LOOK_PAUSE)
             if self._may_write():
                 pauses.append(self._journal.sync_due())
+            if self.children is not None:
+                pauses.append(self.children.pause())
         return min((pause for pause in pauses if pause is not None), default=None)
 
     def _read_inbox(self) -> None:
@@ -210,6 +284,9 @@ class RunDriver(Stepping):
             if message.kind == MARK:
                 self._answered.add(message.id)
                 self._take_marks(message)
+            if message.kind == mail.KIND:
+                self._answered.add(message.id)
+                self._take_mail(message)
 
     def _take_marks(self, message: Message) -> None:
         with self.lock:
@@ -226,6 +303,17 @@ class RunDriver(Stepping):
         if event is None:
             self._journal.finish()  # no event may follow for long, and somebody waits for the answer
 
+    def _take_mail(self, message: Message) -> None:
+        """What follows from it must not be contradicted by a power cut: it may be a decision."""
+        with self.lock:
+            event = mail.read(message.body, self._time())
+            if event is not None and self._over:
+                return  # it stays there, for whoever sets the run going again
+            if event is None:
+                self._journal.take(message.id)
+            else:
+                self._feed(event, message.id, safe=True)
+
     def _time_out_run(self) -> None:
         self._feed(RunTimedOut(self._time()))
 
@@ -238,9 +326,31 @@ class RunDriver(Stepping):
             self.stop(self._signals.first)
         elif len(received) > 1:
             del received[1:]
+            self.hurry()
+
+    # --- Runs of its tasks; on the thread that serves
+
+    def _hear_of_children(self) -> None:
+        """Have tasks called again that wait for runs of their own, where there is something to see."""
+        if self.children is None or self._failure is not None:
+            return
+        for topic in self.children.news():
             with self.lock:
-                for attempt in self._running.values():
-                    self._endings.hurry(attempt)
+                if not self.starts_no_more:
+                    self._feed(MessageReceived(self._time(), topic, None, mail.OWN))
+
+    def _see_children_off(self) -> None:
+        """The run is over, or stopped: so are those of its tasks. Return when none is driven here any more."""
+        if self.children is None:
+            return
+        if self._engine.state is not RunState.RUNNING and self._failure is None:
+            self.children.end()
+        while self.children.are_driven:
+            if self._signals.received:
+                self._obey_signal()
+            if self._stopping is not None or self._failure is not None:
+                self.children.stop(self._stopping or "the store failed")
+            self._listener.wait(LOOK_PAUSE)
 
 
 def _sender(body: str) -> str:

@@ -35,6 +35,9 @@ def durations_of(engine: RunEngine, fingerprint: str) -> Durations | None:
         max(ended - started, 0.0) if state == success and attempts else nan  # without: somebody said that it succeeded
         for state, attempts, started, ended in columns
     ]
+    for slot, since in engine.waiting_since.items():
+        if engine.policy(slot).workflow is not None and not isnan(took[slot]):
+            took[slot] = max(engine.ended[slot] - since, 0.0)  # the whole run that the task is
     seconds = array("f", took[: engine.size])
     for row in engine.widths:
         seconds[row] = _median([took[slot] for slot in engine.slots(row)])

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from math import isnan
+from types import MappingProxyType
 
 from penstock.engine.commands import Command, DispatchTasks, ExpandMaps
 from penstock.engine.events import AttemptStarted, AttemptSucceeded, MapExpanded, RunStarted
@@ -15,7 +16,7 @@ from penstock.engine.priorities import ranks
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
 from penstock.plan.plan import Plan
-from penstock.runtime.ready import ReadyQueue
+from penstock.runtime.limits import foreseen_queue
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +42,19 @@ class Forecast:
     """How many tasks nobody knows the length of. They are taken for middling ones."""
 
 
-def foresee(plan: Plan, durations: Sequence[float], workers: int, widths: Mapping[int, int]) -> Forecast:
+def foresee(
+    plan: Plan,
+    durations: Sequence[float],
+    workers: int,
+    widths: Mapping[int, int],
+    pools: Mapping[str, int] = MappingProxyType({}),
+) -> Forecast:
     """A run of a plan by so many workers. `durations` are those that were learned, empty if none were; `widths` are
-    known widths of maps, others count as one."""
+    known widths of maps, others count as one; `pools` are how many slots there are, all of which are free."""
     usual = [*durations] or [float("nan")] * len(plan)
     known = sorted(seconds for seconds in usual if not isnan(seconds))
     middling = known[len(known) // 2] if known else 1.0
-    world = _World(plan, [middling if isnan(seconds) else seconds for seconds in usual], durations, widths)
+    world = _World(plan, [middling if isnan(seconds) else seconds for seconds in usual], durations, widths, pools)
     world.run(workers)
     rows = [row for row in plan.order if row not in plan.expanded_by]
     rows.sort(key=lambda row: world.starts.get(row, (float("inf"), 0)))
@@ -65,7 +72,12 @@ class _World:
     ready then."""
 
     def __init__(
-        self, plan: Plan, lengths: Sequence[float], durations: Sequence[float], widths: Mapping[int, int]
+        self,
+        plan: Plan,
+        lengths: Sequence[float],
+        durations: Sequence[float],
+        widths: Mapping[int, int],
+        pools: Mapping[str, int],
     ) -> None:
         self.now = 0.0
         self.starts: dict[int, tuple[float, int]] = {}
@@ -73,12 +85,7 @@ class _World:
         self._engine = RunEngine(plan)
         self._lengths = lengths
         self._widths = widths
-        limits = {
-            row: policy.max_active_instances
-            for row, policy in enumerate(plan.policies)
-            if policy.max_active_instances is not None
-        }
-        self._ready = ReadyQueue(self._engine.row, limits, ranks(plan, durations))
+        self._ready = foreseen_queue(plan, self._engine.row, ranks(plan, durations), pools)
         self._running: list[tuple[float, int, int]] = []
         self._begun = 0
 

@@ -16,6 +16,7 @@ from penstock.results.values import load_value
 from penstock.runtime.logbook import Logbook
 from penstock.runtime.record import Control, Run
 from penstock.runtime.replay import kept_plan, replay
+from penstock.runtime.why_slots import SlotWaits
 from penstock.store.base import Holder, RunRow, Store
 
 ENDED = ("success", "failed", "cancelled")
@@ -32,13 +33,14 @@ class History:
     control: Control | None = None
 
     def row(self, run_id: str | None) -> RunRow:
-        """The row of the run with this id or unique prefix; by default of the newest. RunNotFound if there is none."""
+        """The row of the run with this id or unique prefix; by default of the newest that is no task of another.
+        RunNotFound if there is none."""
         if run_id is not None:
             return self.store.run(run_id)
-        newest = self.store.runs(limit=1)
-        if not newest:
+        found = newest(self.store, 1)
+        if not found:
             raise RunNotFound("there are no runs yet")
-        return newest[0]
+        return found[0]
 
     def run(self, row: RunRow) -> Run:
         """The run behind a row. Its journal is read when its tasks are first asked for."""
@@ -57,7 +59,7 @@ class History:
     def unfinished(self, workflow: str, wanted: str) -> str | None:
         """The newest run of a whole workflow with these parameters, as they are kept, if it has not succeeded."""
         for row in self.store.runs(workflow):
-            if row.params == wanted and not kept_plan(self.store, row.plan).selection:
+            if row.part is None and row.params == wanted and not kept_plan(self.store, row.plan).selection:
                 return row.id if row.state != "success" else None
         return None
 
@@ -79,7 +81,24 @@ class History:
             log=partial(_log, self.store, self.logs, row.id),
             driver=driver,
             control=self.control,
+            find_children=partial(self.children, row.id),
+            slot_waits=partial(SlotWaits, self.store),
         )
+
+    def children(self, run_id: str) -> list[Run]:
+        """The runs that tasks of a run have begun, oldest first."""
+        return [self.run(row) for row in self.store.children(run_id)]
+
+
+def newest(store: Store, limit: int, workflow: str | None = None) -> list[RunRow]:
+    """The newest runs, of all workflows or of one, that are no tasks of others."""
+    wanted = limit
+    while True:
+        rows = store.runs(workflow, limit=wanted)
+        found = [row for row in rows if row.part is None][:limit]
+        if len(found) == limit or len(rows) < wanted:
+            return found
+        wanted *= 4
 
 
 def _log(store: Store, logs: Logs, run_id: str, task: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from penstock.errors import PenstockError
+from penstock.policy import misnamed_pool
 
 FOLDER = ".penstock"
 
@@ -37,6 +38,9 @@ class Settings:
     """The names of those that are told."""
     notifier_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """What a table says of each, by name."""
+    park_after: float = 60
+    pools: Mapping[str, int] = field(default_factory=dict)
+    """Name -> slots, of those that are put on record unless they are there."""
     retention_days: float = 90
     retention_runs: int = 20
 
@@ -48,6 +52,7 @@ _KINDS: dict[str, Any] = {
     "workers": int,
     "durability": str,
     "grace": float,
+    "park_after": float,
     "notifiers": list,
     "retention_days": float,
     "retention_runs": int,
@@ -64,6 +69,8 @@ def read_settings(environ: Mapping[str, str], start: Path) -> Settings:
         for name, value in table.items():
             if name == "notifiers" and isinstance(value, dict):
                 values["notifiers"], values["notifier_options"] = tuple(value), _checked_notifiers(value, str(path))
+            elif name == "pools":
+                values[name] = _checked_pools(value, str(path))
             else:
                 values[name] = _checked(name, value, str(path))
     for name, kind in _KINDS.items():
@@ -79,11 +86,13 @@ def read_settings(environ: Mapping[str, str], start: Path) -> Settings:
 
 def _checked(name: str, value: Any, where: str) -> Any:
     if name not in _KINDS:
-        raise PenstockError(f"{where}: there is no setting '{name}'; there are {', '.join(_KINDS)}")
+        raise PenstockError(f"{where}: there is no setting '{name}'; there are {', '.join([*_KINDS, 'pools'])}")
     kind = _KINDS[name]
     if isinstance(value, bool) or not isinstance(value, (int, float) if kind is float else kind):
         raise PenstockError(f"{where}: {name} = {value!r} is not {kind.__name__}")
     if name.startswith("retention_") and not value >= 0:
+        raise PenstockError(f"{where}: {name} = {value!r} is less than 0")
+    if name == "park_after" and not value >= 0:
         raise PenstockError(f"{where}: {name} = {value!r} is less than 0")
     if isinstance(value, list):
         if not all(isinstance(part, str) and part for part in value):
@@ -101,6 +110,19 @@ def _checked_notifiers(tables: dict[str, Any], where: str) -> dict[str, Mapping[
         if not name or name != name.strip() or "," in name or not name.isprintable():
             raise PenstockError(f"{where}: notifiers.{name!r} is no name for one")
     return tables
+
+
+def _checked_pools(table: Any, where: str) -> dict[str, int]:
+    """How many slots each pool has, by its name."""
+    if not isinstance(table, dict):
+        raise PenstockError(f"{where}: pools = {table!r} is no table: write [pools], and NAME = SLOTS below")
+    for name, slots in table.items():
+        wrong = misnamed_pool(name)
+        if wrong:
+            raise PenstockError(f"{where}: pools.{name!r} {wrong}")
+        if type(slots) is not int or slots < 0:
+            raise PenstockError(f"{where}: pools.{name} = {slots!r} is not a whole number of slots from 0 up")
+    return table
 
 
 def _find_file(start: Path) -> tuple[Path, dict[str, Any]] | None:

@@ -54,8 +54,8 @@ class Host:
 
     # --- Runs come and go
 
-    def enter(self, driver: RunDriver) -> None:
-        """From now on the workers serve this run too."""
+    def enter(self, driver: RunDriver) -> bool:
+        """From now on the workers serve this run too. Whether it is the only one."""
         with self._door:
             is_first = not self._drivers
             with self._lock:
@@ -63,6 +63,7 @@ class Host:
                 self._by_run[driver.context.run_id] = driver
             if is_first:
                 self.executor.open(self)
+            return is_first
 
     def leave(self, driver: RunDriver, *, wait: float) -> None:
         """The run needs no workers any more. With the last one the executor is closed, which takes `wait` seconds at
@@ -109,10 +110,13 @@ class Host:
             return None  # its run has given it up, and has gone
         try:
             with driver.lock:
-                if attempt.abandoned and not self.executor.on_caller:
-                    return None  # the worker has been replaced
                 if not attempt.abandoned:
                     driver.close_attempt(attempt, outcome)
+                else:
+                    driver.note_return(attempt)
+                    if not self.executor.on_caller:  # the worker has been replaced, perhaps by one that rests
+                        driver.look_around()
+                        return None
                 following = driver.start_next() if go_on else None
                 return driver, following, driver.has_ready
         except BaseException as error:
@@ -129,6 +133,17 @@ class Host:
         driver = self._by_run.get(run_id)
         if driver is not None:
             driver.stop(reason)
+
+    def hurry(self, run_id: str) -> None:
+        """End what runs of a run that was stopped, if it is being driven."""
+        driver = self._by_run.get(run_id)
+        if driver is not None:
+            driver.hurry()
+
+    def is_behind(self, run_id: str) -> bool:
+        """Whether a run that is about to be driven here, or is, has something to do, and no worker has come to it."""
+        driver = self._by_run.get(run_id)
+        return driver is None or (driver.has_ready and not driver.has_begun)
 
     def call(self) -> None:
         """Something is ready: have a worker come for it that rests, or a new one."""

@@ -18,13 +18,13 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from penstock.definition.decorators import WorkflowFunction
 from penstock.definition.workflow import Workflow
+from penstock.definition.workflow_function import WorkflowFunction
 from penstock.errors import LoadError, PenstockError
 from penstock.plan.naming import LOADED_FROM
 from penstock.runtime.loading import LoadingEnded, loading
 
-Flow: TypeAlias = Workflow | WorkflowFunction[Any]
+Flow: TypeAlias = Workflow | WorkflowFunction[Any, Any]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from penstock.errors import PenstockError, RunLocked
 from penstock.runtime.choosing import choose_named, slots_below
 from penstock.runtime.history import History
 from penstock.runtime.replay import replay
-from penstock.runtime.takeover import end_of
+from penstock.runtime.takeover import end_of, left_waiting
 from penstock.store.base import Lease, RunRow, Store
 
 STATES = ("success", "failed", "skipped")
@@ -111,7 +111,7 @@ def _mark_unheld(store: Store, row: RunRow, lease: Lease, request: Request, cloc
         engine.handle(events[-1])
     except InvalidEvent as error:
         raise PenstockError(f"run {row.id}: these tasks cannot be marked: {error}") from error
-    ended = end_of(engine)
+    ended = left_waiting(row, end_of(engine))
     change = replace(ended, state=ended.state or "running", reopened=row.ended_at is not None)
     store.append(lease, events, change=change, taken=_asked(store, row.id, request), safe=True)
 

@@ -23,7 +23,8 @@ class Observer(Protocol):
     """Told of a run as it goes, to show it. An observer changes nothing, and is called from many threads, so it must be
     quick and must not raise. What has to survive a crash is not told here."""
 
-    # An observer that has a method `echo(stream, text)` is given all that is printed, to show it.
+    # An observer that has a method `echo(stream, text)` is given all that is printed, to show it. One that has a method
+    # `for_child(name)` gives the observer of the run that a task of this name is; else nobody shows that.
 
     def run_started(self, run_id: str, plan: Plan, done: int) -> None:
         """A driver took the run; `done` tasks of it have succeeded before."""
@@ -52,5 +53,9 @@ class Observer(Protocol):
     def stopping(self, reason: str, running: int) -> None:
         """The run is asked to stop; `running` bodies are still to end."""
 
+    def parked(self, until: float | None) -> None:
+        """All that is left of the run waits, and its driver puts it aside until that time, in seconds since 1970, or
+        until somebody sends it a message: None, if only that wakes it. `run_ended` follows."""
+
     def run_ended(self, state: str, error: str | None, counts: dict[str, int], seconds: float) -> None:
-        """The driver lets go of the run: it has ended, or is interrupted."""
+        """The driver lets go of the run: it has ended, is interrupted, or is parked, which is the state "waiting"."""

@@ -49,16 +49,22 @@ class Pruned:
 
 
 def expired(rows: Iterable[RunRow], retention: Retention, now: float) -> list[RunRow]:
-    """Which of the runs, given newest first as stores give them, are to be forgotten. All runs must be given."""
-    found: list[RunRow] = []
+    """Which of the runs, given newest first as stores give them, are to be forgotten. All runs must be given. Those of
+    tasks are kept as long as the runs that these are tasks of."""
+    rows = [*rows]
     ended: Counter[str] = Counter()
+    gone: set[str] = set()
     for row in rows:
-        if row.state not in ENDED or row.ended_at is None or row.undelivered:
+        if row.part is not None or row.state not in ENDED or row.ended_at is None or row.undelivered:
             continue
         ended[row.workflow] += 1
         if ended[row.workflow] > retention.keep and now - row.ended_at > retention.days * DAY:
-            found.append(row)
-    return found
+            gone.add(row.id)
+    known = {row.id for row in rows}
+    for row in reversed(rows):  # those of tasks are younger
+        if row.part is not None and row.state in ENDED and (row.parent in gone or row.parent not in known):
+            gone.add(row.id)
+    return [row for row in rows if row.id in gone]
 
 
 def prune(history: History, retention: Retention, *, dry_run: bool = False) -> Pruned:

@@ -1,9 +1,9 @@
-"""What is ready to run, in order, as far as the limits of maps let it."""
+"""What is ready to run, in order."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from heapq import heappop, heappush
 
 Entry = tuple[int, int]
@@ -11,40 +11,24 @@ Entry = tuple[int, int]
 
 
 class ReadyQueue:
-    """The tasks that wait for a worker. `limits` says of rows how many of their instances may be under way at once;
-    `row` is that of a task; `ranks` says of each row how soon its tasks are taken: the lowest first, and of equals who
-    came first. Without ranks, all are equal. Used under the driver's lock."""
+    """The tasks that wait for a worker. `row` is that of a task; `ranks` says of each row how soon its tasks are taken:
+    the lowest first, and of equals who came first. Without ranks, all are equal. Used under the driver's lock."""
 
-    def __init__(self, row: Callable[[int], int], limits: Mapping[int, int], ranks: Sequence[float] = ()) -> None:
+    def __init__(self, row: Callable[[int], int], ranks: Sequence[float] = ()) -> None:
         self._row = row
-        self._limits = limits
         self._ranks = ranks
         self._lines: dict[float, Entry | deque[Entry]] = {}
         """Who waits, by rank: one task, as most often where all ranks differ, or several in a line."""
         self._heap: list[float] = []
         """The ranks of the lines."""
-        self._held: dict[int, deque[Entry]] = {}
-        """Instances that wait for others of their row."""
-        self._active = dict.fromkeys(limits, 0)
 
     def __bool__(self) -> bool:
         return bool(self._heap)
 
     def add(self, tasks: Iterable[int], requires: int) -> None:
         """Tasks are ready."""
-        if not self._limits:
-            for task in tasks:
-                self._put((task, requires))
-            return
         for task in tasks:
-            row = self._row(task)
-            held = row in self._limits and self._active[row] >= self._limits[row]
-            if held:
-                self._held.setdefault(row, deque()).append((task, requires))
-                continue
             self._put((task, requires))
-            if row in self._limits:
-                self._active[row] += 1
 
     def _put(self, entry: Entry) -> None:
         ranks, task = self._ranks, entry[0]
@@ -69,25 +53,19 @@ class ReadyQueue:
         return entry
 
     def ended(self, task: int) -> None:
-        """A task that was taken does not run any more: the next of its row may."""
-        row = self._row(task) if self._limits else -1
-        if row not in self._limits:
-            return
-        if self._held.get(row):
-            self._put(self._held[row].popleft())
-        else:
-            self._active[row] -= 1
+        """A task that was taken does not run any more."""
+
+    def given_up(self, task: int) -> None:
+        """Nobody waits any more for the attempt of a task that was taken, and it may still run."""
+
+    def returned(self, task: int) -> None:
+        """An attempt that was given up does not run any more."""
 
     def withdraw(self, tasks: Collection[int]) -> None:
         """Tasks are not to run any more, though they were ready."""
         gone = set(tasks)
-        for row, held in self._held.items():
-            self._held[row] = deque(entry for entry in held if entry[0] not in gone)
         waiting = [entry for line in self._lines.values() for entry in (line if isinstance(line, deque) else (line,))]
         self._lines, self._heap = {}, []
         for entry in waiting:
             if entry[0] not in gone:
                 self._put(entry)
-        for task, _ in waiting:
-            if task in gone:
-                self.ended(task)

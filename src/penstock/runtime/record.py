@@ -3,180 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from difflib import get_close_matches
 from html import escape
 from typing import Any, Protocol
 
-from penstock.engine.events import Event, ValueRef
+from penstock.engine.events import Event, MessageReceived, ValueRef
+from penstock.engine.explain import SlotWait, no_slot_wait
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
-from penstock.errors import PenstockError, TaskNotFound
-from penstock.executor.caught import CaughtError
+from penstock.errors import TaskNotFound
+from penstock.runtime.approvals import Approval, approval_of
 from penstock.runtime.attempts import AttemptRun, Chronicle
 from penstock.runtime.pace import critical_path
+from penstock.runtime.parking import next_moment
+from penstock.runtime.part import Part
+from penstock.runtime.task_record import TaskRun
 from penstock.runtime.times import moment
-from penstock.runtime.why import Why, Whys, why_run, why_task
+from penstock.runtime.why import Why, Whys, when_it_goes_on, why_run, why_task
+from penstock.runtime.why_children import with_children
 from penstock.store.base import Holder, RunRow
-
-
-class TaskRun:
-    """One task of a run."""
-
-    __slots__ = ("_engine", "_load", "_log", "_number", "_whys")
-
-    def __init__(
-        self, engine: RunEngine, number: int, load: Callable[[ValueRef], Any], log: Callable[[str], str], whys: Whys
-    ) -> None:
-        self._engine = engine
-        self._number = number
-        self._load = load
-        self._log = log
-        self._whys = whys
-
-    @property
-    def number(self) -> int:
-        """The number of the task in its run, from 0; those of instances of maps come after all others."""
-        return self._number
-
-    @property
-    def name(self) -> str:
-        """The task's name; of an instance of a map with its index: "load[3]"."""
-        return self._engine.name(self._number)
-
-    @property
-    def task(self) -> str:
-        """The task's name, without an index."""
-        return self._engine.plan.names[self._engine.row(self._number)]
-
-    @property
-    def map_index(self) -> int:
-        """Which instance of a map it is, from 0; -1 for a task that is none."""
-        return self._engine.index(self._number)
-
-    @property
-    def map_name(self) -> str | None:
-        """What this instance of a map is called, where the task has a `map_name`."""
-        row, index = self._engine.row(self._number), self.map_index
-        names = self._engine.map_names.get(row, ())
-        return names[index] or None if 0 <= index < len(names) else None
-
-    @property
-    def instances(self) -> list[TaskRun]:
-        """The instances of a mapped task, by index; none for other tasks, or before it is known how many there are."""
-        if self._number not in self._engine.widths:
-            return []
-        return [
-            TaskRun(self._engine, slot, self._load, self._log, self._whys) for slot in self._engine.slots(self._number)
-        ]
-
-    @property
-    def state(self) -> str:
-        """pending, ready, running, retrying, success, failed, skipped, upstream_failed or cancelled; of a mapped task
-        expanded while its instances go on, then the worst of what they came to."""
-        return self._engine.task_state(self._number).label
-
-    @property
-    def attempts(self) -> int:
-        """How many attempts have begun."""
-        return self._engine.attempts[self._number]
-
-    @property
-    def lost(self) -> int:
-        """How many of them vanished with their worker or driver."""
-        return self._engine.lost.get(self._number, 0)
-
-    @property
-    def generation(self) -> int:
-        """How often the task was run again by hand."""
-        return self._engine.generation(self._number)
-
-    @property
-    def started_at(self) -> datetime | None:
-        """When the latest attempt began."""
-        return moment(self._engine.started[self._number])
-
-    @property
-    def ended_at(self) -> datetime | None:
-        """When the task ended; None while it has not."""
-        ended = self._engine.task_state(self._number) >= TaskState.SUCCESS
-        return moment(self._engine.ended[self._number]) if ended else None
-
-    @property
-    def duration(self) -> float | None:
-        """Seconds that the latest attempt took."""
-        started, ended = self.started_at, self.ended_at
-        if not self.attempts:
-            return None
-        if started is None or ended is None or self.state not in ("success", "failed", "skipped", "cancelled"):
-            return None
-        return max(0.0, (ended - started).total_seconds())
-
-    @property
-    def error(self) -> str | None:
-        """The last error, in one line."""
-        error = self._engine.errors.get(self._number)
-        return f"{error.type}: {error.message}" if error else None
-
-    @property
-    def reason(self) -> str | None:
-        """Why the task skipped itself, who marked it and why, or what kept it from running."""
-        said = self._engine.marks.get(self._number) or self._engine.skips.get(self._number)
-        return said or self._whys.why(self._number)
-
-    @property
-    def traceback(self) -> str | None:
-        """The last error with its traceback."""
-        error = self._engine.errors.get(self._number)
-        return error.traceback or f"{error.type}: {error.message}\n" if error else None
-
-    @property
-    def exception(self) -> BaseException | None:
-        """The last error itself, with what led to it, if no attempt followed it and it could be kept: the very object
-        where it was raised in this process (of the first few), else one that is made anew. ValueUnavailable if it
-        cannot be read here."""
-        error = self._engine.errors.get(self._number)
-        if isinstance(error, CaughtError):
-            return error.exception
-        if error is None or not error.kept:
-            return None
-        from penstock.results.exceptions import as_exception, reference
-
-        return as_exception(self._load(reference(error.kept)))
-
-    @property
-    def upstreams(self) -> list[str]:
-        """Names of the tasks that its rule looks at."""
-        return [self._engine.plan.names[row] for row in self._engine.plan.upstreams[self._engine.row(self._number)]]
-
-    @property
-    def rule(self) -> str:
-        """What the task asks of its upstreams: its trigger rule."""
-        return str(self._engine.policy(self._number).trigger_rule)
-
-    @property
-    def has_rounds(self) -> bool:
-        """Whether the task is in a group that is tried again as a unit."""
-        return self._engine.row(self._number) in self._engine.plan.units
-
-    @property
-    def result(self) -> Any:
-        """What the task returned, read anew from where it was stored; of a map, the list of what its instances did.
-        PenstockError if it did not succeed."""
-        if self._number in self._engine.widths and self.ended_at is not None:
-            return [task.result if task.state == "success" else None for task in self.instances]
-        if self.state != "success":
-            raise PenstockError(f"task '{self.name}' has no result: it is {self.state}")
-        ref = self._engine.values.get(self._number)
-        return None if ref is None else self._load(ref)
-
-    @property
-    def log(self) -> str:
-        """What the task printed and logged, all attempts in order."""
-        return self._log(self.name)
-
-    def __repr__(self) -> str:
-        return f"<TaskRun '{self.name}': {self.state}>"
 
 
 class Control(Protocol):
@@ -187,6 +32,9 @@ class Control(Protocol):
 
     def cancel(self, run_id: str, *, by: str | None = None) -> Run:
         """See WorkflowManager.cancel."""
+
+    def send(self, run_id: str, topic: str, value: Any = None, *, by: str | None = None) -> Run:
+        """See WorkflowManager.send."""
 
 
 class Run:
@@ -204,6 +52,8 @@ class Run:
         log: Callable[[str], str],
         driver: Holder | None = None,
         control: Control | None = None,
+        find_children: Callable[[], list[Run]] = list,
+        slot_waits: Callable[[RunEngine], SlotWait] = lambda engine: no_slot_wait,
     ) -> None:
         self.id = row.id
         self.workflow = row.workflow
@@ -211,7 +61,9 @@ class Run:
         self.source = row.source
         """The FILE that the workflow came from, if any."""
         self.state = state
-        """queued, running, interrupted, success, failed or cancelled."""
+        """queued, running, waiting (parked), interrupted, success, failed or cancelled."""
+        self.wakes_at = moment(row.wake_at) if state == "waiting" else None
+        """When a parked run is to go on; None if only a message wakes it, or it is to go on at once."""
         self.driver = driver
         """Who drives the run, of a run that was looked up while it went on."""
         self.error = row.error if engine is None else engine.error
@@ -220,11 +72,18 @@ class Run:
         """When a driver first took the run."""
         self.ended_at = moment(row.ended_at if engine is None else engine.ended_at)
         """When the last task ended; None while the run has not ended."""
+        self._wake_at = row.wake_at
         self._known = engine
         self._replay = replay
         self._load = load
         self._log = log
         self._control = control
+        self.parent = row.parent
+        """The run that has begun this one, if a task of it has."""
+        self.part = Part.read(row.part).name if row.part is not None else None
+        """Which task of it this run is, with its index if it has one; None where nobody waits for it."""
+        self._find_children = find_children
+        self._slot_waits = slot_waits
 
     def wait(self, timeout: float | None = None) -> Run:
         """The run when it has ended, whoever drives it; it may have failed, or be interrupted if nobody drives it any
@@ -236,6 +95,16 @@ class Run:
         """Ask the run to end: tasks that run are asked to, the others are cancelled. RunEnded if it has ended."""
         assert self._control is not None
         return self._control.cancel(self.id, by=by)
+
+    def send(self, topic: str, value: Any = None, *, by: str | None = None) -> Run:
+        """Send the run a message: see WorkflowManager.send."""
+        assert self._control is not None
+        return self._control.send(self.id, topic, value, by=by)
+
+    @property
+    def children(self) -> list[Run]:
+        """The runs that tasks of this one have begun, oldest first."""
+        return self._find_children()
 
     def read(self) -> Run:
         """Read the run's journal now rather than when it is needed."""
@@ -290,6 +159,12 @@ class Run:
         return self._engine.counts()
 
     @property
+    def approvals(self) -> list[Approval]:
+        """What waits for somebody's decision."""
+        found = (approval_of(self._engine, slot) for slot in self._engine.topics)
+        return [approval for approval in found if approval is not None]
+
+    @property
     def critical_path(self) -> list[TaskRun]:
         """The tasks that determined when the run ended, in order: the last one to end, before it the last to end of
         those that it waited for, and so on. None of a run that has not ended."""
@@ -306,9 +181,29 @@ class Run:
         does. The journal is read for it. TaskNotFound if there is no such task."""
         engine, chronicle = self._told()
         nobody = self.state == "interrupted"
+        slot_wait = self._slot_waits(engine) if self.state == "running" else no_slot_wait
         if task is None:
-            return why_run(engine, self.state)
-        return why_task(engine, chronicle, self.task(task).number, interrupted=nobody)
+            why = why_run(engine, self.state, self.goes_on, slot_wait)
+        else:
+            why = why_task(
+                *(engine, chronicle, self.task(task).number),
+                interrupted=nobody,
+                parked=self.goes_on,
+                slot_wait=slot_wait,
+            )
+        return with_children(why, self._find_children)
+
+    @property
+    def goes_on(self) -> str | None:
+        """Of a parked run, when it goes on, in words."""
+        return when_it_goes_on(self._wake_at, self._engine.topics) if self.state == "waiting" else None
+
+    def _pause(self, now: float) -> float | None:
+        """Of a parked run, how many seconds it has to wait from now on, if not only a message wakes it. They are no
+        more than they were meant to be, though the clock may have been set back."""
+        if self.state != "waiting" or self._wake_at is None:
+            return None
+        return max(0.0, min(self._wake_at, next_moment(self._engine, now)) - now)
 
     def _told(self) -> tuple[RunEngine, Chronicle]:
         """The run as its journal has it by now, and what it has of attempts."""
@@ -319,6 +214,10 @@ class Run:
             return found[0].handle
 
         return self._replay(follow), found[0]
+
+    def letter(self, task: TaskRun, topic: str) -> MessageReceived | None:
+        """The message of this topic that a task was given."""
+        return self._engine.letters.get(task.number, {}).get(topic)
 
     def task(self, name: str) -> TaskRun:
         """The task of this name, or an instance of it, "load[3]". TaskNotFound if there is none."""

@@ -57,7 +57,7 @@ def replay(
 def _ends_early(row: RunRow, engine: RunEngine) -> bool:
     """Whether a journal ends before its run does: what ends a run changes its row in the same batch."""
     begun = row.started_at is not None or row.state != RunState.QUEUED
-    ended = row.state not in (RunState.QUEUED, RunState.RUNNING)
+    ended = row.state not in (RunState.QUEUED, RunState.RUNNING, "waiting")
     return (begun and engine.state is RunState.QUEUED) or (ended and row.ended_at != engine.ended_at)
 
 
@@ -76,6 +76,8 @@ def row_digest(row: RunRow) -> str:
     """A digest of what a run's row says from beginning to end, which its journal keeps: BLAKE2b, 16 bytes, of a JSON
     array."""
     texts = [_storable(text) for text in (row.id, row.workflow, row.params, row.plan, row.source or "")]
+    if row.parent is not None:
+        texts += [row.parent, _storable(row.part or "")]
     return blake2b(json.dumps([*texts, row.created_at]).encode(), digest_size=16).hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 
 from penstock.engine.audit import Audit
 from penstock.engine.events import AttemptSucceeded, Event, PlanAdopted, ValueRef
@@ -14,6 +15,7 @@ from penstock.errors import PenstockError, RunNotFound, StoreCorrupt, StoreError
 from penstock.plan.plan import Plan
 from penstock.results.tagged_json import loads
 from penstock.runtime.history import ENDED
+from penstock.runtime.parking import next_moment, only_waits
 from penstock.runtime.replay import check_row, kept_plan
 from penstock.runtime.takeover import end_of
 from penstock.store.base import RunChange, RunRow, Store
@@ -92,6 +94,7 @@ def rewrite_row(store: Store, run_id: str) -> bool:
         change = RunChange(
             state=str(engine.state),
             tasks=len(engine.plan),
+            started_at=engine.started_at,
             ended_at=ends.ended_at,
             error=ends.error,
             counts=ends.counts,
@@ -199,9 +202,13 @@ def _compared(found: RunCheck, engine: RunEngine) -> Iterator[str]:
     row = found.row
     if row.tasks != len(engine.plan):
         yield f"its row speaks of {row.tasks} tasks, its plan of {len(engine.plan)}"
+    if row.started_at not in (None, engine.started_at):
+        yield f"its row says that it began at {row.started_at}, its journal at {engine.started_at}"
     undelivered = len(engine.notices)
     if str(engine.state) not in ENDED:
-        if row.state != str(engine.state):
+        if row.state == "waiting":
+            yield from _parked(row, engine)
+        elif row.state != str(engine.state):
             yield f"its row says that it is {row.state}, its journal that it is {engine.state}"
         if row.ended_at is not None:
             yield f"its row says that it ended at {row.ended_at}, its journal that it has not ended"
@@ -217,6 +224,16 @@ def _compared(found: RunCheck, engine: RunEngine) -> Iterator[str]:
         if row.undelivered < undelivered:
             yield f"its row says that it has {row.undelivered} notices to deliver, its journal {undelivered}"
         found.behind = row.undelivered > undelivered  # they were delivered, by somebody who died before he could say so
+
+
+def _parked(row: RunRow, engine: RunEngine) -> Iterator[str]:
+    """What is wrong with a parked run that would not be woken in time."""
+    if row.wake_at == 0.0:
+        return  # it is to be woken now
+    if not only_waits(engine):
+        yield "its row says that it waits, its journal that it has something to do"
+    elif (inf if row.wake_at is None else row.wake_at) > next_moment(engine):
+        yield f"its row says that it goes on at {row.wake_at}, its journal at {next_moment(engine)}"
 
 
 def _ending(row: RunRow) -> tuple[str, float | None, str | None, object]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from penstock.clock import SYSTEM, Clock
-from penstock.engine.events import Event
+from penstock.engine.events import Event, RunResumed
 from penstock.engine.priorities import ranks
 from penstock.engine.run import RunEngine
 from penstock.executor.capture import Capture, current_output
@@ -15,13 +15,24 @@ from penstock.executor.context import RunContext
 from penstock.executor.values import RunValues
 from penstock.logs.base import place
 from penstock.plan.compile import Compiled
+from penstock.runtime.children import Children, Nest
 from penstock.runtime.driver import RunDriver
 from penstock.runtime.durations import learned
-from penstock.runtime.history import History
+from penstock.runtime.history import History, newest
 from penstock.runtime.host import Host
+from penstock.runtime.lanes import Lanes
 from penstock.runtime.observer import Observer
 from penstock.runtime.outbox import Deliver
+from penstock.runtime.parking import Parking, knows_secrets
 from penstock.store.base import Lease, RunChange, RunRow
+
+
+class Driven(NamedTuple):
+    """How a driver's time with a run came to its end; the run has ended, if it is neither interrupted nor parked."""
+
+    interrupted: str | None
+    """By what."""
+    parked: Parking | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +53,8 @@ class Session:
     """The row of the run while it goes."""
     stale: Sequence[int] = ()
     """Messages in its inbox that were meant for an earlier time with the run."""
+    since: float | None = None
+    """When it was set going, if it is woken now; None if it is set going by this."""
 
     def drive(
         self,
@@ -54,8 +67,15 @@ class Session:
         grace: float,
         clock: Clock = SYSTEM,
         catch_signals: bool = True,
-    ) -> str | None:
-        """Drive the run until it ends or is interrupted; the reason of the interruption, or None."""
+        park_after: float | None = None,
+        nest: Nest | None = None,
+        lanes: Lanes | None = None,
+    ) -> Driven:
+        """Drive the run until it ends, is interrupted or, with `park_after`, is parked. `nest` begins the runs of its
+        tasks, and `lanes` drive them."""
+        children = None
+        if nest is not None and lanes is not None and any(policy.workflow for policy in self.compiled.plan.policies):
+            children = Children(nest, self.engine, self.compiled, lanes, by_hand=self.is_by_hand, clock=clock)
         log = kept.logs.writer(self.row.id, self.fingerprint)
         context = RunContext(
             run_id=self.row.id,
@@ -70,6 +90,7 @@ class Session:
                 place(self.engine.row(task), self.engine.index(task)), generation, attempt, stream, text, clock.time()
             ),
             look_for_newer=lambda: self._has_newer(kept),
+            look_up=lambda run_id: _state_of(kept, run_id),
             clock=clock,
         )
         driver = RunDriver(
@@ -87,17 +108,35 @@ class Session:
             catch_signals=catch_signals,
             ranks=ranks(self.compiled.plan, learned(kept.store, self.compiled.plan, self.fingerprint)),
             fingerprint=self.fingerprint,
+            park_after=None if knows_secrets(self.params) else park_after,
         )
         context.commit = driver.commit_start
+        driver.children = context.children = children
         shows: list[Any] = [observer for observer in observers if hasattr(type(observer), "echo")]
         echo = shows[0].echo if shows else None
         try:
             with Capture(current_output, echo=echo):
-                return driver.drive(self.opening, self.change, self.stale)
+                interrupted = driver.drive(self.opening, self.change, self.stale, self.since)
+                return Driven(interrupted, driver.parked)
         finally:
             log.close()
 
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether somebody has set the run going; else it is taken over from a driver that died, or woken."""
+        return not any(isinstance(event, RunResumed) and not event.by_hand for event in self.opening)
+
     def _has_newer(self, kept: History) -> bool:
-        """Whether another run of the workflow has been created since."""
-        newest = kept.store.runs(self.row.workflow, limit=1)
-        return bool(newest) and newest[0].id != self.row.id
+        """Whether another run of the workflow has been created since; of one that is a task, another of that around it
+        all."""
+        row = self.row
+        while row.parent is not None and row.part is not None:
+            row = kept.store.run(row.parent)
+        found = newest(kept.store, 1, row.workflow)
+        return bool(found) and found[0].id != row.id
+
+
+def _state_of(kept: History, run_id: str) -> tuple[str, str]:
+    """The whole id of a run and its state, as its row has them."""
+    row = kept.store.run(run_id)
+    return row.id, row.state

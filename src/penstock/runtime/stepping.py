@@ -45,14 +45,17 @@ from penstock.executor.context import RunContext
 from penstock.logs.base import LogWriter, place
 from penstock.policy import TaskPolicy
 from penstock.runtime.audience import Audience
+from penstock.runtime.children import Children
 from penstock.runtime.durations import durations_of
 from penstock.runtime.ending import Endings
 from penstock.runtime.host import Host
 from penstock.runtime.journal import JournalWriter
+from penstock.runtime.limits import queue_of
+from penstock.runtime.lines import LimitedQueue
 from penstock.runtime.observer import Observer
 from penstock.runtime.outbox import Deliver, Outbox
-from penstock.runtime.ready import ReadyQueue
 from penstock.runtime.signals import StopSignals
+from penstock.runtime.slots import Slots
 from penstock.runtime.takeover import end_of
 from penstock.runtime.timers import Timers
 from penstock.store.base import Lease, RunChange, Store
@@ -60,6 +63,16 @@ from penstock.store.base import Lease, RunChange, Store
 
 class Stepping:
     """A run, its engine, and all that the engine speaks to. `grace` and `deliver` are those of RunDriver."""
+
+    children: Children | None = None
+    """The runs of its tasks, if any of these runs a workflow."""
+    has_begun = False
+    """Whether an attempt was started."""
+    _given_up = 0
+    """How many attempts that were given up may still run."""
+    _careful = False
+    """Whether the driver before may have died of a task: then starts are on record before their bodies begin, so that a
+    body which kills its driver at once is counted."""
 
     def __init__(
         self,
@@ -78,6 +91,7 @@ class Stepping:
         catch_signals: bool = True,
         ranks: Sequence[float] = (),
         fingerprint: str = "",
+        park_after: float | None = None,
     ) -> None:
         self.context = context
         self._engine = engine
@@ -94,13 +108,13 @@ class Stepping:
         self._audience = Audience(observers, self.lock, self._journal, clock)
         self._timers = Timers(clock)
         self._outbox = Outbox(deliver, self._note_delivery, self._journal, clock)
-        limits = {
-            row: policy.max_active_instances
-            for row, policy in enumerate(context.plan.policies)
-            if policy.max_active_instances is not None
-        }
-        self._ready = ReadyQueue(engine.row, limits, ranks)
+        self._ready, shared = queue_of(context.plan, engine.row, ranks, self._listener.poke)
+        self._slots: Slots | None = None
+        """None for a run that shares no slots with others."""
+        if shared and isinstance(self._ready, LimitedQueue):
+            self._slots = Slots(self._ready, shared, store, lease, self.lock, clock)
         self._fingerprint = fingerprint
+        self._park_after = park_after
         self._maps: deque[int] = deque()
         """What is to be expanded."""
         self._running: dict[int, Attempt] = {}
@@ -117,9 +131,6 @@ class Stepping:
         }
         self._stopping: str | None = None
         self._over = False
-        self._careful = False
-        """Whether the driver before may have died of a task: then starts are on record before their bodies begin, so
-        that a body which kills its driver at once is counted."""
         self._answered: set[int] = set()
         """Messages of the inbox that have been read."""
         self._look_at = 0.0
@@ -198,13 +209,18 @@ class Stepping:
         elif self._careful or policy.teardown:  # whoever resumes must know that it has begun
             attempt.requires = self._journal.added
         self._running[task] = attempt
+        self.has_begun = True
         return attempt
 
     def close_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
         """Record how an attempt ended. The caller holds the lock."""
         task = attempt.task
         self._running.pop(task, None)
-        self._ready.ended(task)
+        if attempt.abandoned:
+            self._ready.given_up(task)
+            self._given_up += 1
+        else:
+            self._ready.ended(task)
         if isinstance(outcome, StoreFailed):
             raise StoreError(outcome.message)  # it stays on record as running
         if attempt.ending is Ending.INTERRUPT and not isinstance(outcome, AttemptSucceeded):
@@ -224,12 +240,25 @@ class Stepping:
             self._log.end(number, attempt.generation, attempt.number)
         if self._audience:
             error = _error_of(self._engine, outcome) or self._engine.errors.get(task)
-            seconds = outcome.at - self._engine.started[task]
+            began = self._engine.started[task]
+            if self._engine.policy(task).workflow is not None:
+                began = self._engine.waiting_since.get(task, began)
+            seconds = outcome.at - began
             where = self._engine.row(task), self._engine.index(task)
             told = *where, attempt.number, TaskState(state), error, seconds
             # Who sees that a task is done relies on it; of a failure they hear before the attempt that follows it.
             self._audience.note("attempt_ended", *told, written=state == TaskState.SUCCESS)
         self._leave_if_stopped()
+        self._look_if_idle()
+
+    def note_return(self, attempt: Attempt) -> None:
+        """An attempt that was given up has come back: others may have its slots. The caller holds the lock."""
+        self._ready.returned(attempt.task)
+        self._given_up -= 1
+
+    def look_around(self) -> None:
+        """Have the thread that serves the run see what there is to do."""
+        self._listener.poke()
 
     def _let_go(self, task: int) -> None:
         """A task has ended: what it took, and with the last of its map what the map took, may go."""
@@ -295,6 +324,7 @@ class Stepping:
             self._feed(event)
             if self._engine.state is not RunState.RUNNING:
                 self._journal.change(RunChange(undelivered=len(self._engine.notices)))
+            self._look_if_idle()
         self._journal.offer()
         self._audience.pass_on()
 
@@ -311,6 +341,11 @@ class Stepping:
     def _leave_if_stopped(self) -> None:
         if self._stopping is not None and not self._running:
             self._leave()
+
+    def _look_if_idle(self) -> None:
+        """Have the thread that serves look whether the run may be parked, if it is to be."""
+        if self._park_after is not None and not self._running and not self._ready:
+            self._listener.poke()
 
     # --- Timers; called under the lock
 
@@ -337,7 +372,17 @@ class Stepping:
                 self._endings.ask(attempt, Ending.INTERRUPT)
             self._host.rouse()
             self._leave_if_stopped()
+        if self.children is not None:
+            self.children.stop(reason)
         self._announce_stop(reason)
+
+    def hurry(self) -> None:
+        """End what runs, and was asked to end."""
+        with self.lock:
+            for attempt in self._running.values():
+                self._endings.hurry(attempt)
+        if self.children is not None:
+            self.children.hurry()
 
     def _announce_stop(self, reason: str) -> None:
         self._audience.tell("stopping", reason, len(self._running))

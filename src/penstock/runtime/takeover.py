@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -18,13 +19,14 @@ from penstock.engine.events import (
 )
 from penstock.engine.run import RunEngine
 from penstock.engine.states import RunState
-from penstock.errors import PlanMismatch, TryLater
+from penstock.errors import PlanMismatch, StoreError, TryLater
 from penstock.plan.codec import encode
 from penstock.plan.compile import Compiled
 from penstock.plan.fingerprint import fingerprint, fit, same_work
 from penstock.plan.plan import Plan
 from penstock.policy import USUAL_NOTICES, Notice
 from penstock.runtime.outbox import NOBODY, Deliver, folded, notifiers_set, tell
+from penstock.runtime.pools import check_pools
 from penstock.runtime.replay import replay
 from penstock.store.base import Lease, RunChange, RunRow, Store
 
@@ -50,6 +52,12 @@ def adopt(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
     return [RunResumed(at, by_hand=False)] if engine.state is RunState.RUNNING else []
 
 
+def resume(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
+    """What sets a run going that somebody resumes: nothing, if all of it has succeeded."""
+    is_over = engine.state == "success" and set(plan.names) <= set(engine.plan.names)
+    return [] if is_over else [RunResumed(at)]
+
+
 def take_over(
     store: Store,
     row: RunRow,
@@ -61,21 +69,26 @@ def take_over(
     notifiers: Mapping[str, str] = NOBODY,
     stale: Sequence[int] = (),
     clock: Clock = SYSTEM,
+    since: float | None = None,
 ) -> TakenOver | None:
     """Bring a run's plan up to date and see what is to be done; None if nothing is. PlanMismatch if the workflow has
-    become another than the one the run has begun with."""
+    become another than the one the run has begun with. `since` is when a run was set going that is only woken."""
     from penstock.runtime.session import Session
 
     now = clock.time()
     events = again(engine, compiled.plan, now)
     if not events:
         return None
+    check_pools(store, compiled)
     name, adoption, changed = adopt_plan(store, engine, compiled.plan, now)
     change = RunChange(
-        state="running", started_at=row.started_at or now, tasks=len(compiled.plan), reopened=row.ended_at is not None
+        state="running",
+        started_at=row.started_at or now,
+        tasks=len(compiled.plan),
+        reopened=row.ended_at is not None or row.error is not None,
     )
     opening = [*_told(engine, notifiers, now), *adoption, *events]
-    return TakenOver(Session(row, lease, engine, compiled, name, params, opening, change, stale), changed)
+    return TakenOver(Session(row, lease, engine, compiled, name, params, opening, change, stale, since), changed)
 
 
 def _told(engine: RunEngine, notifiers: Mapping[str, str], now: float) -> list[Event]:
@@ -109,15 +122,25 @@ def cancel_unheld(
     """Cancel a run that has no driver, so that nobody would read its inbox."""
     lease = store.acquire(run_id)
     try:
-        engine = replay(store, store.run(run_id))
+        row = store.run(run_id)
+        engine = replay(store, row)
         now = clock.time()
         first = RunStarted(now) if engine.state is RunState.QUEUED else DriverStopped(now, "lost")
         events = [*_told(engine, notifiers, now), first, CancelRequested(now, by)]
         for event in events:
             engine.handle(event)
-        store.append(lease, events, change=end_of(engine), safe=True)
+        store.append(lease, events, change=left_waiting(row, end_of(engine)), safe=True)
     finally:
         lease.release()
+
+
+def note_failure(store: Store, row: RunRow, lease: Lease, error: BaseException) -> None:
+    """Say on the row of a parked run why it could not be woken. It stays parked."""
+    text = f"it could not be woken: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+    if row.state == "waiting" and row.error != text:
+        with suppress(StoreError):
+            change = RunChange(state="waiting", wake_at=row.wake_at, error=text)
+            store.append(lease, [], change=change, safe=True)
 
 
 def finish_unheld(
@@ -144,6 +167,14 @@ def finish_unheld(
         send(notice)
     for notices in [*held.values()]:
         send(folded(notices))
+
+
+def left_waiting(row: RunRow, change: RunChange) -> RunChange:
+    """What the row of a run says once somebody lets go of it who has not driven it: that of a parked one which has not
+    ended, that it is to be woken now, since there may be something to do."""
+    if row.state == "waiting" and change.state is None:
+        return replace(change, state="waiting", wake_at=0.0)
+    return change
 
 
 def end_of(engine: RunEngine) -> RunChange:

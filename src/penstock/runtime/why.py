@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from penstock.engine.explain import Explainer, Kind, Reason, held_up, outcomes_above
+from penstock.engine.explain import Explainer, Kind, Reason, SlotWait, held_up, no_slot_wait, outcomes_above
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
 from penstock.policy import TriggerRule
 from penstock.runtime.attempts import AttemptRun, Chronicle
+from penstock.runtime.part import TOPIC, child_of
 from penstock.runtime.times import local, moment
 
 _SAID = {
@@ -50,6 +51,8 @@ class Step:
     """Of what waits for a time, that; else when it came to this, if that is known."""
     holds_up: int = 0
     """How many tasks have not run because of it, or not yet: only told of what holds up others."""
+    child: str | None = None
+    """The run that the task is, of one that waits for that or has failed with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,15 +125,26 @@ def _choice(engine: RunEngine, decider: int) -> str:
 # --- Of a task
 
 
-def why_task(engine: RunEngine, chronicle: Chronicle, slot: int, *, interrupted: bool) -> Why:
-    """Why a task stands where it does. `interrupted` says that nobody drives the run."""
+def why_task(
+    engine: RunEngine,
+    chronicle: Chronicle,
+    slot: int,
+    *,
+    interrupted: bool,
+    parked: str | None = None,
+    slot_wait: SlotWait = no_slot_wait,
+) -> Why:
+    """Why a task stands where it does. `interrupted` says that nobody drives the run, `parked` when it goes on if it is
+    parked, `slot_wait` for which slots tasks wait."""
     name, state = engine.name(slot), engine.task_state(slot)
-    steps = _steps(engine, slot)
+    steps = _steps(engine, slot, slot_wait)
     text = steps[0].text
     if interrupted and state is TaskState.RUNNING:
         text = f"was running when its driver died; it had begun at {local(engine.started[slot])}"
     waits = state < TaskState.SUCCESS
     nobody = "; nobody drives the run: penstock resume goes on with it" if interrupted and waits else ""
+    if parked is not None and waits:
+        nobody = f"; the run is parked, and goes on {parked}"
     attempts = [attempt for attempt in chronicle.attempts if attempt.task == name]
     return Why(
         engine.run_id,
@@ -143,9 +157,9 @@ def why_task(engine: RunEngine, chronicle: Chronicle, slot: int, *, interrupted:
     )
 
 
-def _steps(engine: RunEngine, slot: int) -> list[Step]:
+def _steps(engine: RunEngine, slot: int, slot_wait: SlotWait) -> list[Step]:
     """A task, and all that is behind it, each once."""
-    explainer = Explainer(engine)
+    explainer = Explainer(engine, slot_wait)
     frontier, steps = [slot], []
     known = {slot}
     for one in frontier:
@@ -169,6 +183,7 @@ def _step(engine: RunEngine, slot: int, reason: Reason, behind: Iterable[int] = 
         tuple(map(engine.name, behind)),
         moment(reason.at),
         holds_up,
+        child_of(engine, slot) if engine.states[slot] in (TaskState.DEFERRED, TaskState.FAILED) else None,
     )
 
 
@@ -201,9 +216,10 @@ def _number(attempt: AttemptRun) -> str:
 # --- Of a run
 
 
-def why_run(engine: RunEngine, state: str) -> Why:
-    """Why a run stands where it does: what ended it, or what it waits for."""
-    explainer = Explainer(engine)
+def why_run(engine: RunEngine, state: str, parked: str | None = None, slot_wait: SlotWait = no_slot_wait) -> Why:
+    """Why a run stands where it does: what ended it, or what it waits for. `parked` says when it goes on if it is
+    parked, `slot_wait` for which slots tasks wait."""
+    explainer = Explainer(engine, slot_wait)
     counts = engine.counts()
     wanted = {TaskState.FAILED} if engine.ended_at is not None else {TaskState.FAILED, *_ACTIVE}
     slots = [
@@ -225,15 +241,26 @@ def why_run(engine: RunEngine, state: str) -> Why:
     ]
     more = len(slots) - len(steps)
     notes = [f"{more:,} more tasks are not told here: penstock show --state tells them"] if more else []
-    return Why(engine.run_id, None, state, _of_run(engine, state, counts), steps, notes)
+    return Why(engine.run_id, None, state, _of_run(engine, state, counts, parked), steps, notes)
 
 
-def _of_run(engine: RunEngine, state: str, counts: dict[str, int]) -> str:
+def when_it_goes_on(wake_at: float | None, topics: Collection[int]) -> str:
+    """When a parked run goes on, as the end of a sentence; `topics` has the tasks that wait for messages."""
+    if wake_at is None:
+        return "when a message comes"
+    if not wake_at:
+        return "as soon as somebody wakes it"
+    return f"at {local(wake_at)}, or when a message comes" if topics else f"at {local(wake_at)}"
+
+
+def _of_run(engine: RunEngine, state: str, counts: dict[str, int], parked: str | None) -> str:
     told = ", ".join(f"{number:,} {label}" for label, number in counts.items())
     if state == "queued":
         return f"Run {engine.run_id} has not begun: nobody has taken it"
     if state == "interrupted":
         return f"Run {engine.run_id} is interrupted: nobody drives it, and penstock resume goes on with it ({told})"
+    if parked is not None:
+        return f"Run {engine.run_id} is parked, and goes on {parked}: penstock resume --all takes it up then ({told})"
     if engine.ended_at is None:
         return f"Run {engine.run_id} is {state}: {told}"
     error = f": {engine.error}" if engine.error else ""
@@ -282,6 +309,28 @@ def _instances(engine: RunEngine, slot: int, reason: Reason) -> str:
     return f"is {state.label}, since {number:,} of its {width:,} instances {'is' if number == 1 else 'are'}"
 
 
+def _decision(engine: RunEngine, slot: int, reason: Reason) -> str:
+    asking = engine.policy(slot).asking
+    question = asking.text.partition("\n\n")[0] if asking is not None else ""
+    default = "its default counts" if asking is not None and asking.default is not None else "it fails"
+    until = f"; after {local(reason.at)} {default}" if reason.at is not None else ""
+    asks = f": {' '.join(question.split())}" if question else ""
+    command = f"penstock approve {engine.run_id} {engine.name(slot)}"
+    return f"waits for somebody to decide{asks} ({command}{until})"
+
+
+def _awaited(engine: RunEngine, slot: int, topic: str) -> str:
+    child = child_of(engine, slot)
+    if child is not None and topic == TOPIC + child:
+        return f"waits for run {child} of '{engine.policy(slot).workflow}'"
+    return f"waits for a message '{topic}'"
+
+
+def _waits_for(engine: RunEngine, slot: int) -> str:
+    what = engine.policy(slot).waits_for
+    return f"waits for {what}: it " if what else ""
+
+
 def _ran(engine: RunEngine, slot: int) -> str:
     attempts = engine.attempts[slot]
     return f" on attempt {attempts}" if attempts > 1 else ""
@@ -297,14 +346,21 @@ _SENTENCES: dict[Kind, Any] = {
     Kind.EXPANSION: _expansion,
     Kind.WORKER: _worker,
     Kind.LIMIT: lambda engine, slot, reason: (
-        f"is ready, and waits for another instance: {len(reason.slots)} run, and max_active_instances is {reason.text}"
+        f"is ready, and waits for another {'task' if 'tasks' in reason.text else 'instance'}: "
+        f"{len(reason.slots)} run, and {reason.text}"
     ),
+    Kind.SLOT: lambda engine, slot, reason: f"is ready, and waits {reason.text}",
     Kind.RUNNING: lambda engine, slot, reason: f"has been running since {local(reason.at)}{_ran(engine, slot)}",
     Kind.RETRY: lambda engine, slot, reason: (
         f"waits until {local(reason.at)} for its next attempt; attempt {engine.attempts[slot]} failed: {reason.text}"
     ),
     Kind.EARLY: lambda engine, slot, reason: (
-        f"has come too early {_times(engine.deferrals.get(slot, 0))}, and is called again at {local(reason.at)}"
+        f"{_waits_for(engine, slot)}has come too early {_times(engine.deferrals.get(slot, 0))}, "
+        f"and is called again at {local(reason.at)}"
+    ),
+    Kind.DECISION: _decision,
+    Kind.MESSAGE: lambda engine, slot, reason: (
+        _awaited(engine, slot, reason.text) + (f", until {local(reason.at)}" if reason.at is not None else "")
     ),
     Kind.ROUND: lambda engine, slot, reason: (
         f"will begin anew with its group at {local(reason.at)}"

@@ -1,9 +1,10 @@
-"""The contract of a store: what survives of runs, in four parts.
+"""The contract of a store: what survives of runs, in five parts.
 
 - Journal: the events of each run, in order, in batches. It is the truth; everything else about a run can be derived.
 - Leases: who drives a run. One driver at a time, and a dead driver's lease is free.
 - Inbox: what others want of a running run. Only its driver takes it out.
 - History: the row of each run, its plans, and how long the tasks of the newest runs took.
+- Pools: how much may go on at a time, over all runs.
 
 A store never interprets an event. It is used from many threads, and serialises its own writes.
 """
@@ -30,7 +31,8 @@ class RunRow:
     id: str
     workflow: str
     state: str
-    """queued, running, success, failed or cancelled. An interrupted run reads "running" and has no holder."""
+    """queued, running, waiting, success, failed or cancelled. An interrupted run reads "running" and has no holder; a
+    "waiting" one is parked: nobody needs to drive it before `wake_at`, or before a message comes."""
     params: str
     """JSON object of the run's parameters, encoded as task values are."""
     plan: str
@@ -48,6 +50,12 @@ class RunRow:
     """JSON object: state of tasks -> how many, as of the last change of the run's state."""
     undelivered: int = 0
     """How many notices of the run are still to be delivered, as of the last change of this number."""
+    wake_at: float | None = None
+    """When a waiting run goes on, in seconds since 1970. None: only a message wakes it, and then this becomes 0.0."""
+    parent: str | None = None
+    """Id of the run that this one is a part of."""
+    part: str | None = None
+    """Which part: JSON array of the parent's task, its index and its generation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +71,7 @@ class Durations:
 @dataclass(frozen=True, slots=True)
 class RunChange:
     """New values for a run's row, written together with the events that caused them. None keeps what is there, but
-    for `ended_at` and `error`, which a run that goes on again clears by `reopened`."""
+    for `ended_at` and `error`, which a run that goes on again clears by `reopened`, and for `wake_at`."""
 
     state: str | None = None
     tasks: int | None = None
@@ -75,6 +83,9 @@ class RunChange:
     durations: Durations | None = None
     """Kept beside the row, for `Store.durations`: with the events, or right after them."""
     reopened: bool = False
+    wake_at: float | None = None
+    """Goes with the state "waiting", where None is a value too; any other new state clears it, and without a new state
+    it is left as it is. A run whose inbox is not empty then is due at once: its `wake_at` becomes 0.0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +110,42 @@ class Message:
     at: float
 
 
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """A number of slots that all runs share. Only what living drivers hold and want is counted."""
+
+    name: str
+    slots: int
+    used: int
+    """How many slots are held. More than there are, for a while, where their number was lowered."""
+    waiting: int
+    """How many runs want more slots than they hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolUse:
+    """What a run with a living driver holds and wants of a pool."""
+
+    run_id: str
+    granted: int
+    """How many slots it holds."""
+    wanted: int
+    """How many it wants in all: more than it holds if it waits."""
+    priority: int
+    since: float | None
+    """Since when it waits, in seconds since 1970; None if it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What came of a claim."""
+
+    granted: int
+    """How many slots the run holds from now on: what it uses, and up to what it wants."""
+    contested: bool
+    """Whether another run with a living driver wants more than it holds."""
+
+
 class Lease(Protocol):
     """The right to drive one run, held until released or until this process dies."""
 
@@ -110,7 +157,7 @@ class Lease(Protocol):
     of the run is woken when it is learned."""
 
     def release(self) -> None:
-        """Give the run back. Releasing twice is harmless."""
+        """Give the run back, and all slots that it holds. Releasing twice is harmless."""
 
 
 class Listener(Protocol):
@@ -175,7 +222,7 @@ class Store(Protocol):
     # --- Inbox
 
     def post(self, run_id: str, kind: str, body: str = "{}") -> None:
-        """Put a message into a run's inbox (safe when it returns) and wake its driver."""
+        """Put a message into a run's inbox (safe when it returns) and wake its driver. A run that waits is due now."""
 
     def messages(self, run_id: str) -> list[Message]:
         """What is in the inbox, oldest first. `append(taken=)` removes."""
@@ -204,7 +251,14 @@ class Store(Protocol):
         """Runs, newest first."""
 
     def unfinished(self) -> list[RunRow]:
-        """Runs that are queued or running, held or not, and those with undelivered notices; oldest first."""
+        """Runs that are queued or running, held or not, and those with undelivered notices; oldest first. Waiting runs
+        are left out."""
+
+    def due(self, now: float) -> list[RunRow]:
+        """Waiting runs whose `wake_at` has come, held or not; those that have been due longest first."""
+
+    def children(self, run_id: str) -> list[RunRow]:
+        """Runs that are a part of this one, oldest first; none for a run that is not on record any more."""
 
     def durations(self, workflow: str) -> list[Durations]:
         """How long tasks took in those of the newest runs of a workflow that left word of it, newest run first: of
@@ -213,6 +267,46 @@ class Store(Protocol):
     def delete_run(self, run_id: str) -> None:
         """Forget a run with its journal and durations, and plans that no other run ever followed. RunLocked while it is
         driven."""
+
+    # --- Pools
+
+    def set_pool(self, name: str, slots: int) -> None:
+        """Put a pool on record, safely, or give it another number of slots: 0 or more. What is held stays held."""
+
+    def delete_pool(self, name: str) -> None:
+        """Forget a pool, safely, and who waits for its slots. What is held stays held. PoolNotFound if it is not on
+        record."""
+
+    def pools(self) -> list[Pool]:
+        """The pools on record, by name."""
+
+    def pool_users(self, name: str) -> list[PoolUse]:
+        """Who holds or wants slots of a pool, be it on record or not: first those who wait, in the order of their
+        turns, then the others, by the ids of their runs."""
+
+    def claim(
+        self,
+        lease: Lease,
+        pool: str,
+        wanted: int,
+        *,
+        used: int = 0,
+        capacity: int | None = None,
+        priority: int = 0,
+    ) -> Claim:
+        """Want `wanted` slots of a pool for the run of this lease, which uses `used` of them: ValueError if it is more.
+
+        It keeps what it uses. Of what is free it gets what it wants besides, as far as those do not want it who are
+        ahead: of higher priority or, with the same, waiting for longer. Who gets less than he wants waits from then on,
+        and keeps his place until he gets it all or wants no more than he uses; he claims again to learn what he gets
+        meanwhile. So what is held and not used goes to those who wait by the next claim of its holder.
+
+        `capacity` is how many slots there are if the pool is not on record. PoolNotFound if it is None then and more is
+        wanted than is used. LeaseLost if a newer lease was given out.
+
+        The drivers of waiting runs are poked when something comes free for them, and those who hold slots when somebody
+        begins to wait. A poke is a hint, and nobody pokes when a driver dies: who waits has to claim now and then; that
+        writes nothing while nothing changes. What dead drivers hold and want counts no more, and is removed."""
 
     def close(self) -> None:
         """Let go of everything. A store that was closed refuses work with StoreError."""

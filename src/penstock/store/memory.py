@@ -5,15 +5,28 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
-from penstock.store.base import DURATIONS_KEPT, Durations, Holder, Lease, Message, RunChange, RunRow
+from penstock.store.base import (
+    DURATIONS_KEPT,
+    Claim,
+    Durations,
+    Holder,
+    Lease,
+    Message,
+    Pool,
+    PoolUse,
+    RunChange,
+    RunRow,
+)
 from penstock.store.bell import Bell
 from penstock.store.lookup import only_match
+from penstock.store.memory_pools import MemoryPools
+from penstock.store.slots import Stake
 
 
 class MemoryLease:
@@ -61,13 +74,21 @@ class _Run:
     leases: int = 0
 
 
-def _changed(row: RunRow, change: RunChange) -> RunRow:
+def _changed(row: RunRow, change: RunChange, *, has_mail: bool) -> RunRow:
     values: dict[str, Any] = dict.fromkeys(("ended_at", "error")) if change.reopened else {}
     for name in ("state", "tasks", "started_at", "ended_at", "error", "counts", "undelivered"):
         value = getattr(change, name)
         if value is not None:
             values[name] = value
+    if change.state is not None:
+        wake_at = 0.0 if has_mail else change.wake_at
+        values["wake_at"] = wake_at if change.state == "waiting" else None
     return replace(row, **values)
+
+
+def _poke(listeners: Iterable[MemoryListener]) -> None:
+    for listener in listeners:
+        listener.poke()
 
 
 class MemoryStore:
@@ -80,6 +101,7 @@ class MemoryStore:
         self._lock = threading.Lock()
         self._runs: dict[str, _Run] = {}
         self._plans: dict[str, bytes] = {}
+        self._pools = MemoryPools()
         self._messages = 0
         self._closed = False
 
@@ -97,17 +119,19 @@ class MemoryStore:
         """Write a batch; see `Store.append`. Nothing is ever safe here."""
         with self._lock:
             self._check()
-            run = self._runs.get(lease.run_id)
-            if run is None or run.lease is not lease:
-                raise LeaseLost(
-                    f"run {lease.run_id} is not driven under lease {lease.token} any more: nothing is written"
-                )
-            if change is not None:
-                run.row = _changed(run.row, change)
-                self._keep(run, change.durations)
+            run = self._driven(lease)
             run.journal.append(list(events))
             for message in taken:
                 run.inbox.pop(message, None)
+            if change is not None:
+                run.row = _changed(run.row, change, has_mail=bool(run.inbox))
+                self._keep(run, change.durations)
+
+    def _driven(self, lease: Lease) -> _Run:
+        run = self._runs.get(lease.run_id)
+        if run is None or run.lease is not lease:
+            raise LeaseLost(f"run {lease.run_id} is not driven under lease {lease.token} any more: nothing is written")
+        return run
 
     def _keep(self, run: _Run, durations: Durations | None) -> None:
         if durations is None:
@@ -150,8 +174,11 @@ class MemoryStore:
     def _release(self, lease: MemoryLease) -> None:
         with self._lock:
             run = self._runs.get(lease.run_id)
-            if run is not None and run.lease is lease:
-                run.lease = None
+            if run is None or run.lease is not lease:
+                return
+            run.lease = None
+            waiting = self._listeners(self._pools.let_go(lease.run_id))
+        _poke(waiting)
 
     def holder(self, run_id: str) -> Holder | None:
         """Who drives the run now."""
@@ -167,9 +194,10 @@ class MemoryStore:
             run = self._run(run_id)
             self._messages += 1
             run.inbox[self._messages] = Message(self._messages, kind, body, time.time())
+            if run.row.state == "waiting":
+                run.row = replace(run.row, wake_at=0.0)
             listeners = tuple(run.listeners)
-        for listener in listeners:
-            listener.poke()
+        _poke(listeners)
 
     def messages(self, run_id: str) -> list[Message]:
         """What is in the inbox, oldest first."""
@@ -247,9 +275,24 @@ class MemoryStore:
             self._check()
             rows = [run.row for run in self._runs.values()]
         return sorted(
-            (row for row in rows if row.state in ("queued", "running") or row.undelivered),
+            (row for row in rows if row.state in ("queued", "running") or (row.undelivered and row.state != "waiting")),
             key=lambda row: row.created_at,
         )
+
+    def due(self, now: float) -> list[RunRow]:
+        """Waiting runs whose time has come, those that have been due longest first."""
+        with self._lock:
+            self._check()
+            rows = [run.row for run in self._runs.values()]
+        due = [(at, row) for row in rows if row.state == "waiting" and (at := row.wake_at) is not None and at <= now]
+        return [row for _, row in sorted(due, key=lambda pair: pair[0])]
+
+    def children(self, run_id: str) -> list[RunRow]:
+        """Runs that are a part of this one, oldest first."""
+        with self._lock:
+            self._check()
+            rows = [run.row for run in self._runs.values()]
+        return sorted((row for row in rows if row.parent == run_id), key=lambda row: row.created_at)
 
     def durations(self, workflow: str) -> list[Durations]:
         """How long tasks took in the newest runs of a workflow."""
@@ -265,6 +308,57 @@ class MemoryStore:
             gone = self._runs.pop(run_id).followed
             for fingerprint in gone.difference(*(run.followed for run in self._runs.values())):
                 del self._plans[fingerprint]
+
+    # --- Pools
+
+    def set_pool(self, name: str, slots: int) -> None:
+        """Put a pool on record, or give it another number of slots."""
+        with self._lock:
+            self._check()
+            waiting = self._listeners(self._pools.set(name, slots))
+        _poke(waiting)
+
+    def delete_pool(self, name: str) -> None:
+        """Forget a pool, and who waits for its slots."""
+        with self._lock:
+            self._check()
+            waiting = self._listeners(self._pools.delete(name))
+        _poke(waiting)
+
+    def pools(self) -> list[Pool]:
+        """The pools on record, by name."""
+        with self._lock:
+            self._check()
+            return self._pools.all()
+
+    def pool_users(self, name: str) -> list[PoolUse]:
+        """Who holds or wants slots of a pool."""
+        with self._lock:
+            self._check()
+            return self._pools.uses(name)
+
+    def claim(
+        self,
+        lease: Lease,
+        pool: str,
+        wanted: int,
+        *,
+        used: int = 0,
+        capacity: int | None = None,
+        priority: int = 0,
+    ) -> Claim:
+        """Want so many slots of a pool; see `Store.claim`."""
+        wish = Stake(lease.run_id, used, wanted, priority, capacity=capacity, since=time.time())
+        with self._lock:
+            self._check()
+            self._driven(lease)
+            claim, poke = self._pools.claim(pool, wish)
+            listeners = self._listeners(poke)
+        _poke(listeners)
+        return claim
+
+    def _listeners(self, run_ids: Iterable[str]) -> list[MemoryListener]:
+        return [listener for run_id in run_ids for listener in self._runs[run_id].listeners]
 
     def close(self) -> None:
         """Refuse everything from now on."""

@@ -91,6 +91,7 @@ def _read_texts(raw: list[Any]) -> tuple[str, ...]:
 _NUMBER = _Field((int,))
 _TIME = _Field((float, int))
 _TEXT = _Field((str,))
+_TEXT_OR_NONE = _Field((str, type(None)))
 _FLAG = _Field((bool,))
 _VALUE = _Field((list, type(None)), _read_value)
 _ERROR = _Field((list,), _read_error)
@@ -112,8 +113,9 @@ _KINDS: tuple[tuple[str, Any, tuple[_Field, ...]], ...] = (
     ("lost", ev.AttemptLost, (*_ATTEMPT, _ERROR)),
     ("end", ev.AttemptCancelled, _ATTEMPT),
     ("due", ev.RetryDue, (_NUMBER, _TIME)),
-    ("wait", ev.AttemptDeferred, (*_ATTEMPT, _SECONDS)),
+    ("wait", ev.AttemptDeferred, (*_ATTEMPT, _SECONDS, _TEXT_OR_NONE)),
     ("wake", ev.TaskWoken, (_NUMBER, _TIME)),
+    ("message", ev.MessageReceived, (_TIME, _TEXT, _VALUE, _TEXT)),
     ("map", ev.MapExpanded, (_NUMBER, _TIME, _NUMBER, _TEXTS)),
     ("nomap", ev.ExpansionFailed, (_NUMBER, _TIME, _ERROR)),
     ("round", ev.GroupRetryDue, (_NUMBER, _NUMBER, _TIME)),
@@ -149,6 +151,7 @@ _SHORTEN: dict[Any, Callable[[tuple[Any, ...]], tuple[Any, ...]]] = {
     ev.AttemptFailed: lambda row: _with_short_error(_without_usage(row)),
     ev.AttemptLost: _with_short_error,
     ev.ExpansionFailed: _with_short_error,
+    ev.AttemptDeferred: lambda row: row if row[-1] is not None else row[:-1],
     ev.NotifiersSet: lambda row: row if row[-1] else row[:-1],
 }
 """What came later is left out where there is nothing in it: an older Penstock can read the rest."""

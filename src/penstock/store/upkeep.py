@@ -13,6 +13,8 @@ from penstock.store.base import Store
 
 Told = Callable[[int, int], None]
 """Is told of long work now and then: how much is done, and of how much."""
+DEAD_CLAIMS = "claim of a dead driver to slots of a pool"
+"""A kind of leftovers."""
 
 
 class Upkeep(Protocol):

@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-from penstock import Notice, RetryRule, Run, Skip, Task, TaskGroup, TriggerRule, Workflow, WorkflowManager
+from penstock import Notice, RetryRule, Run, Skip, SubWorkflow, Task, TaskGroup, TriggerRule, Workflow, WorkflowManager
 from penstock import chain, setup, task, task_group, teardown, workflow
 
 
@@ -169,6 +169,40 @@ def main() -> int:
     WorkflowManager().run(plain)
     print(rows, run.task("load").result, run.state.upper(), [one.name for one in run.tasks])
     return load([1, 2])
+
+
+@workflow
+def inner(day: date, factor: int = 1) -> int:
+    return load(transform(extract(day)))
+
+
+@workflow
+def listing(day: date) -> list[int]:
+    return transform(extract(day))
+
+
+@workflow
+def nothing() -> None:
+    sizes()
+
+
+@workflow
+def outer(day: date) -> tuple[int, list[int]]:
+    count: int = inner(day)
+    rows: list[int] = listing(day)
+    load(rows)
+    load.expand(rows=listing(day).map(lambda row: [row]))
+    inner.named("again")(day, factor=count)
+    inner.options(retries=2, after="again")(day)
+    inner.partial(day=day).expand(factor=rows)
+    begun: str = inner.detached(day)
+    Path(begun)
+    nothing()
+    SubWorkflow("one more", inner, params={"day": day}, retries=1)
+    return count, rows
+
+
+flow_run: Run = WorkflowManager().run(outer, day=date(2013, 1, 1))
 """
 
 WRONG = """\
@@ -237,6 +271,20 @@ def wrong_flow() -> None:
     group.named(3)  # E: arg-type
     load(group(Path("x")))  # E: arg-type
     choose()  # E: call-arg
+
+
+@workflow
+def inner(day: date, factor: int = 1) -> int:
+    return load(transform(extract(day)))
+
+
+@workflow
+def wrong_inner(day: date) -> str:
+    inner("monday")  # E: arg-type
+    inner(day, 1, 2)  # E: call-arg
+    transform(inner(day))  # E: call-overload
+    inner.options(retires=1)  # E: call-arg
+    return inner(day)  # E: return-value
 
 
 @workflow(run_state="all")  # E: call-overload untyped-decorator

@@ -20,6 +20,7 @@ from penstock.engine.events import (
     ExpansionFailed,
     GroupRetryDue,
     MapExpanded,
+    MessageReceived,
     NotifiersSet,
     PlanAdopted,
     RetryDue,
@@ -40,6 +41,7 @@ from tests.simulation.plans import make_plan
 
 ERROR = ErrorText("ValueError", "as chance would have it")
 POLLINGS = (Polling(), Polling(1.0, timeout=6.0), Polling(1.0, 2.0, timeout=6.0, soft_fail=True))
+TOPICS = ("go", "stop")
 VALUES = (None, ValueRef("json", 1, None, "1"), ValueRef("volatile", 0))
 RULES = [rule for rule in TriggerRule if rule is not TriggerRule.ALL_DONE_SETUP_SUCCESS]
 PLAIN, BRANCH, NEAR, FAR, SETUP, TEARDOWN = "plain", "branch", "near", "far", "setup", "teardown"
@@ -217,6 +219,8 @@ class Chance:
             yield from self._of_the_run(self.random.choice([RunResumed, RunResumed, TasksRerun, CancelRequested]))
         elif self.disturbances and self.random.random() < 0.12:
             yield from self._of_the_run(self.random.choice(self.disturbances))
+        elif self.random.random() < 0.06:
+            yield MessageReceived(self.at, self.random.choice(TOPICS), self.random.choice(VALUES[:2]), "ann")
         elif (event := self._work()) is not None:
             yield event
         elif self.disturbances:
@@ -267,7 +271,9 @@ class Chance:
         if state is TaskState.RETRYING:
             return RetryDue(slot, self.at)
         if state is TaskState.DEFERRED:
-            return TaskWoken(slot, self.at)
+            if engine.retries_due[slot] < float("inf"):
+                return TaskWoken(slot, self.at)
+            return MessageReceived(self.at, engine.topics[slot], None, "ann")
         if state is TaskState.READY:
             return self._expansion(slot) if slot in engine.plan.maps else self._start(slot)
         return self._outcome(slot, engine.attempts[slot])
@@ -290,6 +296,9 @@ class Chance:
             *[lambda: AttemptFailed(slot, attempt, self.at, ERROR, retryable=False)] * 2,
             *[lambda: AttemptSkipped(slot, attempt, self.at, "nothing to do")] * 2,
             *[lambda: AttemptDeferred(slot, attempt, self.at, None if polls else self.at + 5.0)] * (6 if polls else 1),
+            lambda: AttemptDeferred(
+                slot, attempt, self.at, random.choice((None, self.at + 5.0)), random.choice(TOPICS)
+            ),
             lambda: AttemptLost(slot, attempt, self.at, ERROR),
         ]
         return random.choice(kinds)()

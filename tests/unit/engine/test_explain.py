@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from hypothesis import given, settings
@@ -69,6 +70,14 @@ def test_instances_wait_for_their_map_and_for_a_place_among_its_limit():
     assert (kind(run, "m"), behind(run, "m")) == (Kind.INSTANCES, ["m[0]", "m[1]"])
     run.ok("m[0]").fail("m[1]")
     assert (kind(run, "m"), behind(run, "m")) == (Kind.INSTANCES, ["m[1]"])
+
+
+def test_what_is_ready_waits_for_other_tasks_of_its_run_or_for_slots():
+    run = Played(replace(plan_of({"a": "", "b": "", "c": ""}), max_active_tasks=2))
+    assert kind(run, "b") is Kind.WORKER
+    assert Explainer(run.engine, lambda slot: "for a slot").reason(1)[0::3] == (Kind.SLOT, "for a slot")
+    run.start("a", "c")
+    assert (kind(run, "b"), behind(run, "b")) == (Kind.LIMIT, ["a", "c"])
 
 
 def test_what_is_in_a_mapped_group_waits_for_its_expansion():
@@ -169,7 +178,7 @@ _FITTING: dict[TaskState, set[Kind]] = {
     TaskState.READY: {Kind.WORKER, Kind.LIMIT, Kind.EXPANSION},
     TaskState.RUNNING: {Kind.RUNNING},
     TaskState.RETRYING: {Kind.RETRY},
-    TaskState.DEFERRED: {Kind.EARLY},
+    TaskState.DEFERRED: {Kind.EARLY, Kind.MESSAGE},
     TaskState.EXPANDED: {Kind.INSTANCES},
     TaskState.SUCCESS: {Kind.SUCCEEDED, Kind.ROUND},
     TaskState.FAILED: {Kind.FAILED, Kind.ROUND},

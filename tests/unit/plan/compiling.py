@@ -7,19 +7,19 @@ from typing import Any
 
 from penstock import Workflow
 from penstock.code.identity import Identify
-from penstock.definition.decorators import WorkflowFunction
+from penstock.definition.workflow_function import WorkflowFunction
 from penstock.plan.codec import decode, encode
 from penstock.plan.compile import Compiled, compile_workflow
 from penstock.plan.plan import Plan
 
 
-def compiled(flow: Workflow | WorkflowFunction[Any]) -> Compiled:
+def compiled(flow: Workflow | WorkflowFunction[Any, Any]) -> Compiled:
     found = compile_workflow(flow.build({}) if isinstance(flow, WorkflowFunction) else flow, Identify())
     assert decode(encode(found.plan)) == found.plan, "a plan comes back from its bytes"
     return found
 
 
-def plan_of(flow: Workflow | WorkflowFunction[Any]) -> Plan:
+def plan_of(flow: Workflow | WorkflowFunction[Any, Any]) -> Plan:
     return compiled(flow).plan
 
 

@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 
 from penstock import Task, Workflow, WorkflowManager
 from penstock.errors import StoreCorrupt
-from penstock.plan.codec import decode, encode
+from penstock.plan.codec import _FORMAT, decode, encode
 from penstock.plan.fingerprint import fingerprint
 from penstock.plan.plan import Plan
-from penstock.policy import RUN_NOTICES, TaskPolicy
+from penstock.policy import RUN_NOTICES, Asking, TaskPolicy
 from tests.simulation.plans import graphs, make_plan
 
 SECONDS = st.floats(0, 1e9)
@@ -34,6 +34,11 @@ POLICIES = st.builds(
     notices=st.sampled_from([(), ("success",), ("failed", "retry")]),
     priority_weight=st.none() | st.integers(),
     weight_rule=st.sampled_from([None, "upstream", "absolute"]),
+    pool=st.none() | st.text(),
+    pool_slots=st.none() | st.integers(2),
+    concurrency=st.none() | st.integers(1),
+    asking=st.none() | st.builds(Asking, st.text(), st.text(), st.none() | SECONDS, st.none() | st.text()),
+    waits_for=st.none() | st.text(),
 ) | st.builds(TaskPolicy, at_most_once=st.just(True))
 
 
@@ -57,6 +62,7 @@ def plans(draw: st.DrawFn) -> Plan:
         places=tuple(texts()),
         numbered=frozenset(draw(st.sets(st.integers(0, size - 1)))) if size else frozenset(),
         timeout=draw(st.none() | SECONDS),
+        max_active_tasks=draw(st.none() | st.integers(1)),
         tags=tuple(draw(st.lists(st.text()))),
         build=draw(st.text()),
         notices=tuple(draw(st.lists(st.sampled_from(RUN_NOTICES), unique=True))),
@@ -123,7 +129,7 @@ DAMAGED: dict[str, bytes] = {
     "cut short": encode(make_plan([[], [0]]))[:-5],
     "no UTF-8": zlib.compress(b"\xff\xfe{}"),
     "deeply nested": zlib.compress(b"[" * 100_000),
-    "newer": change(format=6),
+    "newer": change(format=_FORMAT + 1),
     "unknown column": change(colour=["red"]),
     "unknown policy": change(policies=[0, 9]),
     "policies of the wrong kind": change(policy=3),
@@ -197,7 +203,7 @@ def test_a_plan_in_the_first_format_is_still_read() -> None:
 
 def test_a_plan_in_a_newer_format_is_refused_by_name() -> None:
     with pytest.raises(StoreCorrupt, match="written by a newer Penstock; upgrade"):
-        decode(change(format=6))
+        decode(change(format=_FORMAT + 1))
 
 
 def test_what_a_plan_knows_is_derived_from_its_columns() -> None:

@@ -52,6 +52,15 @@ OPTIONS: list[dict[str, Any]] = [
     {"at_most_once": "yes"},
     {"at_most_once": None},
     {"commit_first": 1},
+    {"pool": 3},
+    {"pool": ""},
+    {"pool": " db"},
+    {"pool": "[db"},
+    {"pool": "d" * 201},
+    {"pool_slots": 2},
+    {"concurrency": 0},
+    {"concurrency": True},
+    {"concurrency": "1"},
     {"on_success": "mail"},
     {"on_failure": 3},
     {"on_retry": [print]},
@@ -120,6 +129,34 @@ def test_what_a_task_leaves_out_comes_from_the_workflows_defaults() -> None:
     first, second = WorkflowManager("memory").compile(flow).policies
     assert (first.retries, first.retry_delay, first.share) == (3, 1.0, True)
     assert (second.retries, second.retry_delay) == (0, 1.0)
+
+
+def test_slots_are_taken_of_a_pool() -> None:
+    flow = Workflow("flow", defaults={"pool": "db", "pool_slots": 2, "concurrency": 3}, max_active_tasks=4)
+    flow.add_task(Task("a", work))
+    flow.add_task(Task("b", work, pool="api", pool_slots=1, concurrency=None))
+    flow.add_task(Task("c", work, pool=None))
+    plan = WorkflowManager("memory").compile(flow)
+    assert [(one.pool, one.pool_slots, one.concurrency) for one in plan.policies] == [
+        ("db", 2, 3),
+        ("api", None, None),
+        (None, None, 3),
+    ]
+    assert plan.max_active_tasks == 4
+
+
+@pytest.mark.parametrize("slots", [0, -1, 1.5, True, None, "2"])
+def test_slots_are_a_number_of_them(slots: Any) -> None:
+    error = problem(Task("load", work, pool="db", pool_slots=slots))
+    assert f"task 'load': pool_slots={slots!r} is not" in str(error)
+
+
+@pytest.mark.parametrize("number", [0, -1, 1.5, True, "2"])
+def test_a_run_has_a_number_of_active_tasks(number: Any) -> None:
+    flow = Workflow("flow", max_active_tasks=number)
+    flow.add_task(Task("load", work))
+    with pytest.raises(OptionError, match="workflow 'flow': max_active_tasks="):
+        WorkflowManager("memory").compile(flow)
 
 
 def test_what_a_task_says_is_what_its_policy_says() -> None:

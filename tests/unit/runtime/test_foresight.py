@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import nan
 from random import Random
 
@@ -44,6 +45,17 @@ def test_a_map_of_known_width_takes_as_many_turns_and_another_one():
     plan = plan_of({"m": ""}, maps="m", options={"m": {"max_active_instances": 2}})
     assert foresee(plan, [1.0], 8, {0: 5}).seconds == 3.0
     assert foresee(plan, [1.0], 8, {}).seconds == 1.0
+
+
+def test_limits_hold_back_what_they_will():
+    names = dict.fromkeys("abcd", "")
+    seconds = [1.0] * 4
+    pool = plan_of(names, options={name: {"pool": "db", "pool_slots": 2} for name in "abc"})
+    assert foresee(pool, seconds, 8, {}, {"db": 4}).seconds == 2.0
+    assert foresee(pool, seconds, 8, {}).seconds == 1.0, "a pool of which nothing is known has enough"
+    assert foresee(replace(plan_of(names), max_active_tasks=1), seconds, 8, {}).seconds == 4.0
+    once = plan_of({"m": ""}, maps="m", options={"m": {"concurrency": 1}})
+    assert foresee(once, [1.0], 8, {0: 3}).seconds == 3.0
 
 
 def test_what_runs_only_if_something_fails_is_last_and_has_no_time():

@@ -1,4 +1,4 @@
-"""What is ready comes in the order of ranks, and of equals who came first, as far as limits let it."""
+"""What is ready comes in the order of ranks, and of equals who came first."""
 
 from __future__ import annotations
 
@@ -24,38 +24,23 @@ class Model(RuleBasedStateMachine):
 
     @initialize(
         ranks=st.just([]) | st.lists(st.sampled_from([-2.0, -1.5, 0.0, 3.0]), min_size=ROWS, max_size=ROWS),
-        limits=st.dictionaries(st.sampled_from([ROWS - 2, ROWS - 1]), st.integers(1, 3)),
     )
-    def begin(self, ranks: Sequence[float], limits: dict[int, int]) -> None:
-        self.queue = ReadyQueue(row_of, limits, ranks)
-        self.ranks, self.limits = ranks, limits
+    def begin(self, ranks: Sequence[float]) -> None:
+        self.queue = ReadyQueue(row_of, ranks)
+        self.ranks = ranks
         self.came: list[tuple[int, int]] = []
-        self.held: list[tuple[int, int]] = []
         self.taken: list[int] = []
         self.next_slot, self.position = ROWS, 0
 
-    def active(self, row: int) -> int:
-        return sum(row_of(slot) == row for slot in [*self.taken, *(slot for slot, _ in self.came)])
-
-    def let_in(self) -> None:
-        for entry in [*self.held]:
-            if self.active(row_of(entry[0])) < self.limits[row_of(entry[0])]:
-                self.held.remove(entry)
-                self.came.append(entry)
-
     @rule(plain=st.integers(0, ROWS - 3), instances=st.integers(0, 5))
     def add(self, plain: int, instances: int) -> None:
-        known = {slot for slot, _ in (*self.came, *self.held)} | {*self.taken}
+        known = {slot for slot, _ in self.came} | {*self.taken}
         slots = [plain] * (plain not in known)
         slots += [*range(self.next_slot, self.next_slot + instances)]
         self.next_slot += instances
         self.position += 1
         self.queue.add(slots, self.position)
-        for slot in slots:
-            limited = row_of(slot) in self.limits
-            (self.held if limited else self.came).append((slot, self.position))
-            if limited:
-                self.let_in()
+        self.came += [(slot, self.position) for slot in slots]
 
     @rule()
     def take(self) -> None:
@@ -74,24 +59,14 @@ class Model(RuleBasedStateMachine):
     @precondition(lambda self: self.taken)
     @rule(data=st.data())
     def end(self, data: st.DataObject) -> None:
-        slot = self.taken.pop(data.draw(st.integers(0, len(self.taken) - 1)))
-        self.queue.ended(slot)
-        self.let_in()
+        self.queue.ended(self.taken.pop(data.draw(st.integers(0, len(self.taken) - 1))))
 
-    @precondition(lambda self: self.came or self.held)
+    @precondition(lambda self: self.came)
     @rule(data=st.data())
     def withdraw(self, data: st.DataObject) -> None:
-        slots = [slot for slot, _ in (*self.came, *self.held)]
-        gone = data.draw(st.sets(st.sampled_from(slots), max_size=2))
+        gone = data.draw(st.sets(st.sampled_from([slot for slot, _ in self.came]), max_size=2))
         self.queue.withdraw(gone)
-        self.held = [entry for entry in self.held if entry[0] not in gone]
-        for entry in [*self.came]:
-            if entry[0] in gone and row_of(entry[0]) not in self.limits:
-                self.came.remove(entry)
-        waiting = [entry for entry in self.came if entry[0] in gone]
-        for entry in waiting:
-            self.came.remove(entry)
-        self.let_in()
+        self.came = [entry for entry in self.came if entry[0] not in gone]
 
 
 TestModel = Model.TestCase
@@ -99,13 +74,13 @@ TestModel = Model.TestCase
 
 @given(st.lists(st.sampled_from([1.0, 2.0, 3.0]), min_size=1, max_size=20))
 def test_the_lowest_rank_goes_first_and_of_equals_who_came_first(ranks: list[float]):
-    queue = ReadyQueue(lambda slot: slot, {}, ranks)
+    queue = ReadyQueue(lambda slot: slot, ranks)
     queue.add(range(len(ranks)), 1)
     taken = [queue.take()[0] for _ in ranks]
     assert taken == sorted(range(len(ranks)), key=ranks.__getitem__)
 
 
 def test_instances_go_by_the_rank_of_their_row_and_then_by_their_index():
-    queue = ReadyQueue(row_of, {}, [0.0, 0.0, 0.0, 0.0, 2.0, 1.0])
+    queue = ReadyQueue(row_of, [0.0, 0.0, 0.0, 0.0, 2.0, 1.0])
     queue.add(range(ROWS, ROWS + 6), 1)  # even ones are of row 4, odd ones of row 5
     assert [queue.take()[0] for _ in range(6)] == [7, 9, 11, 6, 8, 10]

@@ -375,6 +375,9 @@ class Watcher:
     def stopping(self, reason: str, running: int) -> None:
         self.told.append(("stopping", reason, running))
 
+    def parked(self, until: float | None) -> None:
+        self.told.append(("parked",))
+
     def run_ended(self, state: str, error: str | None, counts: dict[str, int], seconds: float) -> None:
         self.told.append(("run_ended", state, error, counts))
 

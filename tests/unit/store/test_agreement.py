@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from operator import methodcaller
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ plans = st.sampled_from(["p", "q", "r"])
 maybe = st.none() | st.floats(0, 9)
 changes = st.builds(
     RunChange,
-    state=st.none() | st.sampled_from(["running", "failed"]),
+    state=st.none() | st.sampled_from(["running", "failed", "waiting", "waiting"]),
     tasks=st.none() | st.integers(0, 9),
     started_at=maybe,
     ended_at=maybe,
@@ -32,7 +33,9 @@ changes = st.builds(
     counts=st.none() | st.just("{}"),
     undelivered=st.none() | st.integers(0, 2),
     reopened=st.booleans(),
+    wake_at=maybe,
 )
+pools = st.sampled_from(["p", "q", "ä"])
 
 
 class Agreement(RuleBasedStateMachine):
@@ -60,9 +63,9 @@ class Agreement(RuleBasedStateMachine):
         one, other = self.both(call)
         assert one == other
 
-    @rule(id=ids, plan=plans, workflow=st.sampled_from("vw"), at=st.integers(0, 3))
-    def create(self, id, plan, workflow, at):
-        row = new_run(id, plan=plan, workflow=workflow, created_at=float(at))
+    @rule(id=ids, plan=plans, workflow=st.sampled_from("vw"), at=st.integers(0, 3), parent=st.none() | ids)
+    def create(self, id, plan, workflow, at, parent):
+        row = new_run(id, plan=plan, workflow=workflow, created_at=float(at), parent=parent, part=parent and "[]")
         self.same(lambda store: store.create_run(row, plan.encode()))
 
     @rule(id=ids, plan=plans, at=st.integers(0, 3))
@@ -111,9 +114,39 @@ class Agreement(RuleBasedStateMachine):
     def delete(self, id):
         self.same(lambda store: store.delete_run(id))
 
+    @rule(name=pools, slots=st.integers(0, 4))
+    def set_pool(self, name, slots):
+        self.same(lambda store: store.set_pool(name, slots))
+
+    @rule(name=pools)
+    def delete_pool(self, name):
+        self.same(lambda store: store.delete_pool(name))
+
+    @rule(
+        which=st.integers(0, 99),
+        pool=pools,
+        wanted=st.integers(0, 5),
+        used=st.integers(0, 5),
+        capacity=st.none() | st.integers(0, 4),
+        priority=st.integers(-1, 1),
+    )
+    def claim(self, which, pool, wanted, used, capacity, priority):
+        leases = dict(zip(map(id, self.stores), self.pick(which), strict=False))
+        wish = {"used": min(used, wanted), "capacity": capacity, "priority": priority}
+        if leases:
+            self.same(lambda store: store.claim(leases[id(store)], pool, wanted, **wish))
+
     @rule(id=ids, after=st.integers(-1, 5))
     def read(self, id, after):
         self.same(lambda store: list(store.read(id, after)))
+
+    @rule(id=ids)
+    def list_children(self, id):
+        self.same(lambda store: store.children(id))
+
+    @rule(name=pools)
+    def list_users(self, name):
+        self.same(lambda store: [replace(use, since=None) for use in store.pool_users(name)])
 
     @rule(workflow=st.none() | st.sampled_from("vw"), limit=st.none() | st.integers(0, 3))
     def list_runs(self, workflow, limit):
@@ -123,6 +156,8 @@ class Agreement(RuleBasedStateMachine):
     def all_is_alike(self):
         self.same(lambda store: store.runs())
         self.same(lambda store: store.unfinished())
+        self.same(lambda store: store.due(5.0))
+        self.same(lambda store: store.pools())
         for plan in "pqr":
             self.same(methodcaller("plan", plan))
         for id in ("a", "ab", "abc", "b", "ä", "a%", "z"):

@@ -18,7 +18,13 @@ from penstock.observe.words import printable
 from penstock.plan.plan import Plan
 
 _NOTHING: Mapping[int, int] = {}
-_SHAPES = {"setup": "house", "teardown": "invhouse", "branch": "hexagon", "short circuit": "hexagon"}
+_SHAPES = {
+    "setup": "house",
+    "teardown": "invhouse",
+    "branch": "hexagon",
+    "short circuit": "hexagon",
+    "workflow": "component",
+}
 
 
 def draw_dot(plan: Plan, states: Sequence[TaskState] | None = None, widths: Mapping[int, int] = _NOTHING) -> str:

@@ -26,6 +26,7 @@ _SHAPES = {
     "teardown": ("[\\", "/]"),
     "branch": ("{{", "}}"),
     "short circuit": ("{{", "}}"),
+    "workflow": ("([", "])"),
 }
 
 

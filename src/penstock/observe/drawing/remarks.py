@@ -31,17 +31,20 @@ def worst(states: Sequence[TaskState]) -> TaskState:
 
 
 def kind(plan: Plan, task: int) -> str:
-    """What a task is for, if for more than its work: "setup", "teardown", "branch", "short circuit" or ""."""
+    """What a task is for, if for more than its work: "setup", "teardown", "branch", "short circuit", or "workflow" if
+    it runs one; else ""."""
     policy = plan.policies[task]
     if policy.setup or policy.teardown:
         return "setup" if policy.setup else "teardown"
-    return policy.decides.replace("_", " ")
+    return policy.decides.replace("_", " ") or ("workflow" if policy.workflow is not None else "")
 
 
 def remarks(plan: Plan, task: int, widths: Mapping[int, int]) -> list[str]:
     """What is uncommon about a task. `widths` has how many instances maps have, as far as that is known."""
     policy = plan.policies[task]
     said = [kind(plan, task), *(map_remarks(plan, task, widths) if plan.maps.get(task) == "task" else ())]
+    if policy.workflow not in (None, plan.names[task]) and said[0] == "workflow":
+        said[0] = f"workflow {policy.workflow}"
     if policy.trigger_rule is not TriggerRule.ALL_SUCCESS and not policy.teardown:
         said.append(str(policy.trigger_rule))
     if policy.allow_failure:

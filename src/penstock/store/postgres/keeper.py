@@ -20,7 +20,7 @@ import psycopg
 
 from penstock.errors import PenstockError, StoreError
 from penstock.store.postgres.connection import Connection, connect, execute, translated
-from penstock.store.postgres.pool import Pool
+from penstock.store.postgres.connection_pool import ConnectionPool
 
 _LINGER = 2.0  # seconds that a session with nothing to keep is held for the next lease
 _CLOSE_WITHIN = 15.0  # seconds that closing waits for the thread, which may be connecting
@@ -46,7 +46,7 @@ class Duty(Protocol):
 class Keeper:
     """The session and its thread. `hear` is told what notifications say."""
 
-    def __init__(self, pool: Pool, hear: Callable[[str], None]) -> None:
+    def __init__(self, pool: ConnectionPool, hear: Callable[[str], None]) -> None:
         self._pool = pool
         self._address = pool.address
         self._hear = hear

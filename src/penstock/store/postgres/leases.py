@@ -16,14 +16,16 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from psycopg import OperationalError, errors
 
 from penstock.errors import LeaseLost, RunLocked, StoreError
 from penstock.store.base import Holder, Lease
 from penstock.store.postgres.connection import Connection, execute, storable
+from penstock.store.postgres.connection_pool import ConnectionPool
 from penstock.store.postgres.keeper import Keeper
-from penstock.store.postgres.pool import Pool
+from penstock.store.postgres.pools import Pools
 
 _TRIES, _A_MOMENT = 100, 0.01
 
@@ -45,6 +47,8 @@ class PostgresLease:
         self.doubtful: tuple[bytes, int, bytes] | None = None
         """Of a batch whose commit has failed, and which may be on record all the same: the checksum before it, its
         number and its checksum."""
+        self.claimed: set[str] = set()
+        """The pools to whose slots this lease has laid claim."""
         self._leases = leases
 
     def release(self) -> None:
@@ -55,10 +59,11 @@ class PostgresLease:
 class Leases:
     """The leases of one store. A duty of the keeper."""
 
-    def __init__(self, pool: Pool, keeper: Keeper, wake: Callable[[int], None]) -> None:
+    def __init__(self, pool: ConnectionPool, keeper: Keeper, pools: Pools, wake: Callable[[int], None]) -> None:
         self._period = pool.address.lease
         self.every = self._period / 3
         self._pool = pool
+        self._pools = pools
         self._keeper = keeper
         keeper.assume(self)
         self._key = pool.address.key
@@ -135,6 +140,8 @@ class Leases:
         with lease.lock:
             if not self._forget(lease):
                 return
+            with suppress(StoreError):  # what is left of it does not count, once the lease is given back
+                self._pools.let_go(lease.number, lease.claimed)
             for _ in range(tries):
                 try:
                     with self._keeper.session() as db:

@@ -28,7 +28,7 @@ SELECT id FROM identity;
 -- append --
 -- One batch, if the lease of its writer is still the newest and was not given back. Its row stays locked until the
 -- commit, so that nobody takes the run over between the look and the write. NULL keeps what is in the run's row, but a
--- run that was reopened forgets its end and its error.
+-- run that was reopened forgets its end and its error, and only a waiting one has a time to go on.
 WITH own AS (
     SELECT run FROM lease WHERE run = $1 AND token = $2 AND pid IS NOT NULL FOR NO KEY UPDATE
 ), written AS (
@@ -43,10 +43,16 @@ WITH own AS (
         ended_at = coalesce($11::float8, CASE WHEN $15::bool THEN NULL ELSE ended_at END),
         error = coalesce($12, CASE WHEN $15::bool THEN NULL ELSE error END),
         counts = coalesce($13, counts),
-        undelivered = coalesce($14::int8, undelivered)
+        undelivered = coalesce($14::int8, undelivered),
+        wake_at = CASE WHEN $8 IS NULL THEN wake_at WHEN $8 = 'waiting' THEN $16::float8 END
     FROM own WHERE run.number = own.run AND $7::bool
 )
 SELECT run FROM own;
+
+-- heed --
+-- A run that waits is due now if its inbox is not empty. This follows `append` in the same transaction, as a statement
+-- of its own: it sees what was posted before the row was locked, and `post` sees to what comes after.
+UPDATE run SET wake_at = 0.0 WHERE number = $1 AND state = 'waiting' AND EXISTS (SELECT FROM message WHERE run = $1);
 
 -- keep_durations --
 -- How long the tasks of a run took, if its lease is still the newest; what is kept of other runs of its workflow goes,
@@ -133,11 +139,16 @@ WHERE run = $2::int8 AND pid IS NOT NULL AND (
 );
 
 -- post --
--- A message for a run, and word of it to whoever listens.
-WITH posted AS (
+-- A message for a run, and word of it to whoever listens. A run that waits is due now: its row is locked, waiting or
+-- not, so that it does not come to wait in between, without a look at this message.
+WITH found AS MATERIALIZED (
+    SELECT number, state FROM run WHERE id = $2 FOR NO KEY UPDATE
+), posted AS (
     INSERT INTO message (run, kind, body, at)
-    SELECT number, $3, $4, extract(epoch FROM clock_timestamp())::float8 FROM run WHERE id = $2
+    SELECT number, $3, $4, extract(epoch FROM clock_timestamp())::float8 FROM found
     RETURNING run
+), woken AS (
+    UPDATE run SET wake_at = 0.0 FROM found WHERE run.number = found.number AND found.state = 'waiting'
 )
 SELECT run, pg_notify($1, run::text) FROM posted;
 
@@ -157,8 +168,9 @@ WITH gate AS MATERIALIZED (
     INSERT INTO plan (fingerprint, body) SELECT $3, $4 FROM gate ON CONFLICT DO NOTHING
 ), made AS (
     INSERT INTO run
-        (plan, id, workflow, state, params, source, created_at, started_at, ended_at, error, tasks, counts, undelivered)
-    VALUES ($3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        (plan, id, workflow, state, params, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+        wake_at, parent, part)
+    VALUES ($3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
     RETURNING number
 ), follows AS (
     INSERT INTO followed (run, plan) SELECT number, $3 FROM made
@@ -175,14 +187,15 @@ WITH gate AS MATERIALIZED (
     INSERT INTO plan (fingerprint, body) SELECT $3, $4 FROM gate ON CONFLICT DO NOTHING
 ), made AS (
     INSERT INTO run
-        (plan, id, workflow, state, params, source, created_at, started_at, ended_at, error, tasks, counts, undelivered)
-    VALUES ($3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        (plan, id, workflow, state, params, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+        wake_at, parent, part)
+    VALUES ($3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
     RETURNING number
 ), follows AS (
     INSERT INTO followed (run, plan) SELECT number, $3 FROM made
 ), leased AS (
     INSERT INTO lease (run, token, pid, host, since, heard_at, period)
-    SELECT number, 1, $17::int8, $18, clock_timestamp(), clock_timestamp(), make_interval(secs => $19::float8) FROM made
+    SELECT number, 1, $20::int8, $21, clock_timestamp(), clock_timestamp(), make_interval(secs => $22::float8) FROM made
 )
 SELECT number, pg_try_advisory_lock($1::int4, number) FROM made;
 
@@ -209,28 +222,113 @@ SELECT body FROM plan WHERE fingerprint = $1;
 
 -- run --
 -- The run with this id.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
 FROM run WHERE id = $1;
 
 -- runs_by_prefix --
 -- A few of the runs whose ids begin so.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
 FROM run WHERE id >= $1 AND starts_with(id, $1) AND id < $1 || chr(1114111) ORDER BY id LIMIT 4;
 
 -- runs --
 -- All runs, newest first.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
 FROM run ORDER BY created_at DESC, number DESC LIMIT $1::int8;
 
 -- runs_of --
 -- The runs of one workflow, newest first.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
 FROM run WHERE workflow = $2 ORDER BY created_at DESC, number DESC LIMIT $1::int8;
 
 -- unfinished --
--- Runs that have not ended or have undelivered notices, oldest first.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
-FROM run WHERE state IN ('queued', 'running') OR undelivered > 0 ORDER BY created_at, number;
+-- Runs that have not ended or have undelivered notices, oldest first, without those that wait.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
+FROM run WHERE (state IN ('queued', 'running') OR undelivered > 0) AND state <> 'waiting' ORDER BY created_at, number;
+
+-- due --
+-- The waiting runs whose time has come, those that have been due longest first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
+FROM run WHERE state = 'waiting' AND wake_at <= $1::float8 ORDER BY wake_at, number;
+
+-- children --
+-- The runs that are a part of this one, oldest first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
+FROM run WHERE parent = $1 ORDER BY created_at, number;
+
+-- lock_pool --
+-- Nobody else claims slots of a pool until the end of this transaction.
+SELECT pg_advisory_xact_lock($1::int4, $2::int4);
+
+-- set_pool --
+-- A pool with so many slots, be it new or not.
+INSERT INTO pool (name, slots) VALUES ($1, $2::int8) ON CONFLICT (name) DO UPDATE SET slots = excluded.slots;
+
+-- delete_pool --
+-- A pool is not on record any more.
+DELETE FROM pool WHERE name = $1 RETURNING name;
+
+-- pools --
+-- All pools.
+SELECT name FROM pool ORDER BY name;
+
+-- claimed_pools --
+-- The pools of which anybody holds or wants something.
+SELECT DISTINCT pool FROM slot ORDER BY pool;
+
+-- standing --
+-- How many slots a pool has, what each run holds and wants of it, whether its driver lives: that of its newest lease,
+-- which was not given back, and either its lock is held or it was heard of lately; and the time.
+SELECT (SELECT slots FROM pool WHERE name = $1), slot.run, held, wanted, priority, place, slot.since, capacity,
+    lease.token = slot.token AND pid IS NOT NULL AND (
+        heard_at BETWEEN clock_timestamp() - period AND clock_timestamp() + period
+        OR EXISTS (
+            SELECT FROM pg_locks
+            WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+                AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                AND classid::int8 = $2::int8 & 4294967295 AND objid::int8 = slot.run
+        )
+    ),
+    extract(epoch FROM clock_timestamp())::float8
+FROM (VALUES (1)) AS one LEFT JOIN slot ON slot.pool = $1 LEFT JOIN lease ON lease.run = slot.run
+ORDER BY slot.run;
+
+-- ids --
+-- The ids of the runs that hold or want something of a pool.
+SELECT number, id FROM slot JOIN run ON number = slot.run WHERE pool = $1;
+
+-- drives --
+-- Whether a lease is the newest of its run and was not given back.
+SELECT FROM lease WHERE run = $1 AND token = $2 AND pid IS NOT NULL;
+
+-- keep_stake --
+-- What a run holds and wants of a pool from now on.
+INSERT INTO slot (pool, token, run, held, wanted, priority, place, since, capacity)
+VALUES ($1, $2, $3::int4, $4::int8, $5::int8, $6::int8, $7::int8, $8::float8, $9::int8)
+ON CONFLICT (pool, run) DO UPDATE SET token = excluded.token, held = excluded.held, wanted = excluded.wanted,
+    priority = excluded.priority, place = excluded.place, since = excluded.since, capacity = excluded.capacity;
+
+-- forget_stakes --
+-- Runs that hold and want nothing of a pool any more.
+DELETE FROM slot WHERE pool = $1 AND run = ANY($2::int[]);
+
+-- forget_wishes --
+-- Nobody wants more of a pool than he holds.
+UPDATE slot SET wanted = held, place = 0, since = NULL WHERE pool = $1;
+
+-- forget_nothings --
+-- What nobody holds or wants is not kept.
+DELETE FROM slot WHERE pool = $1 AND wanted = 0;
+
+-- wake --
+-- Word to whoever drives these runs, when the transaction is over.
+SELECT pg_notify($1, run::text) FROM unnest($2::int[]) AS woken (run);
 
 -- lock_plans --
 -- Nobody puts a run or a plan on record until the end of this transaction.

@@ -26,11 +26,16 @@ CREATE TABLE run (
     error text,
     tasks int8 NOT NULL,
     counts text NOT NULL,
-    undelivered int8 NOT NULL
+    undelivered int8 NOT NULL,
+    wake_at float8,
+    parent text COLLATE "C",
+    part text
 );
 CREATE INDEX run_by_age ON run (created_at, number);
 CREATE INDEX run_by_workflow ON run (workflow, created_at, number);
 CREATE INDEX run_unfinished ON run (created_at, number) WHERE state IN ('queued', 'running') OR undelivered > 0;
+CREATE INDEX run_due ON run (wake_at, number) WHERE state = 'waiting';
+CREATE INDEX run_by_parent ON run (parent, created_at, number) WHERE parent IS NOT NULL;
 
 CREATE TABLE plan (
     fingerprint text COLLATE "C" PRIMARY KEY,
@@ -84,3 +89,25 @@ CREATE TABLE duration (
     body bytea NOT NULL
 );
 CREATE INDEX duration_by_workflow ON duration (workflow, run);
+
+-- How many slots there are. A pool without a row has as many as those who claim them say.
+CREATE TABLE pool (
+    name text COLLATE "C" PRIMARY KEY,
+    slots int8 NOT NULL
+);
+
+-- What runs hold and want of the slots of pools: see store/slots.py. A row counts as long as the lease with its token is
+-- the newest of its run, and its driver lives.
+CREATE TABLE slot (
+    pool text COLLATE "C" NOT NULL,
+    run int NOT NULL REFERENCES run ON DELETE CASCADE,
+    token int8 NOT NULL,
+    held int8 NOT NULL,
+    wanted int8 NOT NULL,
+    priority int8 NOT NULL,
+    place int8 NOT NULL,
+    since float8,
+    capacity int8,
+    PRIMARY KEY (pool, run)
+);
+CREATE INDEX slot_by_run ON slot (run);

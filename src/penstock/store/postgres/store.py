@@ -11,22 +11,24 @@ from psycopg import errors
 
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
-from penstock.store.base import Durations, Holder, Lease, Message, RunChange, RunRow
+from penstock.store.base import Claim, Durations, Holder, Lease, Message, Pool, PoolUse, RunChange, RunRow
 from penstock.store.lookup import only_match
 from penstock.store.postgres.address import LEASE, read_url
 from penstock.store.postgres.connection import execute, refuse_transaction_pooling, storable
+from penstock.store.postgres.connection_pool import ConnectionPool
 from penstock.store.postgres.journal import read_batches, write_batch
 from penstock.store.postgres.keeper import Keeper
-from penstock.store.postgres.leases import Leases, PostgresLease, exists
+from penstock.store.postgres.leases import Leases, PostgresLease, exists, lost
 from penstock.store.postgres.listener import Listeners, PostgresListener
-from penstock.store.postgres.pool import Pool
+from penstock.store.postgres.pools import Pools
 from penstock.store.postgres.schema import prepare
 from penstock.store.postgres.upkeep import PLANS, PostgresUpkeep
 from penstock.store.records import encode_events
+from penstock.store.slots import Stake
 
 _row = attrgetter(
     *("id", "workflow", "state", "params", "source", "created_at", "started_at", "ended_at"),
-    *("error", "tasks", "counts", "undelivered"),
+    *("error", "tasks", "counts", "undelivered", "wake_at", "parent", "part"),
 )
 
 
@@ -49,7 +51,7 @@ class PostgresStore:
         self._channel = address.channel
         self._pid = os.getpid()
         with ExitStack() as opened:
-            self._pool = Pool(address)
+            self._pool = ConnectionPool(address)
             opened.callback(self._pool.close)
             with self._pool.connection() as db:
                 refuse_transaction_pooling(db, address)
@@ -58,9 +60,10 @@ class PostgresStore:
             self._keeper = Keeper(self._pool, self._listeners.hear)
             opened.callback(self._keeper.close)
             self._keeper.assume(self._listeners)
-            self._leases = Leases(self._pool, self._keeper, self._listeners.poke)
+            self._pools = Pools(self._pool)
+            self._leases = Leases(self._pool, self._keeper, self._pools, self._listeners.poke)
             opened.callback(self._leases.close)
-            self.upkeep = PostgresUpkeep(self._pool)
+            self.upkeep = PostgresUpkeep(self._pool, self._pools)
             self._opened = opened.pop_all()
 
     @property
@@ -171,6 +174,14 @@ class PostgresStore:
         """Runs that have not ended or have undelivered notices, oldest first."""
         return [RunRow(*row) for row in self._pool.read("unfinished")]
 
+    def due(self, now: float) -> list[RunRow]:
+        """Waiting runs whose time has come, those that have been due longest first."""
+        return [RunRow(*row) for row in self._pool.read("due", now)]
+
+    def children(self, run_id: str) -> list[RunRow]:
+        """Runs that are a part of this one, oldest first."""
+        return [RunRow(*row) for row in self._pool.read("children", *storable(run_id))]
+
     def durations(self, workflow: str) -> list[Durations]:
         """How long tasks took in the newest runs of a workflow."""
         return [Durations(*row) for row in self._pool.read("durations", *storable(workflow))]
@@ -190,6 +201,46 @@ class PostgresStore:
             execute(db, "delete_journal", number)
             execute(db, "delete_run", number)
             execute(db, "delete_plans", plans)
+
+    # --- Pools
+
+    def set_pool(self, name: str, slots: int) -> None:
+        """Put a pool on record, or give it another number of slots."""
+        self._pools.set(name, slots)
+
+    def delete_pool(self, name: str) -> None:
+        """Forget a pool, and who waits for its slots."""
+        self._pools.delete(name)
+
+    def pools(self) -> list[Pool]:
+        """The pools on record, by name."""
+        return self._pools.all()
+
+    def pool_users(self, name: str) -> list[PoolUse]:
+        """Who holds or wants slots of a pool."""
+        return self._pools.uses(name)
+
+    def claim(
+        self,
+        lease: Lease,
+        pool: str,
+        wanted: int,
+        *,
+        used: int = 0,
+        capacity: int | None = None,
+        priority: int = 0,
+    ) -> Claim:
+        """Want so many slots of a pool; see `Store.claim`."""
+        self._pool.check()  # before a lock that a fork may have left locked for ever
+        own = self._leases.own(lease)
+        with own.lock:  # so that it is not given back meanwhile
+            self._leases.own(lease)
+            own.claimed.add(pool)
+            claim = self._pools.claim(pool, Stake(own.number, used, wanted, priority, capacity=capacity), own.token)
+        if claim is None:
+            self._leases.lose(own)
+            raise lost(own)
+        return claim
 
     def close(self) -> None:
         """Let go of everything, and give every lease back. In a forked child, this leaves all to the parent."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from penstock.store.postgres.connection import execute
-from penstock.store.postgres.pool import Pool
+from penstock.store.postgres.connection_pool import ConnectionPool
+from penstock.store.postgres.pools import Pools
+from penstock.store.upkeep import DEAD_CLAIMS
 
 PLANS = -1
 """The second number of the advisory lock under which plans are deleted; runs count from 1."""
@@ -14,8 +16,9 @@ PLANS = -1
 class PostgresUpkeep:
     """See `Upkeep`. Whether the database's own files are whole is for PostgreSQL's tools to say, such as pg_amcheck."""
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: ConnectionPool, pools: Pools) -> None:
         self._pool = pool
+        self._pools = pools
 
     def faults(self) -> Iterator[str]:
         """Rows that refer to what is not there."""
@@ -27,10 +30,11 @@ class PostgresUpkeep:
             yield f"run {run_id} began with plan {plan}, which it is not noted to follow: the note was lost"
 
     def leftovers(self, *, remove: bool = False) -> dict[str, int]:
-        """Plans that nobody needs."""
+        """Plans that nobody needs, and claims of the dead."""
         with self._pool.connection() as db, db.transaction():
             execute(db, "lock_plans", self._pool.address.key, PLANS)
             plans = [plan for (plan,) in execute(db, "unfollowed_plans")]
             if remove:
                 execute(db, "delete_plans", plans)
-        return {"plan that no run follows": len(plans)} if plans else {}
+        found = {"plan that no run follows": len(plans), DEAD_CLAIMS: self._pools.leftovers(remove=remove)}
+        return {name: number for name, number in found.items() if number}

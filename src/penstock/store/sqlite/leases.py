@@ -15,6 +15,7 @@ from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
 from penstock.store.base import Holder, Lease
 from penstock.store.sqlite.connection import Reader, Row, store_error
 from penstock.store.sqlite.locks import LockFile
+from penstock.store.sqlite.pools import Pools
 from penstock.store.sqlite.wake import heard_at
 from penstock.store.sqlite.writer import Writer
 
@@ -49,13 +50,20 @@ class Leases:
     """The leases of one store."""
 
     def __init__(
-        self, locks: LockFile, reader: Reader, writer: Writer, sql: dict[str, str], pipe: Callable[[int], Path]
+        self,
+        locks: LockFile,
+        reader: Reader,
+        writer: Writer,
+        sql: dict[str, str],
+        pipe: Callable[[int], Path],
+        pools: Pools,
     ) -> None:
         self._locks = locks
         self._reader = reader
         self._writer = writer
         self._sql = sql
         self._pipe = pipe
+        self._pools = pools
         self._held: dict[str, SQLiteLease] = {}
 
     def acquire(self, run_id: str, number: int) -> SQLiteLease:
@@ -100,16 +108,23 @@ class Leases:
 
     def release(self, lease: SQLiteLease) -> None:
         """Give a lease back, if it still is one."""
+
+        def write(db: apsw.Connection) -> tuple[int, ...]:
+            db.execute(self._sql["release"], (lease.number, lease.token))
+            return self._pools.let_go(db, lease.number, lease.token)
+
         with lease.lock:
             if self._held.get(lease.run_id) is not lease:
                 return
             del self._held[lease.run_id]
+            waiting: tuple[int, ...] = ()
             try:
-                self._writer.commit(lambda db: db.execute(self._sql["release"], (lease.number, lease.token)))
+                waiting = self._writer.commit(write)
             except StoreError:
-                pass  # the row is for show: what counts is the lock
+                pass  # the rows are for show: what counts is the lock
             finally:
                 self._locks.give_back(lease.number)
+        self._pools.poke(waiting)
 
     def own(self, lease: Lease) -> SQLiteLease:
         """The lease, if it is one of this store that was not given back; LeaseLost otherwise."""

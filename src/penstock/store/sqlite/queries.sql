@@ -4,7 +4,8 @@ INSERT INTO journal (id, body, checksum)
 SELECT (?1 << 32) + ?2, ?3, ?4 FROM lease WHERE run = ?1 AND token = ?5;
 
 -- change_run --
--- New values for a run's row: NULL keeps what is there, but a run that was reopened forgets its end and its error.
+-- New values for a run's row: NULL keeps what is there, but a run that was reopened forgets its end and its error. Only
+-- a waiting run has a time to go on, and that is now if its inbox is not empty.
 UPDATE run SET
     state = coalesce(?2, state),
     tasks = coalesce(?3, tasks),
@@ -12,7 +13,13 @@ UPDATE run SET
     ended_at = coalesce(?5, iif(?9, NULL, ended_at)),
     error = coalesce(?6, iif(?9, NULL, error)),
     counts = coalesce(?7, counts),
-    undelivered = coalesce(?8, undelivered)
+    undelivered = coalesce(?8, undelivered),
+    wake_at = CASE
+        WHEN ?2 IS NULL THEN wake_at
+        WHEN ?2 <> 'waiting' THEN NULL
+        WHEN EXISTS (SELECT 1 FROM message WHERE run = ?1) THEN 0.0
+        ELSE ?10
+    END
 WHERE number = ?1;
 
 -- take --
@@ -64,6 +71,10 @@ INSERT INTO message (run, kind, body, at)
 SELECT number, ?2, ?3, ?4 FROM run WHERE id = ?1
 RETURNING run;
 
+-- wake --
+-- A run that waits is due now.
+UPDATE run SET wake_at = 0.0 WHERE number = ?1 AND state = 'waiting';
+
 -- messages --
 -- The inbox of a run, oldest first.
 SELECT id, kind, body, at FROM message WHERE run = ?1 ORDER BY id;
@@ -83,8 +94,9 @@ SELECT body FROM plan WHERE fingerprint = ?1;
 -- create_run --
 -- A new run.
 INSERT INTO run
-    (id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    (id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 RETURNING number;
 
 -- follow --
@@ -93,30 +105,49 @@ INSERT INTO followed (run, plan) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
 
 -- run --
 -- The run with this id.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
 FROM run WHERE id = ?1;
 
 -- runs_by_prefix --
 -- A few of the runs whose ids begin so.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
 FROM run WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 AND id < ?1 || char(0x10ffff)
 ORDER BY id LIMIT 4;
 
 -- runs --
 -- All runs, newest first.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
 FROM run ORDER BY created_at DESC, number DESC LIMIT ?1;
 
 -- runs_of --
 -- The runs of one workflow, newest first.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
 FROM run WHERE workflow = ?2
 ORDER BY created_at DESC, number DESC LIMIT ?1;
 
 -- unfinished --
--- The runs that have not ended or have undelivered notices, oldest first.
-SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered
-FROM run WHERE state IN ('queued', 'running') OR undelivered > 0
+-- The runs that have not ended or have undelivered notices, oldest first, without those that wait.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
+FROM run WHERE (state IN ('queued', 'running') OR undelivered > 0) AND state <> 'waiting'
+ORDER BY created_at, number;
+
+-- due --
+-- The waiting runs whose time has come, those that have been due longest first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
+FROM run WHERE state = 'waiting' AND wake_at <= ?1
+ORDER BY wake_at, number;
+
+-- children --
+-- The runs that are a part of this one, oldest first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part
+FROM run WHERE parent = ?1
 ORDER BY created_at, number;
 
 -- keep_durations --
@@ -138,6 +169,63 @@ SELECT plan, body FROM duration WHERE workflow = ?1 AND run IN (SELECT number FR
 -- delete_durations --
 -- How long the tasks of a run took.
 DELETE FROM duration WHERE run = ?1;
+
+-- set_pool --
+-- A pool with so many slots, be it new or not.
+INSERT INTO pool (name, slots) VALUES (?1, ?2) ON CONFLICT DO UPDATE SET slots = excluded.slots;
+
+-- delete_pool --
+-- A pool is not on record any more.
+DELETE FROM pool WHERE name = ?1;
+
+-- pool --
+-- How many slots a pool has.
+SELECT slots FROM pool WHERE name = ?1;
+
+-- pools --
+-- All pools.
+SELECT name FROM pool ORDER BY name;
+
+-- claimed_pools --
+-- The pools of which anybody holds or wants something.
+SELECT DISTINCT pool FROM slot ORDER BY pool;
+
+-- stakes --
+-- What runs hold and want of a pool, and whether under their newest lease.
+SELECT run, held, wanted, priority, place, since, capacity,
+    EXISTS (SELECT 1 FROM lease WHERE lease.run = slot.run AND lease.token = slot.token)
+FROM slot WHERE pool = ?1 ORDER BY run;
+
+-- ids --
+-- The ids of the runs that hold or want something of a pool.
+SELECT number, id FROM slot JOIN run ON number = slot.run WHERE pool = ?1;
+
+-- pools_of --
+-- The pools of which a run holds or wants something, under this lease or those before.
+SELECT pool FROM slot WHERE run = ?1 AND token <= ?2;
+
+-- keep_stake --
+-- What a run holds and wants of a pool from now on.
+INSERT INTO slot (pool, token, run, held, wanted, priority, place, since, capacity)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+ON CONFLICT DO UPDATE SET token = excluded.token, held = excluded.held, wanted = excluded.wanted,
+    priority = excluded.priority, place = excluded.place, since = excluded.since, capacity = excluded.capacity;
+
+-- forget_stake --
+-- A run holds and wants nothing of a pool any more.
+DELETE FROM slot WHERE pool = ?1 AND run = ?2;
+
+-- forget_wishes --
+-- Nobody wants more of a pool than he holds.
+UPDATE slot SET wanted = held, place = 0, since = NULL WHERE pool = ?1;
+
+-- forget_nothings --
+-- What nobody holds or wants is not kept.
+DELETE FROM slot WHERE pool = ?1 AND wanted = 0;
+
+-- delete_slots --
+-- What a run holds and wants of all pools.
+DELETE FROM slot WHERE run = ?1;
 
 -- delete_journal --
 -- The whole journal of a run.

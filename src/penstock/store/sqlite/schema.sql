@@ -15,11 +15,16 @@ CREATE TABLE run (
     error TEXT,
     tasks INTEGER NOT NULL,
     counts TEXT NOT NULL,
-    undelivered INTEGER NOT NULL DEFAULT 0
+    undelivered INTEGER NOT NULL DEFAULT 0,
+    wake_at REAL,
+    parent TEXT,
+    part TEXT
 ) STRICT;
 CREATE INDEX run_by_age ON run (created_at);
 CREATE INDEX run_by_workflow ON run (workflow, created_at);
 CREATE INDEX run_unfinished ON run (created_at) WHERE state IN ('queued', 'running') OR undelivered > 0;
+CREATE INDEX run_due ON run (wake_at) WHERE state = 'waiting';
+CREATE INDEX run_by_parent ON run (parent, created_at) WHERE parent IS NOT NULL;
 
 CREATE TABLE plan (
     fingerprint TEXT PRIMARY KEY,
@@ -69,6 +74,28 @@ CREATE TABLE duration (
     body BLOB NOT NULL
 ) STRICT;
 CREATE INDEX duration_by_workflow ON duration (workflow, run);
+
+-- How many slots there are. A pool without a row has as many as those who claim them say.
+CREATE TABLE pool (
+    name TEXT PRIMARY KEY,
+    slots INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What runs hold and want of the slots of pools: see store/slots.py. A row counts as long as the lease with its token is
+-- the newest of its run, and the lock on byte `run` of the lock file is held.
+CREATE TABLE slot (
+    pool TEXT NOT NULL,
+    run INTEGER NOT NULL,
+    token INTEGER NOT NULL,
+    held INTEGER NOT NULL,
+    wanted INTEGER NOT NULL,
+    priority INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    since REAL,
+    capacity INTEGER,
+    PRIMARY KEY (pool, run)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX slot_by_run ON slot (run);
 
 -- One row, which sync() changes: a commit that is synced to disk makes all earlier ones safe.
 CREATE TABLE barrier (

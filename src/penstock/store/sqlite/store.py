@@ -13,14 +13,27 @@ import apsw
 
 from penstock.engine.events import Event
 from penstock.errors import RunNotFound, StoreError
-from penstock.store.base import DURATIONS_KEPT, Durations, Holder, Lease, Message, RunChange, RunRow
+from penstock.store.base import (
+    DURATIONS_KEPT,
+    Claim,
+    Durations,
+    Holder,
+    Lease,
+    Message,
+    Pool,
+    PoolUse,
+    RunChange,
+    RunRow,
+)
 from penstock.store.lookup import only_match
 from penstock.store.records import encode_events
+from penstock.store.slots import Stake
 from penstock.store.sqlite.connection import Reader, Row, storable, store_error, typed
 from penstock.store.sqlite.folder import prepare_folder
 from penstock.store.sqlite.journal import chained, read_batches, seed
 from penstock.store.sqlite.leases import LEASE_LOCK, Leases, SQLiteLease, lost
 from penstock.store.sqlite.locks import open_lock_file
+from penstock.store.sqlite.pools import Pools
 from penstock.store.sqlite.queries import queries
 from penstock.store.sqlite.upkeep import SQLiteUpkeep
 from penstock.store.sqlite.wake import PipeListener, wake
@@ -28,9 +41,11 @@ from penstock.store.sqlite.writer import Writer
 
 _row = attrgetter(
     *("id", "workflow", "state", "params", "plan", "source"),
-    *("created_at", "started_at", "ended_at", "error", "tasks", "counts", "undelivered"),
+    *("created_at", "started_at", "ended_at", "error", "tasks", "counts", "undelivered", "wake_at", "parent", "part"),
 )
-_changes = attrgetter("state", "tasks", "started_at", "ended_at", "error", "counts", "undelivered", "reopened")
+_changes = attrgetter(
+    *("state", "tasks", "started_at", "ended_at", "error", "counts", "undelivered", "reopened", "wake_at"),
+)
 
 
 class SQLiteStore:
@@ -65,9 +80,13 @@ class SQLiteStore:
             opened.callback(self._writer.close)
             self._reader = Reader(path)
             opened.callback(self._reader.close)
-            self._leases = Leases(lease_lock, self._reader, self._writer, self._sql, self._pipe)
+            common = lease_lock, self._reader, self._writer, self._sql, self._pipe
+            self._pools = Pools(*common)
+            self._leases = Leases(*common, self._pools)
             opened.callback(self._leases.close)
-            self.upkeep = SQLiteUpkeep(folder, self._reader, self._writer, lease_lock, self._sql, self._wake)
+            self.upkeep = SQLiteUpkeep(
+                folder, self._reader, self._writer, lease_lock, self._pools, self._sql, self._wake
+            )
             self._opened = opened.pop_all()
 
     # --- Journal
@@ -98,10 +117,10 @@ class SQLiteStore:
                 if not db.changes():
                     own.lost = True
                     raise lost(own)
-                if change is not None:
-                    self._change(db, own, change)
                 for message in taken:
                     db.execute(self._sql["take"], (own.number, message))
+                if change is not None:
+                    self._change(db, own, change)
 
             own.tip, own.doubtful = None, (before, last + 1, checksum)
             self._writer.commit(write, safe=safe)
@@ -149,10 +168,16 @@ class SQLiteStore:
     def post(self, run_id: str, kind: str, body: str = "{}") -> None:
         """Put a message into a run's inbox (safe when it returns) and wake its driver."""
         values = storable(run_id, kind, body, time.time())
-        rows: list[Row] = self._writer.commit(lambda db: db.execute(self._sql["post"], values).fetchall(), safe=True)
-        if not rows:
-            raise _not_found(run_id)
-        wake(self._pipe(rows[0][0]))
+
+        def write(db: apsw.Connection) -> int:
+            rows: list[Row] = db.execute(self._sql["post"], values).fetchall()
+            if not rows:
+                raise _not_found(run_id)
+            db.execute(self._sql["wake"], rows[0])
+            number: int = rows[0][0]
+            return number
+
+        wake(self._pipe(self._writer.commit(write, safe=True)))
 
     def messages(self, run_id: str) -> list[Message]:
         """What is in the inbox, oldest first."""
@@ -228,6 +253,14 @@ class SQLiteStore:
         """Runs that have not ended or have undelivered notices, oldest first."""
         return [_run_row(row) for row in self._reader.rows(self._sql["unfinished"])]
 
+    def due(self, now: float) -> list[RunRow]:
+        """Waiting runs whose time has come, those that have been due longest first."""
+        return [_run_row(row) for row in self._reader.rows(self._sql["due"], now)]
+
+    def children(self, run_id: str) -> list[RunRow]:
+        """Runs that are a part of this one, oldest first."""
+        return [_run_row(row) for row in self._reader.rows(self._sql["children"], run_id)]
+
     def durations(self, workflow: str) -> list[Durations]:
         """How long tasks took in the newest runs of a workflow."""
         rows = self._reader.rows(self._sql["durations"], workflow)
@@ -244,6 +277,7 @@ class SQLiteStore:
                 "delete_messages",
                 "delete_lease",
                 "delete_durations",
+                "delete_slots",
                 "unfollow",
                 "delete_run",
             ):
@@ -255,6 +289,46 @@ class SQLiteStore:
             self._number(run_id)  # RunNotFound, if another process has forgotten it in between
             self._writer.commit(write)
             self._pipe(number).unlink(missing_ok=True)
+
+    # --- Pools
+
+    def set_pool(self, name: str, slots: int) -> None:
+        """Put a pool on record, or give it another number of slots."""
+        self._pools.set(name, slots)
+
+    def delete_pool(self, name: str) -> None:
+        """Forget a pool, and who waits for its slots."""
+        self._pools.delete(name)
+
+    def pools(self) -> list[Pool]:
+        """The pools on record, by name."""
+        return self._pools.all()
+
+    def pool_users(self, name: str) -> list[PoolUse]:
+        """Who holds or wants slots of a pool."""
+        return self._pools.uses(name)
+
+    def claim(
+        self,
+        lease: Lease,
+        pool: str,
+        wanted: int,
+        *,
+        used: int = 0,
+        capacity: int | None = None,
+        priority: int = 0,
+    ) -> Claim:
+        """Want so many slots of a pool; see `Store.claim`."""
+        self._writer.check()  # before a lock that a fork may have left locked for ever
+        own = self._leases.own(lease)
+        with own.lock:  # so that it is not given back meanwhile
+            self._leases.own(lease)
+            wish = Stake(own.number, used, wanted, priority, capacity=capacity, since=time.time())
+            claim = self._pools.claim(pool, wish, own.token)
+            if claim is None:
+                own.lost = True
+                raise lost(own)
+            return claim
 
     def close(self) -> None:
         """Let go of everything. In a forked child, this leaves all to the parent."""
@@ -278,7 +352,7 @@ def _is_there(doubtful: tuple[bytes, int, bytes], last: int, checksum: bytes, bo
 _TEXT, _MAYBE_TEXT, _NUMBER, _TIME, _MAYBE_TIME = (str,), (str, type(None)), (int,), (float,), (float, type(None))
 _RUN = (
     *(_TEXT, _TEXT, _TEXT, _TEXT, _TEXT, _MAYBE_TEXT, _TIME, _MAYBE_TIME, _MAYBE_TIME, _MAYBE_TEXT, _NUMBER, _TEXT),
-    _NUMBER,
+    *(_NUMBER, _MAYBE_TIME, _MAYBE_TEXT, _MAYBE_TEXT),
 )
 _DURATIONS = (_TEXT, (bytes,))
 _MESSAGE = (_NUMBER, _TEXT, _TEXT, _TIME)

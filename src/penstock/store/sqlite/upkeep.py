@@ -14,9 +14,10 @@ from penstock.store.sqlite.connection import Reader, connect, store_error
 from penstock.store.sqlite.copying import copy_database
 from penstock.store.sqlite.folder import prepare_folder
 from penstock.store.sqlite.locks import LockFile
+from penstock.store.sqlite.pools import Pools
 from penstock.store.sqlite.schema import VERSION
 from penstock.store.sqlite.writer import Writer
-from penstock.store.upkeep import Told
+from penstock.store.upkeep import DEAD_CLAIMS, Told
 
 _MOST = 20
 """Complaints of SQLite's that are passed on: a damaged page gives hundreds."""
@@ -35,12 +36,20 @@ class SQLiteUpkeep:
     schema = VERSION  # opening a store brings it up to date
 
     def __init__(
-        self, folder: Path, reader: Reader, writer: Writer, leases: LockFile, sql: dict[str, str], wake: Path
+        self,
+        folder: Path,
+        reader: Reader,
+        writer: Writer,
+        leases: LockFile,
+        pools: Pools,
+        sql: dict[str, str],
+        wake: Path,
     ) -> None:
         self._path = folder / "penstock.db"
         self._reader = reader
         self._writer = writer
         self._leases = leases
+        self._pools = pools
         self._sql = sql
         self._wake = wake
 
@@ -72,6 +81,7 @@ class SQLiteUpkeep:
             found[name] = self._reader.rows(self._sql[how_many])[0][0]
             if remove and found[name]:
                 found[name] = self._writer.commit(partial(_changes, statement=self._sql[delete]))
+        found[DEAD_CLAIMS] = self._pools.leftovers(remove=remove)
         found["pipe of a dead driver"] = sum(1 for pipe in self._pipes() if self._is_dead(pipe, remove))
         return {name: number for name, number in found.items() if number}
 

@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from threading import Barrier
 
 import pytest
 
+from penstock.engine.events import RunResumed
 from penstock.errors import StoreCorrupt, StoreError
+from penstock.store.base import RunChange
 from penstock.store.postgres import PostgresStore
 from penstock.store.postgres.address import Address, read_url
 from penstock.store.postgres.connection import Connection, connect
 from penstock.store.postgres.schema import VERSION, prepare
-from penstock.testing.store_samples import in_threads
+from penstock.testing.store_samples import in_threads, new_run
 from tests.postgres import Admin
 
 pytest_plugins = ("tests.postgres_fixtures",)
@@ -31,10 +34,12 @@ def db(address: Address) -> Iterator[Connection]:
 
 
 def described(admin: Admin) -> list[tuple[object, ...]]:
-    """Every table, index and sequence of the schema, with its columns."""
+    """Every table, index and sequence of the schema, with its columns and constraints."""
     return admin.rows(
-        "SELECT relname, relkind, attname, format_type(atttypid, atttypmod), attnotnull FROM pg_class"
-        " LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0"
+        "SELECT relname, relkind, attname, format_type(atttypid, atttypmod), attnotnull, attcollation,"
+        " CASE WHEN relkind = 'i' THEN pg_get_indexdef(pg_class.oid) END,"
+        " ARRAY(SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = pg_class.oid ORDER BY 1)"
+        " FROM pg_class LEFT JOIN pg_attribute ON attrelid = pg_class.oid AND attnum > 0"
         " WHERE relnamespace = to_regnamespace(%s) ORDER BY 1, attnum",
         admin.address.schema,
     )
@@ -51,7 +56,9 @@ def test_a_new_schema_is_made_once(db: Connection, address: Address, admin: Admi
     before = described(admin)
     prepare(db, address)
     assert described(admin) == before
-    assert {"run", "plan", "followed", "journal", "lease", "message", "duration"} < {row[0] for row in before}
+    assert {"run", "plan", "followed", "journal", "lease", "message", "duration", "pool", "slot"} < {
+        row[0] for row in before
+    }
 
 
 def test_an_empty_schema_that_is_there_is_taken(db: Connection, address: Address, admin: Admin):
@@ -90,15 +97,39 @@ def test_there_is_a_migration_to_every_version_but_the_first():
     assert steps == set(range(2, VERSION + 1))
 
 
-def test_tables_of_the_first_version_become_like_new_ones(db: Connection, address: Address, admin: Admin):
+@pytest.mark.parametrize("older", [1, 2])
+def test_older_tables_become_like_new_ones(
+    db: Connection, address: Address, admin: Admin, postgres_urls: Callable[[str], str], older: int
+):
+    prepare(db, address, 2, Path(__file__).with_name("v2"))
+    if older == 1:
+        admin.rows("DROP TABLE duration")  # what came with version 2
+        admin.rows("UPDATE penstock_version SET version = 1")
     prepare(db, address)
-    new = described(admin)
-    admin.rows("DROP TABLE duration")  # what came with version 2
-    admin.rows("UPDATE penstock_version SET version = 1")
-    assert described(admin) != new
-    prepare(db, address)
-    assert described(admin) == new
     assert version(admin) == [(VERSION,)]
+    new = Admin(postgres_urls("new"))
+    PostgresStore(postgres_urls("new")).close()
+    schemas = address.schema, new.address.schema
+    assert [str(row).replace(schemas[0], schemas[1]) for row in described(admin)] == [
+        str(row) for row in described(new)
+    ]
+    new.close()
+
+
+def test_old_runs_are_there_after_a_migration(db: Connection, address: Address, admin: Admin, postgres_url: str):
+    prepare(db, address, 2, Path(__file__).with_name("v2"))
+    columns = "id, workflow, state, params, plan, created_at, tasks, counts, undelivered"
+    admin.rows(f"INSERT INTO run ({columns}) VALUES ('run-1', 'flights', 'running', '{{}}', 'p', 1000, 10, '{{}}', 0)")
+    admin.rows("INSERT INTO lease (run, token) SELECT number, 4 FROM run")
+    store = PostgresStore(postgres_url)
+    old = new_run(state="running", params="{}", plan="p", source=None, tasks=10)
+    assert store.unfinished() == [old]
+    lease = store.acquire("run-1")
+    assert lease.token == 5
+    store.append(lease, [RunResumed(1.0)], change=RunChange(state="waiting", wake_at=5.0))
+    assert store.due(5.0) == [replace(old, state="waiting", wake_at=5.0)]
+    assert store.claim(lease, "api", 1, capacity=1).granted == 1
+    store.close()
 
 
 @pytest.fixture
@@ -164,7 +195,7 @@ def test_a_schema_of_another_program_is_refused_and_left_alone(postgres_url: str
 
 def test_a_store_whose_tables_went_says_so(postgres_url: str, admin: Admin):
     store = PostgresStore(postgres_url)
-    admin.rows("DROP TABLE message, lease, journal, followed, duration, plan, run")
+    admin.rows("DROP TABLE message, lease, slot, journal, followed, duration, plan, run")
     with pytest.raises(StoreCorrupt, match="tables of the store are missing"):
         store.runs()
     store.close()

@@ -24,11 +24,11 @@ def test_every_block_is_one_statement_in_words_and_sql():
         assert "--" not in statement, name
 
 
-@pytest.mark.parametrize("name", ["run", "runs_by_prefix", "runs", "runs_of", "unfinished"])
+@pytest.mark.parametrize("name", ["run", "runs_by_prefix", "runs", "runs_of", "unfinished", "due", "children"])
 def test_rows_of_runs_have_the_columns_of_a_run(name: str):
-    columns = queries()[name].removeprefix("SELECT ").partition("\nFROM ")[0].split(", ")
-    assert columns == [field.name for field in dataclasses.fields(RunRow)]
-    assert f"INSERT INTO run\n    ({', '.join(columns)})" in queries()["create_run"]
+    columns = queries()[name].removeprefix("SELECT ").partition("\nFROM ")[0]
+    assert re.split(r",\s+", columns) == [field.name for field in dataclasses.fields(RunRow)]
+    assert f"INSERT INTO run\n    ({columns})" in queries()["create_run"]
 
 
 def test_every_query_is_used_and_every_use_is_a_query():

@@ -17,7 +17,7 @@ from penstock.store.postgres.connection import Connection, Row, connect, execute
 _MOST = 8
 
 
-class Pool:
+class ConnectionPool:
     """Connections that many threads share, each used by one at a time, and by no forked child."""
 
     def __init__(self, address: Address) -> None:
