@@ -64,6 +64,31 @@ def running():
     process.communicate()
 
 
+def test_a_map_that_is_done_counts_as_one_task():
+    write(
+        "maps.py",
+        """\
+        from pathlib import Path
+        from penstock import task, workflow
+
+        @task
+        def square(x: int) -> int:
+            return x * x
+
+        @task
+        def load(squares: list[int]) -> None:
+            assert Path("there").exists()
+
+        @workflow
+        def maps():
+            load(square.expand(x=[1, 2, 3]))
+        """,
+    )
+    penstock("run", "maps.py", code=1)
+    Path("there").touch()
+    assert penstock("resume").stdout.splitlines()[0].endswith("of maps: 2 tasks, 1 of them done before")
+
+
 def test_killed_and_resumed(running: subprocess.Popen[str]):
     running.kill()
     running.wait()

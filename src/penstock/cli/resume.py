@@ -62,8 +62,7 @@ def command(
         raise click.UsageError("--watch goes with --all")
     with choices.reader() as manager:
         run = manager.get(run_id)
-    done = {task.name for task in run.tasks if task.state == "success"}
-    return drive(output, choices, partial(_resume, run.id, secrets, park), done=done)
+    return drive(output, choices, partial(_resume, run.id, secrets, park), done=run.done)
 
 
 def _resume(run_id: str, secrets: dict[str, Secret[str]], park: bool, manager: WorkflowManager) -> Run:
@@ -105,9 +104,9 @@ def _to_adopt(choices: Choices, left_alone: set[str]) -> list[str]:
         return [run.id for run in (*manager.unheld(), *manager.due()) if run.id not in left_alone]
 
 
-def _done(choices: Choices, run_id: str) -> set[str]:
+def _done(choices: Choices, run_id: str) -> frozenset[str]:
     with choices.reader() as manager:
-        return {task.name for task in manager.get(run_id).tasks if task.state == "success"}
+        return manager.get(run_id).done
 
 
 def _refusal(output: Output, run_id: str, error: PenstockError) -> dict[str, Any]:

@@ -230,6 +230,12 @@ class Run:
             raise TaskNotFound(f"run {self.id} has no task '{name}'{hint}")
         return TaskRun(self._engine, number, self._load, self._log, Whys(self._engine))
 
+    @property
+    def done(self) -> frozenset[str]:
+        """The names of the tasks that have succeeded, of maps as a whole."""
+        engine = self._engine
+        return frozenset(name for row, name in enumerate(engine.plan.names) if engine.states[row] == TaskState.SUCCESS)
+
     def has_task(self, name: str) -> bool:
         """Whether there is a task, or an instance, of this name."""
         return name in self._engine.plan.numbers or self._instance(name) is not None
