@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -14,29 +13,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from penstock.clock import SYSTEM, Clock
 from penstock.definition.workflow import Workflow
 from penstock.definition.workflow_function import WorkflowFunction
-from penstock.errors import (
-    DefinitionError,
-    LeaseLost,
-    PenstockError,
-    RunFailed,
-    RunInterrupted,
-    StoreError,
-)
+from penstock.equipment import Equipment
+from penstock.errors import DefinitionError, LeaseLost, PenstockError, RunFailed, RunInterrupted, StoreError
 from penstock.runtime.loading import loading_file
 
 if TYPE_CHECKING:
-    from penstock.executor.base import Executor
     from penstock.parts import Parts
     from penstock.plan.compile import Compiled
     from penstock.plan.plan import Plan
     from penstock.runtime.children import Nest
     from penstock.runtime.history import History
-    from penstock.runtime.home import Settings
     from penstock.runtime.host import Host
-    from penstock.runtime.lanes import Lanes
     from penstock.runtime.loader import Flow
     from penstock.runtime.observer import Notifier, Observer
-    from penstock.runtime.pruner import Retention
     from penstock.runtime.record import Control, Run
     from penstock.runtime.session import Session
     from penstock.runtime.takeover import Again
@@ -77,44 +66,16 @@ class Launching:
         park_after: float | None = None,
         observers: Sequence[Observer] | None = None,
     ) -> None:
-        self._store_name = store
-        self._results = os.fspath(results) if results is not None else None
-        self._executor = executor
-        self._workers = workers
-        self._durability = durability
-        self._grace = grace
-        self._park_after = park_after
-        self._observers = observers
-        self._opened: Parts | None = None
-        self._opening = Lock()
-        self._sharing: Host | None = None
-        self._lanes_made: Lanes | None = None
-        self._settings_read: Settings | None = None
+        self._equipment = Equipment(store, executor, workers, results, durability, grace, park_after, observers)
+        self._making = Lock()
+        """Held while something is made that there is only one of."""
         self.workflow = Workflow(_script_name())
         """What `add_task` fills, and `run()` without a workflow runs."""
-
-    # --- Parts
 
     @property
     def parts(self) -> Parts:
         """Where the runs are kept: store, results and logs, opened when they are first needed."""
-        with self._opening:
-            if self._opened is None:
-                from penstock.parts import open_parts
-                from penstock.runtime.home import find_home
-
-                name, results = self._store_name or self._settings.store, self._results or self._settings.results
-                home = partial(find_home, os.environ, Path.cwd())
-                self._opened = open_parts(name, home, results=results, full=self._is_full())
-            return self._opened
-
-    @property
-    def _settings(self) -> Settings:
-        if self._settings_read is None:
-            from penstock.runtime.home import read_settings
-
-            self._settings_read = read_settings(os.environ, Path.cwd())
-        return self._settings_read
+        return self._equipment.parts
 
     @property
     def _history(self) -> History:
@@ -122,67 +83,6 @@ class Launching:
 
         # Who asks a run to wait or to end asks the manager that this is a part of.
         return History(self.parts.store, self.parts.results, self.parts.logs, cast("Control", self))
-
-    def _is_full(self) -> bool:
-        from penstock.parts import DURABILITIES
-
-        durability = self._durability or self._settings.durability
-        if durability not in DURABILITIES:
-            raise PenstockError(f"durability={durability!r}: it is {' or '.join(map(repr, DURABILITIES))}")
-        return durability == "full"
-
-    def _retention(self, days: float | None = None, keep: int | None = None) -> Retention:
-        from penstock.runtime.pruner import Retention
-
-        settings = self._settings
-        by_settings = settings.retention_days or float("inf")  # 0 days: nothing is forgotten for its age
-        return Retention(settings.retention_runs if keep is None else keep, by_settings if days is None else days)
-
-    def _prune_daily(self) -> None:
-        folder = self.parts.folder
-        if folder is not None and self._settings.retention_days:
-            from penstock.runtime.pruner import prune_daily
-
-            prune_daily(self._history, self._retention(), folder)
-
-    def _new_observers(self) -> list[Observer]:
-        if self._observers is not None:
-            return [*self._observers]
-        from penstock.observe.console import Console
-
-        return [Console()]
-
-    def _new_notifiers(self) -> dict[str, Notifier]:
-        from penstock.parts import create_notifiers
-
-        return create_notifiers(self._settings)
-
-    def _wanted_notices(self, workflow: str) -> dict[str, str]:
-        from penstock.parts import wanted_notices
-
-        return wanted_notices(self._settings, workflow)
-
-    def _find_host(self) -> Host:
-        """Where the runs of this manager are driven. They share their workers, but for a run within a task's body,
-        which holds one of these, and one whose worker is the thread that calls."""
-        from penstock.executor.current import running
-        from penstock.runtime.host import Host
-
-        with self._opening:
-            if self._sharing is not None and running.get(None) is None and not self._sharing.executor.on_caller:
-                return self._sharing
-            host = Host(self._new_executor(), self._clock)
-            self._sharing = self._sharing or host
-            return host
-
-    def _new_executor(self) -> Executor:
-        from penstock.parts import create_executor
-
-        settings = self._settings
-        return create_executor(
-            self._executor if self._executor is not None else settings.executor,
-            self._workers if self._workers is not None else settings.workers,
-        )
 
     def _compile(self, flow: Flow, given: Mapping[str, Any]) -> tuple[Compiled, dict[str, Any]]:
         from penstock.code.identity import Identify
@@ -193,6 +93,10 @@ class Launching:
         bound = bind(flow.name, flow.parameters, given, where=flow.where)
         workflow = flow.build(bound) if isinstance(flow, WorkflowFunction) else flow
         return compile_workflow(workflow, Identify()), bound
+
+    def _new_company(self) -> Beside:
+        """Whom a run has beside it that is no task of another."""
+        return Beside(self._equipment.host(self._clock), self._equipment.new_observers())
 
     def _begin(
         self,
@@ -210,9 +114,10 @@ class Launching:
         from penstock.runtime.pools import put_on_record
 
         params = read_secrets(compiled.plan.workflow, compiled.parameters, params)
-        put_on_record(self.parts.store, self._settings.pools)
-        host, observers = beside or Beside(self._find_host(), self._new_observers())
-        notifiers, told = self._new_notifiers(), self._wanted_notices(compiled.plan.workflow)
+        put_on_record(self.parts.store, self._equipment.settings.pools)
+        host, observers = beside or self._new_company()
+        equipment = self._equipment
+        notifiers, told = equipment.new_notifiers(), equipment.wanted_notices(compiled.plan.workflow)
         id = run_id or self._new_id()
         session = begin(self.parts.store, compiled, params, source, told, run_id=id, clock=self._clock, **origin)
         return Driving(session, host, observers, notifiers)
@@ -248,11 +153,11 @@ class Launching:
         from penstock.runtime.takeover import finish_unheld, note_failure, take_over
 
         end_loading(workflow or self.workflow, {})
-        host, observers = beside or Beside(self._find_host(), self._new_observers())
-        notifiers = self._new_notifiers()
+        host, observers = beside or self._new_company()
+        notifiers = self._equipment.new_notifiers()
         history = self._history
         store = history.store
-        put_on_record(store, self._settings.pools)
+        put_on_record(store, self._equipment.settings.pools)
         row = history.row(run_id)
         # What was asked of the run before somebody set it going by hand was meant for an earlier time.
         stale = [message.id for message in store.messages(row.id) if message.kind != mail.KIND] if by_hand else []
@@ -265,7 +170,7 @@ class Launching:
             going = Going()
             engine = replay(store, row, going.follow)
             compiled, params = self._compile_as_before(row, workflow, engine.plan, secrets or {})
-            told = self._wanted_notices(row.workflow)
+            told = self._equipment.wanted_notices(row.workflow)
             since = None if by_hand or not going.is_parked else going.since
             taken = take_over(store, row, lease, engine, compiled, params, again, told, stale, self._clock, since)
             if taken is None:
@@ -281,19 +186,6 @@ class Launching:
             names = ", ".join(taken.changed)
             sys.stderr.write(f"The code of these done tasks has changed; their results are kept: {names}\n")
         return Driving(taken.session, host, observers, notifiers)
-
-    @property
-    def _lanes(self) -> Lanes:
-        """Threads for the runs of tasks."""
-        from penstock.runtime.lanes import Lanes
-
-        with self._opening:
-            self._lanes_made = self._lanes_made or Lanes(clock=self._clock)
-            return self._lanes_made
-
-    @property
-    def _wait_before_parking(self) -> float:
-        return self._settings.park_after if self._park_after is None else self._park_after
 
     def _new_id(self) -> str:
         return os.urandom(6).hex()
@@ -325,17 +217,17 @@ class Launching:
         whoever drives the run that it is a part of sees to it."""
         from penstock.runtime.outbox import Receivers
 
-        session, history = driving.session, self._history
+        session, history, equipment = driving.session, self._history, self._equipment
         try:
             interrupted, parked = session.drive(
                 *(history, driving.host, driving.observers, Receivers(session.compiled, driving.notifiers).deliver),
-                full=self._is_full(),
-                grace=self._grace if self._grace is not None else self._settings.grace,
+                full=equipment.is_full,
+                grace=equipment.grace,
                 clock=self._clock,
                 catch_signals=self._clock is SYSTEM,
-                park_after=self._wait_before_parking if park else None,
+                park_after=equipment.park_after if park else None,
                 nest=self._nest(driving, park),
-                lanes=self._lanes,
+                lanes=equipment.lanes(self._clock),
             )
         except LeaseLost:
             raise
@@ -347,7 +239,7 @@ class Launching:
             row = replace(session.row, wake_at=parked.wake_at)
             return history.driven(row, session.engine, "waiting", session.params), None
         if not interrupted and not in_parent:
-            self._prune_daily()
+            equipment.prune_daily(history)
         state = "interrupted" if interrupted else str(session.engine.state)
         return history.driven(session.row, session.engine, state, session.params), interrupted
 

@@ -249,7 +249,7 @@ class WorkflowManager(Nesting, Messaging):
     def watch(self, stop: Event, told: Callable[[Run], None] | None = None) -> None:
         """Until `stop` is set, take over what nobody drives, and wake what is due, whoever has parked it. `told` is
         given each run when it has ended, was interrupted or is parked again."""
-        from penstock.runtime.started import LOOK
+        from penstock.runtime.waking import LOOK
 
         unheld = [run.id for run in self.unheld()]
         self._runs.watch(unheld, partial(self._wake, due_only=True), told or (lambda run: None))
@@ -342,7 +342,7 @@ class WorkflowManager(Nesting, Messaging):
         from penstock.runtime.pruner import prune
 
         days = older_than / timedelta(days=1) if isinstance(older_than, timedelta) else older_than
-        return prune(self._history, self._retention(days, keep), dry_run=dry_run)
+        return prune(self._history, self._equipment.retention(days, keep), dry_run=dry_run)
 
     # --- Pools
 
@@ -357,7 +357,7 @@ class WorkflowManager(Nesting, Messaging):
         """The pools on record, by name: those that were set, and those of the settings."""
         from penstock.runtime.pools import put_on_record
 
-        put_on_record(self.parts.store, self._settings.pools)
+        put_on_record(self.parts.store, self._equipment.settings.pools)
         return self.parts.store.pools()
 
     def delete_pool(self, name: str) -> None:
@@ -371,9 +371,7 @@ class WorkflowManager(Nesting, Messaging):
         try:
             parked = self._started.close() if self._started is not None else 0
         finally:
-            if self._opened is not None and self._opened.store.durable:
-                self._opened.store.close()
-                self._opened = None
+            self._equipment.close_store()
         if parked and sys.stderr is not None:
             told = "1 run stays" if parked == 1 else f"{parked:,} runs stay"
             sys.stderr.write(f"{told} parked: penstock resume --all goes on with what is due\n")

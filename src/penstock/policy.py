@@ -158,6 +158,8 @@ class Asking:
 
 DECISIONS = "approval:"
 """How the topics of messages begin that bring decisions about approvals."""
+RUN_ENDS = "run:"
+"""How the topics of messages begin that say of another run that it has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,19 +200,20 @@ NoticeKind: TypeAlias = Literal[
     "task_failed",
     "task_retry",
     "task_skipped",
+    "task_asks",
     "run_started",
     "run_success",
     "run_failed",
     "run_cancelled",
 ]
 
-TASK_NOTICES = ("success", "failed", "retry", "skipped", "started")
+TASK_NOTICES = ("success", "failed", "retry", "skipped", "started", "asks")
 """What a task may have a callback for: it succeeded, failed for good, failed an attempt that another will follow, was
-skipped, or began an attempt."""
+skipped, began an attempt, or began to wait for what a person decides."""
 RUN_NOTICES = ("success", "failed", "cancelled", "started")
 """What a run may have a callback for: the ways in which it can end, and its beginning."""
 NOTICE_KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
-USUAL_NOTICES: tuple[NoticeKind, ...] = ("task_failed", "run_success", "run_failed", "run_cancelled")
+USUAL_NOTICES: tuple[NoticeKind, ...] = ("task_failed", "task_asks", "run_success", "run_failed", "run_cancelled")
 """What a notifier is told of that does not say what it wants."""
 
 
@@ -236,7 +239,7 @@ class Notice:
     receiver: str = ""
     """The name of the notifier that it is for; "" for the callback in the workflow's definition."""
     reason: str = ""
-    """Why the task skipped itself, where it says so."""
+    """Why the task skipped itself, where it says so, or what it asks."""
     stands_for: tuple[str, ...] = ()
     """The ids of the notices that this one is delivered for, its own among them, where a notifier's limit lets only one
     through for many."""

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 from penstock.launching import Driving, Launching
 
 if TYPE_CHECKING:
+    from penstock.runtime.drive import Drive
     from penstock.runtime.loader import Flow
     from penstock.runtime.record import Run
-    from penstock.runtime.started import Drive, StartedRuns
+    from penstock.runtime.started import StartedRuns
     from penstock.store.base import RunRow
 
 
@@ -19,6 +20,7 @@ class Starting(Launching):
     """A manager's runs that go on by themselves."""
 
     _started: StartedRuns | None = None
+    """Made when the first is started."""
 
     def _beside(self, driving: Driving, flow: Flow) -> Run:
         """Drive a run in a thread of its own; it is parked where it only waits, and woken."""
@@ -40,7 +42,7 @@ class Starting(Launching):
         return self._as_drive(taken) if isinstance(taken, Driving) else taken
 
     def _as_drive(self, driving: Driving) -> Drive:
-        from penstock.runtime.started import Drive
+        from penstock.runtime.drive import Drive
 
         host, lease = driving.host, driving.session.lease
         return Drive(
@@ -54,7 +56,7 @@ class Starting(Launching):
     def _runs(self) -> StartedRuns:
         from penstock.runtime.started import StartedRuns
 
-        with self._opening:
+        with self._making:
             if self._started is None:
-                self._started = StartedRuns(lambda: self._history, self._clock, self._wait_before_parking)
+                self._started = StartedRuns(lambda: self._history, self._clock, self._equipment.park_after)
             return self._started

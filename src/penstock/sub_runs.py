@@ -11,7 +11,8 @@ from penstock.definition.secret import Secret
 from penstock.definition.workflow_function import WorkflowFunction
 from penstock.errors import Fail, PlanMismatch, RunEnded, RunLocked, RunNotFound, TaskNotFound
 from penstock.launching import Beside, Driving
-from penstock.runtime.part import TOPIC, Part
+from penstock.policy import RUN_ENDS
+from penstock.runtime.part import Part
 from penstock.starting import Starting
 
 if TYPE_CHECKING:
@@ -19,10 +20,10 @@ if TYPE_CHECKING:
     from penstock.definition.workflow import Workflow
     from penstock.plan.compile import Compiled
     from penstock.runtime.children import Nest
+    from penstock.runtime.drive import Drive
     from penstock.runtime.history import History
     from penstock.runtime.loader import Flow
     from penstock.runtime.record import Run
-    from penstock.runtime.started import Drive
     from penstock.runtime.takeover import Again
     from penstock.store.base import RunRow
 
@@ -70,7 +71,7 @@ class Nesting(Starting):
         store = self.parts.store
         try:
             if run.state in ENDED and store.run(parent).state not in ENDED:
-                mail.send(store, parent, TOPIC + run.id, None, mail.OWN)
+                mail.send(store, parent, RUN_ENDS + run.id, None, mail.OWN)
         except RunNotFound:
             pass  # it was deleted
 
@@ -116,7 +117,7 @@ class Nesting(Starting):
         if row.state in ENDED:
             raise RunEnded(f"run {row.id} has ended already: it is {row.state}")
         try:
-            cancel_unheld(store, row.id, by, self._wanted_notices(row.workflow), self._clock)
+            cancel_unheld(store, row.id, by, self._equipment.wanted_notices(row.workflow), self._clock)
         except RunLocked:
             store.post(row.id, "cancel", json.dumps({"by": by}))  # its driver cancels those
             return

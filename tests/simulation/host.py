@@ -8,11 +8,14 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from penstock.clock import Clock
 from penstock.definition.workflow import Workflow
 from penstock.engine.events import ValueRef
 from penstock.engine.run import RunEngine
+from penstock.equipment import Equipment
 from penstock.errors import (
     LeaseLost,
+    NotWaiting,
     PenstockError,
     PlanMismatch,
     RunEnded,
@@ -102,34 +105,46 @@ class SimWriter:
         self._writer.abort()
 
 
+class SimEquipment(Equipment):
+    """What a manager works with, simulated."""
+
+    def __init__(self, host: Host) -> None:
+        scenario = host.world.scenario
+        durability = "full" if scenario.full else "process"
+        super().__init__(None, None, None, None, durability, scenario.grace, scenario.park_after, None)
+        kinds = {name: {"events": [*wanted]} for name, wanted in scenario.telling.notifiers.items()}
+        self.settings = Settings(notifiers=tuple(kinds), notifier_options=kinds)
+        self._parts = Parts(host.store, host.results, MemoryLogs())
+        self._simulated = host
+
+    def host(self, clock: Clock) -> DriverHost:
+        """Each run has workers of its own, so that it can be asked what they do."""
+        self._host = None
+        return super().host(clock)
+
+    def _new_executor(self) -> Executor:
+        return self._simulated.new_executor()
+
+    def new_observers(self) -> list[Observer]:
+        """One that compares what it is told with what is on record."""
+        return [self._simulated.world.observer(self._simulated)]
+
+    def new_notifiers(self) -> dict[str, Notifier]:
+        """Those of the scenario."""
+        return {name: SimNotifier(self._simulated) for name in self._simulated.world.scenario.telling.notifiers}
+
+
 class SimManager(WorkflowManager):
     """A manager whose parts are simulated."""
 
     def __init__(self, host: Host) -> None:
-        scenario = host.world.scenario
-        super().__init__(durability="full" if scenario.full else "process", grace=scenario.grace)
+        super().__init__()
         self._clock = host.clock
-        self._opened = Parts(host.store, host.results, MemoryLogs())
-        self._settings_read = Settings(notifiers=scenario.notifiers)
-        self._park_after = scenario.park_after
-        self._host = host
+        self._equipment = SimEquipment(host)
         self.next_id = ""
 
     def _new_id(self) -> str:
         return self.next_id
-
-    def _find_host(self) -> DriverHost:
-        self._sharing = None  # each run has workers of its own, so that it can be asked what they do
-        return super()._find_host()
-
-    def _new_executor(self) -> Executor:
-        return self._host.new_executor()
-
-    def _new_observers(self) -> list[Observer]:
-        return [self._host.world.observer(self._host)]
-
-    def _new_notifiers(self) -> dict[str, Notifier]:
-        return {name: SimNotifier(self._host) for name in self._host.world.scenario.notifiers}
 
 
 class Host:
@@ -245,6 +260,16 @@ class Host:
         cancelled.setdefault(run_id, inf)
         self.manager.cancel(run_id, by="ann")
         cancelled[run_id] = min(cancelled[run_id], self.process.scheduler.now)
+
+    def approve(self, run_id: str, task: str, letter: str, pause: float) -> None:
+        """Approve what a task waits for, after a while."""
+        self.clock.sleep(pause)
+        try:
+            self.manager.approve(run_id, task, by="ann", note=letter)
+        except NotWaiting as error:
+            raise Refused(str(error)) from error
+        self.world.note(self, "approves", f"{run_id} {task} {letter}")
+        self.world.referee.sent[letter] = run_id
 
     def send(self, run_id: str, topic: str, letter: str, pause: float) -> None:
         """Send a run a message, after a while."""

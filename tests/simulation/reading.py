@@ -28,6 +28,7 @@ from penstock.engine.states import TaskState
 from penstock.plan.plan import Plan
 from penstock.policy import Notice
 from tests.simulation.course import OUTCOMES, Course, Outcomes, Place
+from tests.simulation.happenings import Happenings
 from tests.simulation.work import Work
 
 PLACE_AND_GENERATION: TypeAlias = tuple[Place, int]
@@ -58,6 +59,7 @@ class Reading:
         self.engine = RunEngine(plan, run_id=run_id, plans=plans)
         self.audit = Audit(plan, plans=plans)
         self.course = Course(work, self.engine)
+        self.happened = Happenings(self.engine)
         self.batches = 0
         self.outcomes: dict[PLACE_AND_GENERATION, int] = {}
         """How many attempts of a task have come out."""
@@ -71,7 +73,7 @@ class Reading:
         """The number of the batch in which the latest attempt of a task started."""
         self.decided: dict[Place, int] = {}
         """The number of the batch that says what a task decided last: a choice, a skip, the width of a map."""
-        self.letters: set[str | None] = set()
+        self.letters: set[str] = set()
         """What messages that were received say."""
         self.notices: dict[str, Notice] = {}
         """Every notice that ever arose."""
@@ -92,6 +94,7 @@ class Reading:
                 self.course.after(event, self.engine.handle(event))
             except InvalidEvent as error:
                 self._tell(f"its journal cannot be: {error}")
+            self.happened.after(event)
             for id, notice in self.engine.notices.items():
                 if id not in known:
                     self._arises(id, notice)
@@ -144,7 +147,7 @@ class Reading:
             letter = event.value.inline if event.value is not None else None
             if letter in self.letters:
                 self._tell(f"message {letter} was taken twice")
-            self.letters.add(letter)
+            self.letters.add(letter or "")
         elif isinstance(event, MapExpanded):
             self.decided[self.course.place(event.task)] = self.batches
         elif isinstance(event, (CancelRequested, RunResumed, PlanAdopted)):

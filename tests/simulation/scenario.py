@@ -17,7 +17,8 @@ from tests.law.description import FATAL, RAISES, RETURNS, Act, Flow, Script, Tas
 from tests.simulation.database import Kind
 from tests.simulation.sim_executor import Style
 from tests.simulation.slots import draw_slots
-from tests.simulation.waits import draw_waits
+from tests.simulation.telling import Telling, draw_telling
+from tests.simulation.waits import draw_approvals, draw_waits
 from tests.simulation.weave import Perform, weave
 from tests.simulation.work import HANG, KILL, LOST, Manner, Step, Work, draw_work
 
@@ -55,9 +56,7 @@ class Scenario:
     work: Work
     timeout: float | None
     """Of the whole run."""
-    told: tuple[str, ...]
-    """Which ends of the run are called back."""
-    notifiers: tuple[str, ...]
+    telling: Telling
     runs: int
     workers: int
     style: Style
@@ -81,8 +80,8 @@ class Scenario:
 
     def flow(self, perform: Perform, hear: Callable[..., Any], *, changed: bool) -> Workflow:
         """The workflow, before or after it has changed. Its bodies call `perform`, its callbacks `hear`."""
-        ends: dict[str, Any] = {f"on_{'failure' if name == 'failed' else name}": hear for name in self.told}
-        return weave(self.work, perform, hear, changed=changed, timeout=self.timeout, **ends)
+        callbacks: dict[str, Any] = dict.fromkeys(self.telling.callbacks, hear)
+        return weave(self.work, perform, hear, changed=changed, timeout=self.timeout, **callbacks)
 
 
 def draw(seed: int, *, rules: bool = False) -> Scenario:
@@ -99,14 +98,19 @@ def draw(seed: int, *, rules: bool = False) -> Scenario:
     pace = tempo * random.choice((0.0, 0.3, 1.0, 3.0))
     full = random.random() < 0.85
     work = draw_work(random, faults, pace) if rules else _plain_work(random, faults, pace)
+    work = draw_slots(draw_waits(work, Random(f"waits {seed}"), pace), Random(f"slots {seed}"))
+    timeout = random.choice((5.0, 20.0, 100.0)) * tempo if random.random() < 0.08 else None
+    callbacks = [name for name in ("on_success", "on_failure", "on_cancel") if random.random() < 0.25]
+    notifiers = [name for name in ("mail", "chat") if random.random() < 0.12]
+    work = draw_approvals(work, Random(f"approvals {seed}"))
+    work, telling = draw_telling(work, callbacks, notifiers, Random(f"telling {seed}"))
     return Scenario(
         seed=seed,
         kind=kind,
         full=full,
-        work=draw_slots(draw_waits(work, Random(f"waits {seed}"), pace), Random(f"slots {seed}")),
-        timeout=random.choice((5.0, 20.0, 100.0)) * tempo if random.random() < 0.08 else None,
-        told=tuple(name for name in ("success", "failed", "cancel") if random.random() < 0.25),
-        notifiers=tuple(name for name in ("mail", "chat") if random.random() < 0.12),
+        work=work,
+        timeout=timeout,
+        telling=telling,
         runs=random.choice((1, 1, 1, 2)),
         workers=random.choice((1, 2, 2, 3, 4)),
         style=random.choice((Style.THREADS, Style.THREADS, Style.PROCESSES, Style.INLINE)),

@@ -16,8 +16,9 @@ from penstock.engine.events import (
     Event,
     RunTimedOut,
 )
-from penstock.engine.states import RunState, TaskState
+from penstock.engine.states import RunState
 from penstock.store.records import decode_events
+from tests.simulation import heard
 from tests.simulation.database import Kind, Record
 from tests.simulation.lawful import Lawful
 from tests.simulation.reading import Reading
@@ -53,7 +54,7 @@ class Verdict:
         """What was sent was received, or is there for whoever sets the run going again."""
         for letter, run_id in self._referee.sent.items():
             kept = any(letter in message.body for message in self._referee.database.records[run_id].inbox.values())
-            if not kept and f'"{letter}"' not in self._referee.reading(run_id).letters:
+            if not kept and not any(f'"{letter}"' in text for text in self._referee.reading(run_id).letters):
                 self._say(run_id, f"message '{letter}' was sent, and is lost")
 
     def _say(self, run_id: str, line: str) -> None:
@@ -100,31 +101,9 @@ class Verdict:
     # --- Notices
 
     def _check_notices(self, reading: Reading) -> None:
-        """Whoever wanted to know of something has been told of it."""
-        run_id, engine, scenario = reading.run_id, reading.engine, self._scenario
-        received = self._referee.received
-        for id in reading.notices:
-            if id not in received:
-                self._say(run_id, f"notice {id} was {'given up' if id in engine.dropped else 'never delivered'}")
-        heard = {
-            (notice.kind, notice.task, notice.generation, notice.receiver)
-            for notice in received.values()
-            if notice.run_id == run_id
-        }
-        for slot, state in enumerate(map(TaskState, engine.states)):
-            if slot in engine.widths or engine.row(slot) in engine.plan.expanded_by:
-                continue  # nobody is told of a map as a whole
-            name, step = engine.name(slot), scenario.work.steps[reading.course.place(slot)[0]]
-            option = {TaskState.FAILED: "on_failure", TaskState.SUCCESS: "on_success"}.get(state, "")
-            receivers = [*scenario.notifiers] if state is TaskState.FAILED else []
-            for receiver in [*receivers, *([""] if step.options.get(option) else [])]:
-                if (f"task_{state.label}", name, engine.generation(slot), receiver) not in heard:
-                    self._say(run_id, f"nobody told {receiver or option} that {name} is {state.label}")
-        end = str(engine.state)
-        told = {"success": "success", "failed": "failed", "cancelled": "cancel"}[end]
-        for receiver in [*scenario.notifiers, *([""] if told in scenario.told else [])]:
-            if (f"run_{end}", None, engine.ends - 1, receiver) not in heard:
-                self._say(run_id, f"nobody told {receiver or told} that it is {end}")
+        """Whoever wanted to know of something has been told of it, and of nothing else."""
+        for line in heard.wrong(self._scenario, reading, self._referee.received):
+            self._say(reading.run_id, line)
 
 
 def _timed(record: Record) -> Iterator[tuple[float, Event]]:

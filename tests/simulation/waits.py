@@ -1,5 +1,5 @@
-"""Bodies of a simulated world that come too early: they wait for a time, look again and again as sensors do, or wait
-for a message that somebody sends."""
+"""Bodies of a simulated world that come too early: they wait for a time, look again and again as sensors do, wait for a
+message that somebody sends, or are not called before somebody has approved."""
 
 from __future__ import annotations
 
@@ -55,3 +55,22 @@ def _late(work: Work, name: str, step: Step, random: Random, pace: float) -> Ste
     if how == SENSOR:
         options |= {"sensor": True, "poll_interval": early.pause, "poll_timeout": None}
     return replace(step, manner=replace(step.manner, early=early), options=options)
+
+
+def draw_approvals(work: Work, random: Random) -> Work:
+    """The same work, in some worlds with tasks that somebody must approve."""
+    if random.random() < 0.7:
+        return work
+    graph = work.graph(changed=True)
+    asks = [
+        name
+        for name, step in work.steps.items()
+        if random.random() < 0.3 and not step.once and not graph.tasks[name].decides and step.manner.early is ON_TIME
+    ]
+    told = random.random() < 0.5
+    steps = {name: replace(work.steps[name], options=work.steps[name].options | _asking(told)) for name in asks}
+    return replace(work, steps=work.steps | steps)
+
+
+def _asking(told: bool) -> dict[str, Any]:
+    return {"approval": True, "on_ask": True} if told else {"approval": True}

@@ -6,11 +6,12 @@ branches, setups, maps and groups that are tried again.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from random import Random
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 from tests.law.cells import cells
 from tests.law.description import FATAL, RAISES, RETURNS, SKIPS, Act, Body, Flow, Group, Script, Task
@@ -68,6 +69,14 @@ class Step:
         return self.options.get("max_active_instances")
 
 
+class Call(NamedTuple):
+    """What a task does that runs a workflow."""
+
+    workflow: str
+    waits: bool = True
+    """Whether it waits for the end of that."""
+
+
 @dataclass(frozen=True)
 class Work:
     """A workflow and what its bodies do."""
@@ -82,6 +91,10 @@ class Work:
     """The task that is there only once the workflow has changed; "" if it does not."""
     slots: int = 0
     """How many slots there are that its tasks take."""
+    calls: Mapping[str, Call] = MappingProxyType({})
+    """The tasks that run other workflows."""
+    gives: tuple[str, ...] = ()
+    """The tasks whose values it gives where it is run by a task; those of several as a list."""
 
     def graph(self, *, changed: bool) -> Graph:
         """What follows from the description, before or after the workflow has changed."""

@@ -22,7 +22,7 @@ from penstock.errors import Fail, Skip
 from penstock.executor.base import Attempt
 from penstock.executor.current import current
 from penstock.plan.plan import Plan
-from penstock.policy import Done, Notice
+from penstock.policy import DECISIONS, Done, Notice
 from penstock.results.memory import MemoryResults
 from penstock.store.base import RunChange
 from tests.law.description import FATAL, RETURNS, SKIPS, Act
@@ -178,7 +178,11 @@ class World:
         pause = self.random.expovariate(1.0) * self.scenario.tempo
         self._serial += 1
         letter = f"letter {self._serial}"
-        self.launch("sender", lambda host: host.send(run_id, topic, letter, pause))
+        if topic.startswith(DECISIONS):
+            task = topic.removeprefix(DECISIONS).partition("#")[0]
+            self.launch("boss", lambda host: host.approve(run_id, task, letter, pause))
+        else:
+            self.launch("sender", lambda host: host.send(run_id, topic, letter, pause))
 
     def given(self, run_id: str, lease: SimLease, before: SimLease | None) -> None:
         """A run has a new driver."""

@@ -129,6 +129,8 @@ class TaskOptions(TypedDict, total=False):
     """Called with a Notice when the task was skipped, by itself or because of what became of others."""
     on_execute: Callback | None
     """Called with a Notice when an attempt has begun."""
+    on_ask: Callback | None
+    """Called with a Notice when an approval has begun to wait for what a person decides."""
 
 
 NO_OPTIONS: TaskOptions = {}

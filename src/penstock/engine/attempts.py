@@ -37,7 +37,7 @@ from penstock.engine.readiness import Wave
 from penstock.engine.retries import pause, poll_pause
 from penstock.engine.states import NEXT_STATE, Cause, RunState
 from penstock.plan.plan import Plan
-from penstock.policy import MAX_LOST_ATTEMPTS
+from penstock.policy import DECISIONS, MAX_LOST_ATTEMPTS
 
 _STARTED, _SUCCEEDED = int(Cause.STARTED), int(Cause.SUCCEEDED)
 _SUCCESS_SEEN, _WAIT, _RUN = int(Outcomes.SUCCESS), int(Verdict.WAIT), int(Verdict.RUN)
@@ -199,13 +199,22 @@ class Attempts(Ends):
         """A deferred task waits for a message, another than it has had; one may be there already."""
         self.topics[task] = topic
         self.letters.get(task, {}).pop(topic, None)
-        self.asked.setdefault(task, {}).setdefault(topic, at)
+        asked = self.asked.setdefault(task, {})
+        is_new = topic not in asked
+        asked.setdefault(topic, at)
         if kept := self.mailbox.get(topic):
             message = kept.pop(0)
             if not kept:
                 del self.mailbox[topic]
             return self._hand_over(task, message)
-        return self._timer_of(task)
+        return (*self._tell_question(task, topic, at), *self._timer_of(task)) if is_new else self._timer_of(task)
+
+    def _tell_question(self, task: int, topic: str, at: float) -> Commands:
+        """Tell whoever wants to know what a person is asked, if one is."""
+        asking = self.policy(task).asking
+        if asking is None or not topic.startswith(DECISIONS):
+            return NOTHING
+        return self._tell("asks", [task], at, asking.text.partition("\n")[0])
 
     def _timer_of(self, task: int) -> Commands:
         """What wakes a task that pauses, unless only a message does."""
@@ -231,6 +240,7 @@ class Attempts(Ends):
             self._move(task, Cause.SKIPPED)
             self.skips[task] = story
             self.errors.pop(task, None)
+            self._tell_skipped(task, at)
             return self._close([task], at)
         self.errors[task] = ErrorText("SensorTimeout", story)
         self.final.add(task)

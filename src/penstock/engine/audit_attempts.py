@@ -34,7 +34,7 @@ from penstock.engine.events import (
 )
 from penstock.engine.states import TaskState
 from penstock.plan.plan import Plan
-from penstock.policy import EARLY_RULES, MAX_LOST_ATTEMPTS, TriggerRule
+from penstock.policy import DECISIONS, EARLY_RULES, MAX_LOST_ATTEMPTS, TriggerRule
 
 Outcome: TypeAlias = (
     AttemptSucceeded | AttemptSkipped | AttemptDeferred | AttemptFailed | AttemptLost | AttemptCancelled
@@ -212,6 +212,7 @@ class AuditAttempts:
         elif polling.soft_fail:
             tasks.put(task, SKIPPED)
             tasks.idle.add(task)
+            self._tell("skipped", task)
             tasks.settle([task])
         else:
             tasks.final.add(task)
@@ -226,10 +227,13 @@ class AuditAttempts:
         if topic is None:
             return
         self._tasks.topics[task] = topic
+        is_new = (task, topic) not in self._tasks.asked
         self._tasks.asked.setdefault((task, topic), at)
         if self._untaken.get(topic):
             self._untaken[topic] -= 1
             self._go_on(task)
+        elif is_new and topic.startswith(DECISIONS) and self._tasks.policy(task).asking is not None:
+            self._tell("asks", task)
 
     def _message_received(self, event: MessageReceived) -> None:
         tasks = self._tasks

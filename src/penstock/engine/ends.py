@@ -93,7 +93,7 @@ class Ends(Again):
         """Notices that were given up: their ids, and why."""
         return self._outbox.dropped
 
-    def _tell(self, what: str, tasks: Sequence[int], at: float) -> Commands:
+    def _tell(self, what: str, tasks: Sequence[int], at: float, reason: str = "") -> Commands:
         """Tell whoever wants to know what became of tasks."""
         notices = [
             notice
@@ -106,6 +106,7 @@ class Ends(Again):
                 attempt=self.attempts[task],
                 at=at,
                 error=self.errors.get(task),
+                reason=reason,
             )
         ]
         return (SendNotices(notices),) if notices else NOTHING

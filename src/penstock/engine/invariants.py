@@ -174,7 +174,7 @@ def _notice(engine: RunEngine, key: str, notice: Notice) -> list[str]:
     subject, _, what = notice.kind.partition("_")
     if (notice.task is None) != (subject == "run"):
         found.append(f"it is a {notice.kind} of task {notice.task}")
-    if (notice.error is None) != (what in ("success", "skipped", "started")):
+    if (notice.error is None) != (what in ("success", "skipped", "started", "asks")):
         found.append(f"it is a {notice.kind} with the error {notice.error}")
     ends = engine.ends - (what != "started")
     last = (ends, 0) if notice.task is None else _last_attempt(engine, notice.task)

@@ -17,6 +17,7 @@ TASK_KINDS: dict[str, NoticeKind] = {
     "retry": "task_retry",
     "skipped": "task_skipped",
     "started": "task_started",
+    "asks": "task_asks",
 }
 """What a policy names a notice of its task -> its kind."""
 RUN_KINDS: dict[str, NoticeKind] = {

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from penstock.definition.expansion import NOTHING
 from penstock.errors import Defer, MessageTimeout, PenstockError
 from penstock.executor.invoke import insist
-from penstock.policy import DECISIONS
+from penstock.policy import DECISIONS, RUN_ENDS
 
 if TYPE_CHECKING:
     from penstock.executor.base import Attempt
 
-RESERVED = (DECISIONS, "run:")
+RESERVED = (DECISIONS, RUN_ENDS)
 """How the topics begin that Penstock itself uses."""
 LONGEST_TOPIC = 200
 

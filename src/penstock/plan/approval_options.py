@@ -15,7 +15,7 @@ from penstock.errors import ParameterError
 from penstock.plan.option_values import MORE_THAN_0, OptionValues, Owner
 from penstock.policy import Asking
 
-OF_APPROVALS = frozenset({"deadline", "default"})
+OF_APPROVALS = frozenset({"deadline", "default", "on_ask"})
 """Options that only approvals have."""
 
 

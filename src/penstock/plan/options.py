@@ -32,6 +32,7 @@ TASK_CALLBACKS: Mapping[str, str] = MappingProxyType(
         "retry": "on_retry",
         "skipped": "on_skip",
         "started": "on_execute",
+        "asks": "on_ask",
     }
 )
 """What a task may be told of -> the option that says by whom."""

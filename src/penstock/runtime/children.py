@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any, NamedTuple, Protocol
 
 from penstock.clock import SYSTEM, Clock
@@ -20,11 +21,13 @@ from penstock.engine.states import TaskState
 from penstock.errors import Defer, PenstockError, RunEnded, RunFailed, RunLocked, RunNotFound, StoreError, TaskTimeout
 from penstock.plan.compile import Compiled
 from penstock.plan.wiring import fill_in
+from penstock.policy import RUN_ENDS
+from penstock.runtime.drive import Drive
+from penstock.runtime.driven import Driven
 from penstock.runtime.history import ENDED, History
 from penstock.runtime.lanes import Lanes
-from penstock.runtime.part import TOPIC, Part, child_id
+from penstock.runtime.part import Part, child_id
 from penstock.runtime.record import Run
-from penstock.runtime.started import Drive
 from penstock.store.base import RunRow
 
 LOOK_PAUSE = 30.0
@@ -89,23 +92,14 @@ class Children:
         self._nest = nest
         self._engine = engine
         self._compiled = compiled
-        self._lanes = lanes
         self._by_hand = by_hand
         self._clock = clock
         self._lock = clock.lock()
         self._poke: Callable[[], None] = lambda: None
-        self._stopping: str | None = None
-        self._going: dict[str, Drive] = {}
-        """Those that are driven here, or will be when there is room."""
-        self._begun: set[str] = set()
-        """Those of them whose thread has begun."""
-        self._free: list[Drive] = []
-        """Those that nobody waits for."""
+        self._driven = Driven(engine.run_id, lanes, self._tell, clock)
         self._awaited: dict[str, _Awaited] = {}
         self._news: deque[str] = deque()
         """Children that their tasks should look at."""
-        self._broken: dict[str, BaseException] = {}
-        """What made driving one impossible."""
         self._late: set[str] = set()
         """Those that were cancelled since they took too long."""
         self._known: set[str] = set()
@@ -122,7 +116,7 @@ class Children:
         part = Part.of(self._engine, task)
         id = child_id(self._engine.run_id, part)
         row = self._find(id)
-        broken = self._broken.pop(id, None)
+        broken = self._driven.broken.pop(id, None)
         if broken is not None and not isinstance(broken, StoreError):
             raise PenstockError(f"run {id} of '{call.workflow.name}' could not be driven: {broken!r}") from broken
         if not call.wait:
@@ -130,7 +124,7 @@ class Children:
         if row is not None and row.state == "success":
             self._forget(id)
             return self._result(call, params, row)
-        if id in self._going or (row is not None and row.state not in ENDED and self._is_held(row)):
+        if id in self._driven or (row is not None and row.state not in ENDED and self._is_held(row)):
             raise self._wait(task, id)
         if row is None:
             drive: Drive | None = self._nest.begin(call, params, self._known_workflow(part), id, part)
@@ -141,7 +135,7 @@ class Children:
         self._known.add(id)
         waits = self._wait(task, id)
         if drive is not None:
-            self._drive(call, id, drive)
+            self._driven.start(id, drive, partial(self._nest.keep, call, id))
         else:
             self._tell(id)  # somebody else has it, or there is nothing to do: look again
         raise waits
@@ -187,9 +181,9 @@ class Children:
             due = left if before is None else before.due
             self._awaited[id] = _Awaited(task, self._engine.generation(task), due)
         if due is None or id in self._late:
-            return Defer(topic=TOPIC + id)
+            return Defer(topic=RUN_ENDS + id)
         self._poke()  # so that it is known when to look
-        return Defer(timedelta(seconds=max(0.0, due - self._clock.monotonic())), topic=TOPIC + id)
+        return Defer(timedelta(seconds=max(0.0, due - self._clock.monotonic())), topic=RUN_ENDS + id)
 
     def _waited(self, task: int) -> float:
         """Seconds that a task has waited for its run already, while another driver had it or it was parked."""
@@ -226,46 +220,9 @@ class Children:
         elif row.state not in ENDED and not self._is_held(row):
             drive = self._take_over(call, params, row)
         if drive is not None:
-            self._free.append(drive)
+            self._driven.set_free(drive)
             self._nest.set_free(call, id, drive)
         return id
-
-    # --- Driving them
-
-    def _drive(self, call: WorkflowCall, id: str, drive: Drive) -> None:
-        with self._lock:
-            stopping = self._stopping
-            if stopping is None:
-                self._going[id] = drive
-        if stopping is not None:
-            drive.give_up()
-            return
-        try:
-            self._lanes.start(self._engine.run_id, lambda: self._work(call, id, drive))
-        except BaseException:
-            with self._lock:
-                del self._going[id]
-            drive.give_up()
-            raise
-
-    def _work(self, call: WorkflowCall, id: str, drive: Drive) -> None:
-        """Drive a child, in a thread of its own."""
-        with self._lock:
-            self._begun.add(id)
-            stopping = self._stopping
-        try:
-            if stopping is not None:
-                drive.give_up()
-            else:
-                run = drive.drive()
-                if run.state == "waiting":
-                    self._nest.keep(call, id, run)
-        except BaseException as error:
-            self._broken[id] = error
-        with self._lock:
-            self._begun.discard(id)
-            self._going.pop(id, None)
-        self._tell(id)
 
     def _tell(self, id: str) -> None:
         self._news.append(id)
@@ -277,18 +234,20 @@ class Children:
         """The parent is about to be driven: `poke` wakes its driver. Tasks that waited look at their runs."""
         self._poke = poke
         engine = self._engine
-        self._news.extend(topic.removeprefix(TOPIC) for topic in engine.topics.values() if topic.startswith(TOPIC))
+        self._news.extend(
+            topic.removeprefix(RUN_ENDS) for topic in engine.topics.values() if topic.startswith(RUN_ENDS)
+        )
         self._retrying = {slot for slot, state in enumerate(engine.states) if state == TaskState.RETRYING}
 
     @property
     def are_driven(self) -> bool:
         """Whether any is driven here."""
-        return bool(self._going)
+        return len(self._driven) > 0
 
     @property
     def are_busy(self) -> bool:
         """Whether any is, or there is something that its task has yet to see."""
-        return bool(self._going or self._news)
+        return self.are_driven or len(self._news) > 0
 
     def news(self) -> list[str]:
         """Topics of messages for tasks that should look at their runs. What no task wants any more is cancelled."""
@@ -299,7 +258,7 @@ class Children:
         self._cancel_late()
         news = []
         while self._news:
-            news.append(TOPIC + self._news.popleft())
+            news.append(RUN_ENDS + self._news.popleft())
         return news
 
     def pause(self) -> float:
@@ -314,9 +273,9 @@ class Children:
             if row.part is None:
                 continue
             if row.id in self._awaited:
-                if row.id not in self._going and (row.state in ENDED or not self._is_held(row)):
+                if row.id not in self._driven and (row.state in ENDED or not self._is_held(row)):
                     self._news.append(row.id)
-            elif row.state not in ENDED and row.id not in self._going and not self._is_wanted(row):
+            elif row.state not in ENDED and row.id not in self._driven and not self._is_wanted(row):
                 self._cancel(row.id)
 
     def _is_wanted(self, row: RunRow) -> bool:
@@ -343,7 +302,7 @@ class Children:
             if one.due is not None and one.due <= now and id not in self._late:
                 self._late.add(id)
                 self._cancel(id)
-                if id not in self._going:  # it may have ended by that, and nobody else would tell
+                if id not in self._driven:  # it may have ended by that, and nobody else would tell
                     self._news.append(id)
 
     def _forget(self, id: str) -> None:
@@ -360,27 +319,12 @@ class Children:
 
     def stop(self, reason: str) -> None:
         """The parent is interrupted: those that are driven here are, too."""
-        with self._lock:
-            self._stopping = self._stopping or reason
-            going = [drive for id, drive in self._going.items() if id in self._begun] + self._free
-        self._give_back_waiting()
-        for drive in going:
-            drive.stop(reason)
+        self._driven.stop(reason)
 
     def hurry(self) -> None:
         """They were stopped, and what runs of them is ended now."""
-        for id in [*self._going]:
+        for id in self._driven.ids():
             self._nest.hurry(id)
-
-    def _give_back_waiting(self) -> None:
-        """Give those back that have not begun."""
-        if not self._lanes.drop(self._engine.run_id):
-            return
-        with self._lock:
-            left = {id: drive for id, drive in self._going.items() if id not in self._begun}
-            self._going = {id: drive for id, drive in self._going.items() if id in self._begun}
-        for drive in left.values():
-            drive.give_up()
 
     def end(self) -> None:
         """The parent has ended: so do those that have not."""

@@ -17,13 +17,9 @@ from penstock.runtime import mail
 from penstock.runtime.approvals import Approval
 from penstock.runtime.history import ENDED, History
 from penstock.runtime.replay import kept_plan
-from penstock.runtime.sending import checked_name, message_of, row_to_send_to
+from penstock.runtime.sending import await_answer, checked_name, message_of, row_to_send_to
 from penstock.runtime.task_record import TaskRun
 from penstock.runtime.times import local
-
-_PAUSE = 0.05
-_PATIENCE = 1.0
-"""Seconds after which it is said that a driver is waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +59,7 @@ def decide(
     by = checked_name(verdict.by)
     message = _message(approval, verdict)
     mail.send(store, row.id, topic, message, by)
-    began = clock.monotonic()
-    while store.holder(row.id) is not None and _sent(history, row.id, topic):
-        if waiting is not None and clock.monotonic() - began > _PATIENCE:
-            waiting()
-            waiting = None
-        clock.sleep(_PAUSE)
+    await_answer(store, row.id, lambda: _sent(history, row.id, topic), clock, waiting)
     _insist_on(history, row.id, one.name, topic, message, by)
     return row.id
 

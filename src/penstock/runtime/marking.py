@@ -21,6 +21,7 @@ from penstock.errors import PenstockError, RunLocked
 from penstock.runtime.choosing import choose_named, slots_below
 from penstock.runtime.history import History
 from penstock.runtime.replay import replay
+from penstock.runtime.sending import await_answer
 from penstock.runtime.takeover import end_of, left_waiting
 from penstock.store.base import Lease, RunRow, Store
 
@@ -28,9 +29,6 @@ STATES = ("success", "failed", "skipped")
 """What a task can be marked as."""
 KIND = "mark"
 """The kind of message that asks for it."""
-_PAUSE = 0.05
-_PATIENCE = 1.0
-"""Seconds after which it is said that a driver is waited for."""
 _LAW = (TaskState.UPSTREAM_FAILED, TaskState.SKIPPED, TaskState.CANCELLED)
 
 
@@ -122,14 +120,8 @@ def _ask(store: Store, row: RunRow, request: Request, clock: Clock, waiting: Cal
     wanted = request.event(replay(store, store.run(row.id)), clock.time(), driven=True)
     if not _asked(store, row.id, request):
         store.post(row.id, KIND, json.dumps(asdict(request)))
-    began = clock.monotonic()
-    while _asked(store, row.id, request):
-        if store.holder(row.id) is None:
-            return False  # it died, or let go of the run, with the request unread
-        if waiting is not None and clock.monotonic() - began > _PATIENCE:
-            waiting()
-            waiting = None
-        clock.sleep(_PAUSE)
+    if not await_answer(store, row.id, lambda: _asked(store, row.id, request), clock, waiting):
+        return False  # it died, or let go of the run, with the request unread
     return any(_fits(event, wanted) for _, events in store.read(row.id, position) for event in events)
 
 

@@ -14,11 +14,10 @@ from penstock.definition.secret import Secret
 from penstock.engine.events import DriverStopped, Event, RunResumed, RunStarted, TasksRerun
 from penstock.engine.run import RunEngine
 from penstock.engine.states import RunState, TaskState
+from penstock.policy import RUN_ENDS
 
 PARKED = "parked"
 """Why the driver of a run that was parked stopped."""
-OF_CHILDREN = "run:"
-"""Topics that begin so tell of the ends of runs that are a part of this one."""
 LOOK_AT_CHILDREN = 600.0
 """Seconds after which a parked run looks at these itself: who should have told of an end may have died before."""
 
@@ -36,7 +35,7 @@ def parking(engine: RunEngine, now: float, after: float, deadline: float = inf) 
     if not only_waits(engine):
         return None
     wake_at = min(next_moment(engine, now), deadline)
-    if any(topic.startswith(OF_CHILDREN) for topic in engine.topics.values()):
+    if any(topic.startswith(RUN_ENDS) for topic in engine.topics.values()):
         wake_at = min(wake_at, now + after + LOOK_AT_CHILDREN)
     if wake_at <= now + after:
         return None

@@ -8,9 +8,6 @@ from typing import NamedTuple
 
 from penstock.engine.run import RunEngine
 
-TOPIC = "run:"
-"""What the topic of the message begins with that tells a run of the end of another, whose id follows."""
-
 
 class Part(NamedTuple):
     """Which task of a run another run is."""

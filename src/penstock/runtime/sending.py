@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+from penstock.clock import Clock
 from penstock.definition.secret import has_secrets, holds_secret
 from penstock.engine.events import ValueRef
 from penstock.errors import PenstockError, RunEnded
@@ -11,11 +13,15 @@ from penstock.executor.letters import check_topic
 from penstock.results.tagged_json import NotPlain, dumps
 from penstock.runtime import mail
 from penstock.runtime.history import ENDED, History
-from penstock.store.base import RunRow
+from penstock.store.base import RunRow, Store
 
 MOST_BYTES = 1_000_000
 """A message is read again whenever its run is: what is larger is kept elsewhere, and named in it."""
 LONGEST_NAME = 200
+_PAUSE = 0.05
+"""Seconds between two looks whether an answer is there."""
+_PATIENCE = 1.0
+"""Seconds after which it is said that a driver is waited for."""
 
 
 def send(history: History, run_id: str | None, topic: str, value: Any, by: str) -> str:
@@ -24,6 +30,22 @@ def send(history: History, run_id: str | None, topic: str, value: Any, by: str) 
     row = row_to_send_to(history, run_id)
     mail.send(history.store, row.id, check_topic(topic), message_of(value), checked_name(by))
     return row.id
+
+
+def await_answer(
+    store: Store, run_id: str, is_open: Callable[[], object], clock: Clock, waiting: Callable[[], None] | None
+) -> bool:
+    """Wait until the driver of a run has answered what it was sent, and call `waiting` if that takes long. Whether it
+    has: there may be no driver any more."""
+    began = clock.monotonic()
+    while is_open():
+        if store.holder(run_id) is None:
+            return False
+        if waiting is not None and clock.monotonic() - began > _PATIENCE:
+            waiting()
+            waiting = None
+        clock.sleep(_PAUSE)
+    return True
 
 
 def row_to_send_to(history: History, run_id: str | None) -> RunRow:

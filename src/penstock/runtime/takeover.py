@@ -54,7 +54,9 @@ def adopt(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
 
 def resume(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
     """What sets a run going that somebody resumes: nothing, if all of it has succeeded."""
-    is_over = engine.state == "success" and set(plan.names) <= set(engine.plan.names)
+    if engine.state is RunState.QUEUED:
+        return [RunStarted(at)]  # who had it before died before it began
+    is_over = engine.state is RunState.SUCCESS and set(plan.names) <= set(engine.plan.names)
     return [] if is_over else [RunResumed(at)]
 
 

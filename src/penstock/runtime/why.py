@@ -10,9 +10,9 @@ from typing import Any
 from penstock.engine.explain import Explainer, Kind, Reason, SlotWait, held_up, no_slot_wait, outcomes_above
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
-from penstock.policy import TriggerRule
+from penstock.policy import RUN_ENDS, TriggerRule
 from penstock.runtime.attempts import AttemptRun, Chronicle
-from penstock.runtime.part import TOPIC, child_of
+from penstock.runtime.part import child_of
 from penstock.runtime.times import local, moment
 
 _SAID = {
@@ -321,7 +321,7 @@ def _decision(engine: RunEngine, slot: int, reason: Reason) -> str:
 
 def _awaited(engine: RunEngine, slot: int, topic: str) -> str:
     child = child_of(engine, slot)
-    if child is not None and topic == TOPIC + child:
+    if child is not None and topic == RUN_ENDS + child:
         return f"waits for run {child} of '{engine.policy(slot).workflow}'"
     return f"waits for a message '{topic}'"
 

@@ -1,4 +1,4 @@
-"""What is told of attempts that begin, of tasks that are skipped, and to whom: as events make it."""
+"""What is told of attempts that begin, of tasks that are skipped or ask, and to whom: as events make it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from penstock.engine.audit import Audit
 from penstock.engine.commands import Command, DispatchTasks, EndRun, SendNotices
 from penstock.engine.events import (
+    AttemptDeferred,
     AttemptFailed,
     AttemptSkipped,
     AttemptStarted,
@@ -15,16 +16,18 @@ from penstock.engine.events import (
     ErrorText,
     Event,
     MapExpanded,
+    MessageReceived,
     NotifiersSet,
     RetryDue,
     RunResumed,
     RunStarted,
     TasksMarked,
     TasksRerun,
+    TaskWoken,
 )
 from penstock.engine.invariants import check
 from penstock.engine.run import RunEngine
-from penstock.policy import TaskPolicy, TriggerRule
+from penstock.policy import DECISIONS, Asking, Polling, TaskPolicy, TriggerRule
 from tests.simulation.plans import make_plan
 
 ERROR = ErrorText("ValueError", "no such table")
@@ -130,3 +133,66 @@ def test_nobody_is_told_where_nobody_wants_to_know() -> None:
     ]
     assert not [command for command in commands if isinstance(command, SendNotices)]
     assert [command for command in commands if isinstance(command, DispatchTasks)]
+
+
+def test_a_sensor_that_gives_up_softly_is_told_as_skipped() -> None:
+    policy = TaskPolicy(polling=Polling(timeout=5.0, soft_fail=True), notices=("skipped",))
+    run = Told(make_plan([()], policies=[policy]))
+    assert run.feed(RunStarted(1.0), AttemptStarted(0, 1, 2.0), AttemptDeferred(0, 1, 8.0)) == ["t0/0/1/task_skipped"]
+    assert run.engine.notices["run/t0/0/1/task_skipped"].reason.startswith("it waited for 5 s")
+
+
+# --- Questions
+
+ASKS = TaskPolicy(asking=Asking("Shall it be paid?\n\nIt cannot be taken back.", "{}"), notices=("asks",), retries=1)
+TOPIC = f"{DECISIONS}t0"
+PAID = MessageReceived(9.0, TOPIC, None, "maria")
+
+
+def asking(*events: Event) -> tuple[Told, list[str]]:
+    """A run of one approval whose first attempt has begun, and what is told by the last of further events."""
+    run = Told(make_plan([()], policies=[ASKS]))
+    return run, run.feed(RunStarted(1.0), AttemptStarted(0, 1, 2.0), *events)
+
+
+def test_a_question_is_told_with_its_first_line_and_where_it_stands() -> None:
+    run, told = asking(AttemptDeferred(0, 1, 3.0, None, TOPIC))
+    assert told == ["t0/0/1/task_asks"]
+    [notice] = run.engine.notices.values()
+    assert (notice.reason, notice.error, notice.at) == ("Shall it be paid?", None, 3.0)
+
+
+def test_a_question_is_told_once_however_often_its_task_looks() -> None:
+    _, told = asking(
+        AttemptDeferred(0, 1, 3.0, 4.0, TOPIC),
+        TaskWoken(0, 4.0),
+        AttemptStarted(0, 2, 4.0),
+        AttemptDeferred(0, 2, 4.0, 5.0, TOPIC),
+    )
+    assert told == []
+
+
+def test_nobody_is_asked_what_is_decided_already_nor_told_of_other_messages() -> None:
+    assert asking(PAID, AttemptDeferred(0, 1, 3.0, None, TOPIC))[1] == []
+    assert asking(AttemptDeferred(0, 1, 3.0, None, "other"))[1] == []
+    run = Told(make_plan([()], policies=[TaskPolicy(notices=("asks",))]))
+    assert run.feed(RunStarted(1.0), AttemptStarted(0, 1, 2.0), AttemptDeferred(0, 1, 3.0, None, TOPIC)) == []
+
+
+def test_a_rerun_asks_anew() -> None:
+    _, told = asking(
+        AttemptDeferred(0, 1, 3.0, None, TOPIC),
+        PAID,
+        AttemptStarted(0, 2, 9.0),
+        AttemptSucceeded(0, 2, 9.0, None),
+        TasksRerun(10.0, (0,)),
+        AttemptStarted(0, 1, 11.0),
+        AttemptDeferred(0, 1, 12.0, None, f"{TOPIC}#1"),
+    )
+    assert told == ["t0/1/1/task_asks"]
+
+
+def test_notifiers_are_usually_told_of_questions() -> None:
+    run = Told(make_plan([()], policies=[ASKS]))
+    run.feed(RunStarted(1.0), NotifiersSet(1.0, ("chat",), ("",)), AttemptStarted(0, 1, 2.0))
+    assert run.feed(AttemptDeferred(0, 1, 3.0, None, TOPIC)) == ["t0/0/1/task_asks", "t0/0/1/task_asks/chat"]

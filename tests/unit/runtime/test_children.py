@@ -19,7 +19,15 @@ from penstock import (
     workflow,
 )
 from penstock.errors import CycleError, DefinitionError, Fail, ParameterError, PenstockError, StoreError
+from penstock.runtime import waking
+from tests.unit.runtime.clocks import TurnedClock
 from tests.unit.runtime.waiting import Background, come, error_of, eventually, states
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wakes what is parked looks for it all the time."""
+    monkeypatch.setattr(waking, "LOOK", 0.05)
 
 
 def manager(**options: Any) -> WorkflowManager:
@@ -171,7 +179,7 @@ def test_many_at_many_levels() -> None:
         return sum(parts)
 
     with manager() as runs:
-        runs._lanes_made = _two_lanes()
+        runs._equipment._lanes = _two_lanes()
         assert runs.run(salted, level=4, salt=0).task("total").result == 81
 
 
@@ -873,11 +881,13 @@ def test_a_store_that_fails_for_a_while_is_not_the_fault_of_the_task(monkeypatch
 def test_the_time_of_a_task_goes_on_while_it_is_parked() -> None:
     @workflow
     def outer() -> None:
-        asking.options(timeout=1.5)()
+        asking.options(timeout=3600)()
 
     with manager(park_after=0.05) as runs:
+        runs._clock = clock = TurnedClock()
         run = runs.start(outer)
         eventually(lambda: [one.state for one in runs.runs()] == ["waiting"] * 2)
+        clock.turned += 3601
         ended = run.wait(60)
         assert "TaskTimeout" in error_of(ended, "asking")
         assert [child.state for child in ended.children] == ["cancelled"]

@@ -12,6 +12,7 @@ _HAPPENED: dict[NoticeKind, str] = {
     "task_failed": "failed",
     "task_retry": "failed, and is tried again",
     "task_skipped": "was skipped",
+    "task_asks": "waits for somebody to decide",
     "run_started": "began",
     "run_success": "succeeded",
     "run_failed": "failed",
@@ -32,7 +33,7 @@ def body(notice: Notice) -> str:
     if notice.error is not None:
         lines += [f"{notice.error.type}: {shortened(notice.error.message)}", ""]
     if notice.reason:
-        lines += [f"Why: {shortened(notice.reason)}", ""]
+        lines += [f"{'Question' if notice.kind == 'task_asks' else 'Why'}: {shortened(notice.reason)}", ""]
     if len(notice.stands_for) > 1:
         lines += [f"It stands for {len(notice.stands_for):,} notices, of which the limit let one through.", ""]
     lines += [
@@ -51,6 +52,8 @@ def body(notice: Notice) -> str:
 
 def command(notice: Notice) -> str:
     """What shows more of what happened."""
+    if notice.kind == "task_asks":
+        return f"penstock approvals {notice.run_id}"
     task = "" if notice.task is None or notice.kind == "task_skipped" else notice.task
     return f"penstock logs {notice.run_id} {task}" if task else f"penstock show {notice.run_id}"
 
