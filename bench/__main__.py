@@ -1,80 +1,121 @@
-"""`python -m bench`: every contender on every graph, interleaved, each time in a fresh process; medians and ratios.
+"""`python -m bench`: the table of aims, measured: every contender in turn, each time in a fresh process; medians.
 
-`python -m bench start` measures imports and the time to a first task instead; `python -m bench parking [RUNS]` what
-parked runs cost; `python -m bench order` how far the order in which tasks are taken is from the best one, which
-`python -m bench order prove SECONDS` proves. Absolute
-times say little on a shared machine; the ratios within one run are what counts.
+`python -m bench NAME...` measures only some rows (`--write` puts them into the file of results), `--quick` smaller
+sizes. All rows at their full size are written to bench/results.json, and from there to docs/concepts/speed.md and its
+chart; `python -m bench page` makes these anew. Beside them there are:
+
+- `breakdown`: where every microsecond of a task goes;
+- `counts`: what fixed workloads cost, counted and not timed; `counts record` for the tests to compare with;
+- `parking [RUNS]`: what parked runs cost;
+- `order`: how far the order in which tasks are taken is from the best one, which `order prove SECONDS` proves.
+
+Absolute times say little on a shared machine; the ratios within one run are what counts.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
-from statistics import median
+from typing import Any
 
-from bench.contenders import CONTENDERS
-from bench.graphs import GRAPHS
-
-ROOT = Path(__file__).parent.parent
+from bench.machine import ROOT, describe
 
 
 def main() -> None:
     """Run what the arguments ask for."""
+    others: dict[str, Callable[..., None]] = {
+        "one": measure_one,
+        "page": make_page,
+        "breakdown": measure_breakdown,
+        "counts": count,
+        "parking": measure_parking,
+        "order": measure_order,
+    }
+    if len(sys.argv) > 1 and sys.argv[1] in others:
+        others[sys.argv[1]](*sys.argv[2:])
+        return
     parser = argparse.ArgumentParser(prog="python -m bench")
-    parser.add_argument("what", nargs="?", default="graphs", choices=["graphs", "start", "order", "parking", "one"])
-    parser.add_argument("names", nargs="*")
-    parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("rows", nargs="*", help="the names of rows; all of them without any")
+    parser.add_argument("--quick", action="store_true", help="smaller sizes and two turns: for trying")
+    parser.add_argument("--repeat", type=int, help="how often each is measured")
+    parser.add_argument("--write", action="store_true", help="put what was measured into the file of results")
     arguments = parser.parse_args()
-    if arguments.what == "one":
-        measure_one(*arguments.names)
-    elif arguments.what == "start":
-        measure_start(arguments.repeat)
-    elif arguments.what == "order":
-        measure_order(*arguments.names)
-    elif arguments.what == "parking":
-        measure_parking(*arguments.names)
-    else:
-        measure_graphs(arguments.repeat)
+    measure_table(arguments.rows, quick=arguments.quick, repeat=arguments.repeat, keep=arguments.write)
 
 
-def measure_one(graph: str, contender: str) -> None:
-    """One measurement in this process; its output goes to the null device, as a terminal would distort it."""
-    make, size = GRAPHS[graph]
-    rows = make(size)
-    stdout = os.dup(1)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+def measure_table(names: list[str], *, quick: bool, repeat: int | None, keep: bool) -> None:
+    """The rows of the table, all of them or some."""
+    from bench import results
+    from bench.breakdown import breakdown
+    from bench.peers import missing
+    from bench.report import told
+    from bench.runner import run_row
+    from bench.table import ROWS
+
+    unknown = [name for name in names if name not in ROWS]
+    if unknown:
+        sys.exit(f"no row is called {', '.join(unknown)}; there are {', '.join(ROWS)}")
     with tempfile.TemporaryDirectory(dir=os.environ.get("BENCH_DIR")) as folder:
-        seconds = CONTENDERS[contender](rows, Path(folder))
-        sys.stdout.flush()
-    os.write(stdout, json.dumps({"seconds": seconds, "tasks": len(rows)}).encode())
+        about = describe(Path(folder))
+    found: dict[str, Any] = {}
+    for name in names or ROWS:
+        found[name] = run_row(ROWS[name], quick=quick, repeat=repeat)
+        print(told(name, found[name]), flush=True)
+    now: Mapping[str, Any] = {
+        "date": datetime.now(UTC).isoformat(timespec="minutes"),
+        "quick": quick,
+        "machine": about,
+        "missing": missing(),
+    }
+    if names and not keep:
+        return
+    before = dict(results.read()) if names else {}
+    if not names:
+        before["breakdown"] = breakdown()
+    if keep or not quick:
+        results.write({**before, **now, "rows": {**before.get("rows", {}), **found}})
+        make_page()
 
 
-def measure_graphs(repeat: int) -> None:
-    """The table of graphs and contenders."""
-    for graph in GRAPHS:
-        times: dict[str, list[float]] = {name: [] for name in CONTENDERS}
-        tasks = 1
-        for _ in range(repeat):
-            for name, seconds in times.items():
-                output = subprocess.run(
-                    [sys.executable, "-m", "bench", "one", graph, name], cwd=ROOT, check=True, capture_output=True
-                ).stdout
-                result = json.loads(output)
-                tasks = result["tasks"]
-                seconds.append(result["seconds"])
-        medians = {name: median(seconds) for name, seconds in times.items()}
-        print(f"\n{graph}, {tasks:,} tasks, median of {repeat}")
-        print(f"  {'':26}{'us a task':>10}{'x tutorial':>12}{'x stdlib':>10}{'us over memory':>16}")
-        for name, seconds_median in medians.items():
-            each = seconds_median / tasks * 1e6
-            over = f"{(seconds_median - medians['memory']) / tasks * 1e6:16.1f}" if "durable" in name else ""
-            against = f"{seconds_median / medians['tutorial']:12.2f}{seconds_median / medians['stdlib']:10.2f}"
-            print(f"  {name:26}{each:10.1f}{against}{over}")
+def measure_one(row: str, part: str, size: str, folder: str) -> None:
+    """One measurement, in this process."""
+    from bench.runner import run_one
+
+    run_one(row, part, size, folder)
+
+
+def make_page() -> None:
+    """The page and the chart, of the file of results."""
+    from bench import results
+    from bench.chart import chart
+    from bench.page import CHART, PAGE, filled
+
+    found = results.read()
+    PAGE.write_text(filled(PAGE.read_text("utf-8"), found), "utf-8")
+    CHART.write_text(chart(found), "utf-8")
+
+
+def measure_breakdown(what: str = "show") -> None:
+    """Where every microsecond of a task goes; with `write`, into the file of results too."""
+    from bench import breakdown, results
+
+    found = breakdown.breakdown()
+    print(breakdown.told(found))
+    if what == "write":
+        results.write({**results.read(), "breakdown": found})
+        make_page()
+
+
+def count(what: str = "show") -> None:
+    """What fixed workloads cost, counted."""
+    from bench import counts
+
+    counts.main(what)
 
 
 def measure_parking(runs: str = "10000") -> None:
@@ -95,34 +136,6 @@ def measure_order(what: str = "measure", seconds: str = "60") -> None:
     results = measure()
     print(table(results), unproved(results), where_it_matters(results), sep="\n\n")
     (ROOT / "docs" / "images" / "order.svg").write_text(chart(results), "utf-8")
-
-
-STARTS = {
-    "bare interpreter": ["-c", "pass"],
-    "import of the four names": ["-c", "from penstock import Task, WorkflowManager, task, workflow"],
-    "penstock --help": ["-m", "penstock", "--help"],
-    "script to its first task": [str(ROOT / "bench" / "first_task.py")],
-}
-
-
-def measure_start(repeat: int) -> None:
-    """How long it takes to begin, in milliseconds."""
-    times: dict[str, list[float]] = {name: [] for name in STARTS}
-    with tempfile.TemporaryDirectory() as folder:
-        for _ in range(max(repeat, 5)):
-            for name, arguments in STARTS.items():
-                times[name].append(_time_to_end([sys.executable, *arguments], folder))
-    bare = median(times["bare interpreter"])
-    for name, seconds in times.items():
-        print(f"  {name:28}{median(seconds) * 1e3:8.1f} ms{(median(seconds) - bare) * 1e3:8.1f} ms over bare")
-
-
-def _time_to_end(command: list[str], folder: str) -> float:
-    from time import perf_counter
-
-    began = perf_counter()
-    subprocess.run(command, cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    return perf_counter() - began
 
 
 if __name__ == "__main__":

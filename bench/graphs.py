@@ -1,30 +1,32 @@
-"""The graphs that are measured: lists of (number, upstreams) in an order in which they could run."""
+"""The graphs that are measured: (number, upstreams) in an order in which they could run."""
 
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterable, Iterator
 
-Graph = list[tuple[int, list[int]]]
+Graph = Iterable[tuple[int, list[int]]]
 
 
-def chain(size: int) -> Graph:
+def chain(size: int) -> Iterator[tuple[int, list[int]]]:
     """W1: each task waits for the one before."""
-    return [(i, [i - 1] if i else []) for i in range(size)]
+    return ((i, [i - 1] if i else []) for i in range(size))
 
 
-def fan(size: int) -> Graph:
-    """W2: one, then `size` at once, then one that waits for all of them."""
-    return [(0, []), *((i, [0]) for i in range(1, size + 1)), (size + 1, list(range(1, size + 1)))]
+def fan(size: int) -> Iterator[tuple[int, list[int]]]:
+    """W2, W4: one, then `size` at once, then one that waits for all of them."""
+    yield 0, []
+    for i in range(1, size + 1):
+        yield i, [0]
+    yield size + 1, list(range(1, size + 1))
 
 
-def layered(size: int, width: int = 100, parents: int = 3, seed: int = 7) -> Graph:
+def layered(size: int, width: int = 100, parents: int = 3, seed: int = 7) -> Iterator[tuple[int, list[int]]]:
     """W3: layers of 100, each task waiting for three of the layer before."""
     choose = random.Random(seed)
-    graph: Graph = []
     for i in range(size):
         above = (i // width - 1) * width
-        graph.append((i, sorted(choose.sample(range(above, above + width), parents)) if above >= 0 else []))
-    return graph
+        yield i, sorted(choose.sample(range(above, above + width), parents)) if above >= 0 else []
 
 
-GRAPHS = {"chain": (chain, 1_000), "fan": (fan, 1_000), "layered": (layered, 10_000)}
+GRAPHS: dict[str, Callable[[int], Iterator[tuple[int, list[int]]]]] = {"W1": chain, "W2": fan, "W3": layered}

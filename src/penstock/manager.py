@@ -368,8 +368,12 @@ class WorkflowManager(Nesting, Messaging):
     def close(self) -> None:
         """Wait for the runs that were started, but for those that are parked and go on later, or when a message comes;
         and let go of the store. The manager opens it again when it needs it."""
+        self._close()
+
+    def _close(self, stop: str | None = None) -> None:
+        """Wait for the runs that were started, or stop them for a reason."""
         try:
-            parked = self._started.close() if self._started is not None else 0
+            parked = self._started.close(stop=stop) if self._started is not None else 0
         finally:
             self._equipment.close_store()
         if parked and sys.stderr is not None:
@@ -379,5 +383,6 @@ class WorkflowManager(Nesting, Messaging):
     def __enter__(self) -> WorkflowManager:
         return self
 
-    def __exit__(self, *exc: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        # Who presses Ctrl-C is not waiting for anything any more.
+        self._close("SIGINT" if isinstance(error, (KeyboardInterrupt, SystemExit)) else None)

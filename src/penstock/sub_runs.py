@@ -42,11 +42,15 @@ class Nesting(Starting):
         return run, interrupted
 
     def _take(self, run_id: str | None, workflow: Flow | None, again: Again, **options: Any) -> Driving | Run:
+        from penstock.runtime.history import ENDED
+
         if not options.get("by_hand", True):
             row = self._history.row(run_id)
             if self._is_left_behind(row):
-                self._cancel(row, f"run {row.parent}")
-                return self._history.run(self._history.row(row.id))
+                self._cancel(row, f"run {row.parent}", once=True)
+                row = self._history.row(row.id)
+                if row.state in ENDED or self.parts.store.holder(row.id) is not None:
+                    return self._history.run(row)  # else it has teardowns left
         return super()._take(run_id, workflow, again, **options)
 
     def _is_left_behind(self, row: RunRow) -> bool:
@@ -108,8 +112,9 @@ class Nesting(Starting):
 
     # --- Cancelling
 
-    def _cancel(self, row: RunRow, by: str) -> None:
-        """Ask a run to end, and with it the runs of its tasks. RunEnded if it has."""
+    def _cancel(self, row: RunRow, by: str, *, once: bool = False) -> None:
+        """Ask a run to end, and with it the runs of its tasks. Who asks again wants no teardowns, but with `once`.
+        RunEnded if it has."""
         from penstock.runtime.history import ENDED
         from penstock.runtime.takeover import cancel_unheld
 
@@ -117,14 +122,15 @@ class Nesting(Starting):
         if row.state in ENDED:
             raise RunEnded(f"run {row.id} has ended already: it is {row.state}")
         try:
-            cancel_unheld(store, row.id, by, self._equipment.wanted_notices(row.workflow), self._clock)
+            wanted = self._equipment.wanted_notices(row.workflow)
+            again = cancel_unheld(store, row.id, by, wanted, self._clock, once=once)
         except RunLocked:
-            store.post(row.id, "cancel", json.dumps({"by": by}))  # its driver cancels those
+            store.post(row.id, "cancel", json.dumps({"by": by, "once": once}))  # its driver cancels those
             return
         for child in store.children(row.id):
             if child.part is not None and child.state not in ENDED:
                 try:
-                    self._cancel(child, f"run {row.id}")
+                    self._cancel(child, f"run {row.id}", once=once or not again)
                 except (RunEnded, RunLocked):
                     pass  # just now
 
@@ -199,9 +205,9 @@ class SubRuns:
         """End what runs of a run that was stopped."""
         self._parent.host.hurry(id)
 
-    def cancel(self, id: str) -> None:
-        """Ask a run to end, since it is not wanted any more."""
-        self._launching._cancel(self.history.row(id), f"run {self.row.id}")
+    def cancel(self, id: str, *, insist: bool = False) -> None:
+        """Ask a run to end, since it is not wanted any more; to `insist`, without its teardowns."""
+        self._launching._cancel(self.history.row(id), f"run {self.row.id}", once=not insist)
 
     def _as_drive(self, driving: Driving) -> Drive:
         drive = self._launching._as_drive(driving)

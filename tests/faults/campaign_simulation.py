@@ -44,6 +44,13 @@ TOLD = {
     "fail_fast": "with fail_fast",
     "another round": "with groups that began anew",
     "a skip": "with bodies that skipped",
+    "approves": "with decisions of people",
+    "told: task_started": "where somebody heard of attempts that began",
+    "told: task_skipped": "where somebody heard of tasks that were skipped",
+    "a task runs a workflow": "with tasks that ran workflows",
+    "and that is taken over": "of which somebody took such a run over",
+    "and that is cancelled": "of which such a run was cancelled",
+    "and does not wait for it": "with runs that were only begun",
     "judged: as a whole": "judged by the law as a whole",
     "judged: by cancel": "cancelled, and judged as such",
     "judged: by timeout": "timed out, and judged as such",
@@ -70,8 +77,8 @@ def look(seeds: Sequence[int]) -> Seen:
     happened: Counter[str] = Counter()
     seconds = 0.0
     for seed in seeds:
-        world = simulate(seed, rules=_has_rules(seed))
-        how = f"{seed} --rules" if _has_rules(seed) else f"{seed}"
+        world = simulate(seed, rules=_has_rules(seed), nested=_is_nested(seed))
+        how = f"{seed}{' --rules' if _has_rules(seed) else ''}{' --nested' if _is_nested(seed) else ''}"
         violations += [f"python -m tests.simulation.world {how}: {line}" for line in world.referee.violations]
         seconds += world.scheduler.now
         happened.update(world.happened() & TOLD.keys())
@@ -81,6 +88,11 @@ def look(seeds: Sequence[int]) -> Seen:
 def _has_rules(seed: int) -> bool:
     """Two of three worlds have a workflow with rules."""
     return seed % 3 != 0
+
+
+def _is_nested(seed: int) -> bool:
+    """One of four worlds has tasks that run workflows."""
+    return seed % 4 == 0
 
 
 def run(count: int, seed: int, folder: Path) -> Report:

@@ -19,7 +19,7 @@ from tests.unit.runtime.clocks import TurnedClock
 
 HOUR = 3_600.0
 RUN = "parked"
-POINTS = 24
+POINTS = 16
 """How many of the commits and moments are tried."""
 
 

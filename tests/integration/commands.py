@@ -1,4 +1,4 @@
-"""The command line in processes of its own, as a shell starts it."""
+"""The command line: in processes of its own, as a shell starts it, or in this one."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+
+from penstock.cli.group import execute
 
 PENSTOCK = [sys.executable, "-m", "penstock"]
 
@@ -35,9 +39,36 @@ def penstock_json(*arguments: str, code: int = 0) -> Any:
     return json.loads(penstock(*arguments, "--json", code=code).stdout)
 
 
-def start(*arguments: str) -> subprocess.Popen[str]:
+def here(*arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Run a command that loads no file in this process, which is many times cheaper."""
+    with redirect_stdout(StringIO()) as output, redirect_stderr(StringIO()) as errors:
+        ended = execute(arguments)
+    assert ended == code, f"{ended}\n{output.getvalue()}\n{errors.getvalue()}"
+    return subprocess.CompletedProcess(arguments, ended, output.getvalue(), errors.getvalue())
+
+
+def read(*arguments: str, code: int = 0) -> str:
+    """What a command that only reads writes to stdout, of `here`: to look at what other commands have done."""
+    return here(*arguments, code=code).stdout
+
+
+def read_json(*arguments: str, code: int = 0) -> Any:
+    """What such a command writes as JSON."""
+    return json.loads(read(*arguments, "--json", code=code))
+
+
+class Command(subprocess.Popen[str]):
+    """A command that goes on. As a context it is waited for, or killed where an error leaves it."""
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if kind is not None:
+            self.kill()
+        super().__exit__(kind, *error)
+
+
+def start(*arguments: str) -> Command:
     """Start a command."""
-    return subprocess.Popen(
+    return Command(
         [*PENSTOCK, *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -23,7 +24,7 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Databas
         database = Database(kind, psycopg.conninfo.make_conninfo(server, dbname=name))
     else:
         database = Database(kind, str(tmp_path / "effects"))
-    with database.connect() as connection:
+    with closing(database.connect()) as connection, connection:  # one of SQLite's is not closed by its own context
         connection.execute("CREATE TABLE effects (what VARCHAR(100))")
     yield database
     if kind.startswith("psycopg"):

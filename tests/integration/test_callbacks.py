@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
-from tests.integration.commands import penstock, penstock_json, start, write
+from tests.integration.commands import penstock, penstock_json, read, read_json, start, write
 from tests.integration.waiting import wait_until
 
 FLOW = """\
     import os, signal, time
     from pathlib import Path
     from penstock import Notice, Skip, TaskGroup, task, workflow
+    from penstock.runtime import outbox
+
+    outbox.PAUSES = (0.01, 0.02, 0.05)  # who refuses is asked again soon
 
     def note(text):
         with Path("told").open("a") as file:
@@ -138,14 +140,14 @@ def flow() -> None:
 def test_each_happening_is_told_once_with_an_id_of_its_own():
     penstock("run", "flow.py:mixed", code=1)
     lines = told()
-    run = penstock_json("show")["id"]
+    run = read_json("show")["id"]
     assert sorted(line.rsplit(" ", 1)[0] for line in lines) == sorted(
         ["task_retry fails 1", "task_failed fails 2", "task_success works 1", "run_failed None 0"]
     )
     ids = [line.split()[-1] for line in lines]
     assert len(set(ids)) == 4
     assert all(run in id for id in ids)
-    assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
+    assert read_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
 
 
 def test_each_instance_of_a_map_is_told_of_by_its_own_name():
@@ -154,7 +156,7 @@ def test_each_instance_of_a_map_is_told_of_by_its_own_name():
         "task_failed works_on[1] 1",
         "task_success works_on[0] 1",
     ]
-    assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
+    assert read_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
 
 
 def test_starts_and_skips_are_told_by_the_workflow_a_group_or_the_task():
@@ -177,7 +179,7 @@ def test_a_driver_that_dies_in_such_a_callback_leaves_it_to_the_next(name: str, 
     assert len([line for line in told() if line.endswith("ran")]) == bodies
     assert killed[0] == killed[1]
     assert len(killed) == bodies + 1
-    assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
+    assert read_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
 
 
 def test_the_last_is_the_end_of_the_run():
@@ -195,15 +197,15 @@ def test_a_run_that_is_resumed_and_ends_again_tells_it_again_under_another_id():
 def test_a_driver_that_dies_in_a_callback_at_the_end_leaves_the_notice_to_the_next():
     done = penstock("run", "flow.py:killed_at_the_end", code=None)
     assert done.returncode != 0
-    run = penstock_json("show")
+    run = read_json("show")
     assert (run["state"], run["notices"]["undelivered"]) == ("success", 1)
-    assert "1 notice to be delivered" in penstock("show").stdout
+    assert "1 notice to be delivered" in read("show")
     Path("spared").touch()
     [taken] = penstock_json("resume", "--all")
     assert taken["state"] == "success"
     assert len(told()) == 2
     assert len(set(told())) == 1
-    assert penstock_json("show")["notices"]["undelivered"] == 0
+    assert read_json("show")["notices"]["undelivered"] == 0
     assert penstock_json("resume", "--all") == []
 
 
@@ -219,16 +221,16 @@ def test_a_refused_notice_is_tried_again_at_once():
     penstock("run", "flow.py:hesitating")
     assert len(told()) == 2
     assert len(set(told())) == 1
-    assert penstock_json("show")["notices"]["undelivered"] == 0
+    assert read_json("show")["notices"]["undelivered"] == 0
 
 
 def test_one_that_is_refused_throughout_is_kept_for_later():
     done = penstock("run", "flow.py:refused")
     assert "was refused by a callback, and is tried again: OSError: no network" in done.stderr
-    assert penstock_json("show")["notices"]["undelivered"] == 1
+    assert read_json("show")["notices"]["undelivered"] == 1
     Path("open").touch()
     penstock("resume", "--all")
-    assert penstock_json("show")["notices"]["undelivered"] == 0
+    assert read_json("show")["notices"]["undelivered"] == 0
     assert len(set(told())) == 1
 
 
@@ -236,13 +238,14 @@ def test_a_notice_without_a_receiver_is_dropped_and_shown():
     penstock("run", "flow.py:killed_at_the_end", code=None)
     write("flow.py", FLOW.replace("@workflow(on_success=kill)", "@workflow"))
     penstock("resume", "--all")
-    notices = penstock_json("show")["notices"]
+    notices = read_json("show")["notices"]
     assert notices["undelivered"] == 0
     assert list(notices["dropped"].values()) == ["the workflow has no callback for run_success any more"]
-    assert "was given up" in penstock("show").stdout
+    assert "was given up" in read("show")
 
 
-def test_a_cancelled_run_says_so():
+def test_a_cancelled_run_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("PENSTOCK_GRACE", "0.1")  # its task does not look whether it should end
     process = start("run", "flow.py:cancelled", "--executor", "processes")
     try:
         wait_until(is_running, "the task runs")
@@ -255,5 +258,4 @@ def test_a_cancelled_run_says_so():
 
 
 def is_running() -> bool:
-    done = penstock("show", "--json", code=None)
-    return done.returncode == 0 and json.loads(done.stdout)["counts"].get("running") == 1
+    return read_json("runs") != [] and read_json("show")["counts"].get("running") == 1

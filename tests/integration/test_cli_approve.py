@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from time import time
 
@@ -10,7 +9,7 @@ import pytest
 
 from penstock import WorkflowManager
 from penstock.clock import SystemClock
-from tests.integration.commands import penstock, penstock_json, start, write
+from tests.integration.commands import here, penstock, read, read_json, start, write
 from tests.integration.waiting import wait_until
 
 FLOW = """\
@@ -75,8 +74,8 @@ def file() -> Path:
 
 def asked() -> str:
     """The id of the run that waits for a decision, once one does."""
-    wait_until(lambda: penstock_json("approvals"), "somebody is asked")
-    return str(penstock_json("approvals")[0]["run"])
+    wait_until(lambda: read_json("approvals"), "somebody is asked")
+    return str(read_json("approvals")[0]["run"])
 
 
 ANSWER = ('terms={"rate": 2, "until": "2013-01-02"}', "limit=7", "--by", "maria", "--note", "fine by me")
@@ -86,28 +85,28 @@ ANSWER = ('terms={"rate": 2, "until": "2013-01-02"}', "limit=7", "--by", "maria"
 def test_from_another_terminal_while_the_run_waits(executor: str) -> None:
     with start("run", "flow.py:flow", "--executor", executor) as running:
         run = asked()
-        [shown] = penstock_json("approvals", run)
+        [shown] = read_json("approvals", run)
         assert (shown["task"], shown["question"]) == ("release", "Is the report fit to be sent?")
         assert shown["inputs"]["required"] == ["approved", "terms"]
         assert shown["given"] == {"write": "'report 7'"}
-        told = penstock("approvals", run).stdout
+        told = read("approvals", run)
         assert "limit: int, or 5 if it is left out  (how many get it)" in told
         assert f"penstock approve {run} release terms=..." in told
-        assert "for somebody to decide about release" in penstock("show", run).stdout
-        assert "waits for a decision: release" in penstock("runs").stdout
-        assert "waits for somebody to decide" in penstock("why", run, "release").stdout
+        assert "for somebody to decide about release" in read("show", run)
+        assert "waits for a decision: release" in read("runs")
+        assert "waits for somebody to decide" in read("why", run, "release")
         assert penstock("approve", run, "release", *ANSWER).stdout == (
             f"Task release of run {run} is approved by maria: fine by me\n"
         )
         output, _ = running.communicate(timeout=60)
         assert running.returncode == 0
     assert f"Task release waits for somebody to decide: Is the report fit to be sent? (penstock approve {run}" in output
-    record = penstock_json("show", run)
+    record = read_json("show", run)
     decision = record["tasks"][1]["decision"]
     assert (decision["approved"], decision["by"], decision["note"]) == (True, "maria", "fine by me")
     assert decision["inputs"] == {"approved": True, "terms": {"rate": 2, "until": "2013-01-02"}, "limit": 7}
     assert "report 7 True 2 2013-01-02 7 maria" in penstock("show", run, "--values").stdout
-    assert "approved by maria: fine by me" in penstock("show", run).stdout
+    assert "approved by maria: fine by me" in read("show", run)
     assert "has ended already" in penstock("approve", run, "release", *ANSWER, code=4).stderr
 
 
@@ -125,7 +124,7 @@ def test_while_nobody_drives_the_run_it_counts_when_it_goes_on() -> None:
         f"Task release of run {run} is rejected: that counts when the run goes on, which is interrupted\n"
         f"  penstock resume {run}   go on with it\n"
     )
-    assert penstock_json("approvals") == []
+    assert read_json("approvals") == []
     again = penstock("approve", run, "release", *ANSWER, code=4).stderr
     assert "has a decision of maria already, which counts when the run goes on" in again
     resumed = penstock("resume", run)
@@ -200,20 +199,21 @@ def test_what_is_hostile_is_refused_in_a_line() -> None:
         (("release", "terms=@nowhere"), 2),
         (("release", "terms"), 2),
         (("release", 'terms={"rate": 1}', "colour=red"), 2),
-        (("release", 'terms={"rate": 1}', "--note", b"\xff"), 2),
+        (("release", 'terms={"rate": 1}', "--note", "\udcff"), 2),
         (("release", 'terms={"rate": 1}', "--by", ""), 2),
         (("write", 'terms={"rate": 1}'), 4),
         (("releas",), 3),
     ):
-        done = penstock("approve", run, *arguments, code=code)
+        done = here("approve", run, *arguments, code=code)
         assert "Traceback" not in done.stderr
         assert "should not happen" not in done.stderr
         assert done.stderr
-    error = penstock_json("approve", run, "release", "limit=x", code=2)["error"]
+    error = read_json("approve", run, "release", "limit=x", code=2)["error"]
     assert error["kind"] == "ParameterError"
     assert "input 'limit': 'x' does not read as int" in error["message"]
+    penstock("approve", run, "release", 'terms={"rate": 1}', "--note", b"\xff", code=2)
     penstock("approve", "nope", "release", code=3)
-    assert [one["task"] for one in penstock_json("approvals")] == ["release"], "nothing was sent"
+    assert [one["task"] for one in read_json("approvals")] == ["release"], "nothing was sent"
 
 
 def test_messages_are_sent_from_other_terminals() -> None:
@@ -223,40 +223,31 @@ def test_messages_are_sent_from_other_terminals() -> None:
         from penstock import task, wait_for_message, workflow
 
         @task
-        def show(value: object) -> None:
-            print("got", repr(value))
+        def show(topic: str, value: object) -> None:
+            print("got", topic, repr(value))
 
         @workflow
         def flow() -> None:
-            show(wait_for_message("paid"))
+            for topic in ("json", "text", "no json", "nothing"):
+                show(topic, wait_for_message(topic))
         """,
     )
-    for words, shown in (
-        (('{"amount": 2}',), "{'amount': 2}"),
-        (("12", "--text"), "'12'"),
-        (("NaN",), "'NaN'"),
-        ((), "None"),
-    ):
-        with start("run", "mail.py") as running:
-            wait_until(lambda: _state("wait_for_message") == "deferred", "it waits")
-            run = str(penstock_json("runs")[0]["id"])
-            sent = penstock("send", run, "paid", *words).stdout
-            assert sent == f"Sent run {run} a message 'paid'\n"
-            output, _ = running.communicate(timeout=60)
-        assert f"got {shown}" in output
+    with start("run", "mail.py") as running:
+        wait_until(lambda: read_json("runs") and read_json("show")["counts"].get("deferred") == 4, "all wait")
+        run = str(read_json("runs")[0]["id"])
+        for topic, *words in (("json", '{"amount": 2}'), ("text", "12", "--text"), ("no json", "NaN"), ("nothing",)):
+            sent = penstock("send", run, topic, *words).stdout
+            assert sent == f"Sent run {run} a message '{topic}'\n"
+        output, _ = running.communicate(timeout=60)
+    for shown in ("json {'amount': 2}", "text '12'", "no json 'NaN'", "nothing None"):
+        assert f"got {shown}\n" in output
     assert "has ended already" in penstock("send", run, "paid", "1", code=4).stderr
     penstock("send", run, "paid", b"\xff", code=2)
-    penstock("send", "nope", "paid", code=3)
-
-
-def _state(task: str) -> str | None:
-    done = penstock("show", "--json", code=None)
-    tasks = json.loads(done.stdout).get("tasks", []) if done.returncode == 0 else []
-    return next((str(one["state"]) for one in tasks if one["id"] == task), None)
+    here("send", "nope", "paid", code=3)
 
 
 def test_without_a_store_nothing_waits() -> None:
-    assert penstock("approvals").stdout == "Nothing waits for a decision\n"
-    assert penstock_json("approvals") == []
+    assert read("approvals") == "Nothing waits for a decision\n"
+    assert read_json("approvals") == []
     penstock("approve", "x", "y", code=3)
     assert not Path(".penstock").exists()

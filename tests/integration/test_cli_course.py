@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.commands import penstock, penstock_json, write
+from tests.integration.commands import penstock, penstock_json, read, read_json, write
 
 FLOW = """\
     from __future__ import annotations
@@ -35,7 +35,7 @@ FLOW = """\
 
     @task
     def one() -> None:
-        burn(0.6 if Path("slow").exists() else 0.03)
+        burn(float(Path("slow").read_text()) if Path("slow").exists() else 0.03)
 
     @task
     def other() -> None: ...
@@ -87,31 +87,32 @@ def test_a_dry_run_says_on_what_tasks_depend_and_after_a_run_how_long_they_take(
     assert second["unknown"] == 1, "'other' has not run, and is foreseen as if it were chosen"
     assert "It should take" in penstock("run", "flow.py", "--dry-run").stdout
     assert sorted((str(path), path.stat().st_size) for path in Path(".penstock").rglob("*.db")) == before
-    assert len(penstock_json("runs")) == 1
+    assert len(read_json("runs")) == 1
 
 
 def test_what_took_much_longer_than_usual_is_pointed_out_and_the_way_to_the_end_marked():
     penstock("run", "flow.py")
-    Path("slow").touch()
+    seconds = max(0.4, 5 * by_name(read_json("show"))["one"]["duration"])  # on a machine that is busy, more
+    Path("slow").write_text(str(seconds))
     penstock("run", "flow.py", "--workers", "1")
-    shown = penstock("show").stdout
+    shown = read("show")
     assert "times as long as usual" in next(line for line in shown.splitlines() if line.startswith("one "))
-    record = penstock_json("show", "--profile")
+    record = read_json("show", "--profile")
     tasks = by_name(record)
-    assert 0.0 < tasks["one"]["usual"] < 0.6 <= tasks["one"]["duration"]
+    assert 0.0 < tasks["one"]["usual"] < seconds <= tasks["one"]["duration"]
     assert tasks["other"]["usual"] is None
     assert "one" in record["critical_path"], "with one worker, everything that took long is on it"
     attempts = record["attempts"]
     assert attempts[0]["task"] == "one", "the longest is first"
-    assert attempts[0]["cpu"] >= 0.6
+    assert attempts[0]["cpu"] >= seconds
     assert attempts[0]["memory"] is None
-    profile = penstock("show", "--profile").stdout
+    profile = read("show", "--profile")
     assert "times as long as usual" in profile
     assert "on a processor" in profile
 
 
 def test_in_processes_the_memory_is_shown():
     penstock("run", "flow.py", "--executor", "processes", "--workers", "1")
-    attempts = {attempt["task"]: attempt for attempt in penstock_json("show", "--profile")["attempts"]}
+    attempts = {attempt["task"]: attempt for attempt in read_json("show", "--profile")["attempts"]}
     assert attempts["one"]["memory"] > 5_000_000
-    assert "MB" in penstock("show", "--profile").stdout
+    assert "MB" in read("show", "--profile")

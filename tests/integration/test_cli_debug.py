@@ -11,7 +11,7 @@ import pytest
 
 from penstock import Task, Workflow, WorkflowManager
 from penstock.errors import PenstockError, TaskNotFound
-from tests.integration.commands import PENSTOCK, penstock, penstock_json, start, write
+from tests.integration.commands import PENSTOCK, penstock, read, read_json, start, write
 from tests.integration.waiting import wait_until
 
 FLOW = """\
@@ -114,7 +114,7 @@ def debug(*arguments: str, typed: str = "", code: int = 0) -> subprocess.Complet
 
 
 def on_record() -> object:
-    return penstock_json("show"), penstock("logs").stdout
+    return read_json("show"), read("logs")
 
 
 def test_the_debugger_opens_where_the_first_failed_instance_failed_and_nothing_is_recorded():
@@ -132,7 +132,7 @@ def test_the_debugger_opens_where_the_first_failed_instance_failed_and_nothing_i
 
 def test_an_instance_by_its_index_returns_and_so_does_a_task_that_succeeded():
     penstock("run", "flow.py:flow", code=1)
-    run = penstock_json("show")["id"]
+    run = read_json("show")["id"]
     assert debug(run, "divide", "--index", "2").stdout.endswith("Task divide[2] returned 0.5\n")
     told = debug(run, "takes")
     assert f"{run}:takes:0:0 1 {{'day': 3}}" in told.stdout

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from penstock import WorkflowManager
-from tests.integration.commands import PENSTOCK, penstock, penstock_json, start, write
+from tests.integration.commands import PENSTOCK, penstock, read_json, start, write
 from tests.integration.waiting import wait_until
 
 FLOW = """\
@@ -81,13 +81,13 @@ FLOW = """\
 
 
 def run_id() -> str:
-    return str(penstock_json("runs")[0]["id"])
+    return str(read_json("runs")[0]["id"])
 
 
 def states() -> dict[str, str]:
     return {
         task["id"] if task["map_index"] is None else f"{task['id']}[{task['map_index']}]": task["state"]
-        for task in penstock_json("show")["tasks"]
+        for task in read_json("show")["tasks"]
     }
 
 
@@ -105,7 +105,7 @@ def begun(tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
 def begin(begun: list[subprocess.Popen[str]], workflow: str, *options: str, until: dict[str, str]) -> str:
     """Start a run, and wait until its tasks are in these states; the run's id."""
     begun.append(start("run", f"flow.py:{workflow}", *options))
-    wait_until(lambda: penstock("show", code=None).returncode == 0, "there is a run")
+    wait_until(lambda: read_json("runs"), "there is a run")
     wait_until(lambda: until.items() <= states().items(), "the run has come so far")
     return run_id()
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import jsonschema
 import pytest
 
-from tests.integration.commands import penstock, penstock_json, write
+from tests.integration.commands import penstock, penstock_json, read_json, write
 
 FLOW = """
     from dataclasses import dataclass
@@ -53,8 +53,8 @@ def test_a_dataclass_is_told_as_its_fields_by_run_and_show(executor: str) -> Non
     given = ["--param", "config=@config.json", "--param", "handle=@@bob", "--executor", executor]
     run = penstock_json("run", "flow.py", *given)
     assert run["params"] == KEPT
-    assert penstock_json("show")["params"] == KEPT
-    assert penstock_json("runs")[0]["params"] == KEPT
+    assert read_json("show")["params"] == KEPT
+    assert read_json("runs")[0]["params"] == KEPT
     again = penstock_json("rerun", "--only", "copy")
     assert (again["state"], again["params"]) == ("success", KEPT)
     assert "02 January CHANGES @bob" in penstock("show", "--values").stdout

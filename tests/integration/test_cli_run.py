@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from tests.integration.commands import PENSTOCK, penstock, penstock_json, write
+from tests.integration.commands import PENSTOCK, here, penstock, penstock_json, read, read_json, write
 
 GOOD = """\
     from penstock import task, workflow
@@ -250,10 +252,10 @@ def test_a_dry_run_shows_the_order_and_leaves_no_trace():
 
 def test_looking_makes_no_store():
     assert "There are no runs yet" in penstock("runs").stdout
-    assert penstock_json("runs") == []
+    assert read_json("runs") == []
     for command in (["show"], ["logs"], ["resume"], ["rerun", "--failed"], ["cancel"]):
-        assert "no runs yet" in penstock(*command, code=3).stderr
-    penstock("show", "--store", "sqlite:///elsewhere", code=3)
+        assert "no runs yet" in here(*command, code=3).stderr
+    here("show", "--store", "sqlite:///elsewhere", code=3)
     assert list(Path().iterdir()) == []
 
 
@@ -269,9 +271,10 @@ def test_options_override_the_settings():
     assert "there is no setting 'wrokers'" in penstock("run", "daily.py", code=2).stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
+def test_errors_are_one_line_and_have_their_exit_code():
+    write("daily.py", GOOD)
+    penstock("run", "daily.py")
+    for arguments, code, message in (
         (["run", "daily.py", "--param", "day=x"], 2, "'x' does not read as int"),
         (["run", "daily.py", "--param", "dya=1"], 2, "did you mean 'day'?"),
         (["run", "daily.py", "--param", "day"], 2, "is not NAME=VALUE"),
@@ -284,14 +287,10 @@ def test_options_override_the_settings():
         (["rerun"], 2, "say what to run again"),
         (["show", "zz"], 3, "no run has an id that begins with 'zz'"),
         (["cancel"], 4, "has ended already: success"),
-    ],
-)
-def test_errors_are_one_line_and_have_their_exit_code(arguments: list[str], code: int, message: str):
-    write("daily.py", GOOD)
-    penstock("run", "daily.py")
-    done = penstock(*arguments, code=code)
-    assert message in done.stderr
-    assert done.stdout == ""
+    ):
+        done = penstock(*arguments, code=code)
+        assert message in done.stderr
+        assert done.stdout == ""
 
 
 HOSTILE = [
@@ -310,27 +309,48 @@ HOSTILE = [
 ]
 
 
+ONE_AFTER_ANOTHER = """
+import json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from penstock.cli.group import execute
+
+odd = sys.argv[1]
+for words in json.load(sys.stdin):
+    with redirect_stdout(StringIO()), redirect_stderr(StringIO()) as errors:
+        code = execute([word.replace("ODD", odd) for word in words])
+    print(json.dumps([words, code, errors.getvalue()]), flush=True)
+"""
+
+
 @pytest.mark.parametrize("odd", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_arguments_are_refused_without_a_traceback(odd: bytes):
     write("daily.py", GOOD)
-    penstock("run", "daily.py", "--param", "day=1")
-    for arguments in (
-        ["run", odd],
-        ["check", odd],
-        ["show", odd],
-        ["logs", "", odd],
-        ["runs", "--limit", odd],
-        ["run", "daily.py", "--workers", odd],
-        ["run", "daily.py", "--param", b"day=" + odd],
-        ["run", "daily.py", "--only", odd],
-        ["show", "--store", odd],
-        [odd],
-    ):
-        done = penstock(*arguments, code=None)
-        assert done.returncode in (0, 2, 3), (arguments, done)
-        assert "\x1b" not in done.stderr, "a name must not control the terminal"
-        assert "should not happen" not in done.stderr
-        assert "Traceback" not in done.stderr
+    commands = [
+        ["run", "daily.py", "--param", "day=1"],
+        ["run", "ODD"],
+        ["check", "ODD"],
+        ["show", "ODD"],
+        ["logs", "", "ODD"],
+        ["runs", "--limit", "ODD"],
+        ["run", "daily.py", "--workers", "ODD"],
+        ["run", "daily.py", "--param", "day=ODD"],
+        ["run", "daily.py", "--only", "ODD"],
+        ["show", "--store", "ODD"],
+        ["ODD"],
+    ]
+    one_process = [sys.executable, "-c", ONE_AFTER_ANOTHER, os.fsdecode(odd)]
+    told = subprocess.run(one_process, input=json.dumps(commands), capture_output=True, text=True, check=True).stdout
+    done = [json.loads(line) for line in told.splitlines()]
+    assert [words for words, _, _ in done] == commands
+    assert done[0] == [commands[0], 0, ""]
+    for words, code, errors in done:
+        assert code in (0, 2, 3), (words, errors)
+        assert "\x1b" not in errors, "a name must not control the terminal"
+        assert "should not happen" not in errors
+        assert "Traceback" not in errors
+    alone = penstock(odd, code=None)
+    assert (alone.returncode, "Traceback" in alone.stderr) == (done[-1][1], False)
 
 
 def test_a_reader_that_goes_away_is_no_error():
@@ -354,13 +374,13 @@ def test_a_long_run_is_summed_up():
         file.writelines(f"flow.add_task(Task('task_{number}', print))\n" for number in range(300))
         file.write("flow.add_task(Task('odd', fail))\n")
     penstock("run", "many.py", code=1)
-    shown = penstock("show").stdout
+    shown = read("show")
     assert "301 tasks: 300 success, 1 failed" in shown
     assert "odd" in shown
     assert "task_7" not in shown
-    assert penstock("show", "--all").stdout.count("success") == 300
-    assert "task_7 " not in penstock("show", "--state", "failed").stdout
-    assert [task["id"] for task in penstock_json("show", "--state", "failed")["tasks"]] == ["odd"]
+    assert read("show", "--all").count("success") == 300
+    assert "task_7 " not in read("show", "--state", "failed")
+    assert [task["id"] for task in read_json("show", "--state", "failed")["tasks"]] == ["odd"]
 
 
 def test_help_names_every_command_and_needs_none_of_them():
@@ -370,6 +390,6 @@ def test_help_names_every_command_and_needs_none_of_them():
     loaded = done.stdout.splitlines()[-1].split()
     assert not {"rich", "penstock.manager", "penstock.cli.run", "asyncio", "apsw"} & set(loaded)
     for command in ("run", "check", "graph", "runs", "show", "logs", "resume", "rerun", "cancel", "demo"):
-        assert f"Usage: penstock {command}" in penstock(command, "--help").stdout
+        assert f"Usage: penstock {command}" in read(command, "--help")
     assert penstock().stdout == penstock("--help").stdout
     assert penstock("--version").stdout.startswith("penstock 0.")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.commands import penstock, penstock_json, write
+from tests.integration.commands import penstock, penstock_json, read_json, write
 
 FLOW = """\
     from pathlib import Path
@@ -66,7 +66,7 @@ def test_a_part_of_a_workflow_runs_alone(selection: list[str], tasks: list[str])
     write("flow.py", FLOW)
     penstock("run", "flow.py", *selection)
     assert ran() == tasks
-    assert [task["id"] for task in penstock_json("show")["tasks"]] == tasks
+    assert [task["id"] for task in read_json("show")["tasks"]] == tasks
     penstock("resume")
     assert ran() == [], "a part that is done is done: the rest is not its business"
 
@@ -90,13 +90,13 @@ def test_a_part_that_failed_is_resumed_as_that_part():
     Path("fail").unlink()
     penstock("resume")
     assert ran() == ["extract", "transform", "transform"]
-    assert [task["id"] for task in penstock_json("show")["tasks"]] == ["extract", "transform"]
+    assert [task["id"] for task in read_json("show")["tasks"]] == ["extract", "transform"]
 
 
 def test_rerun_uses_recorded_inputs():
     write("flow.py", FLOW)
     penstock("run", "flow.py")
-    run_id = penstock_json("show")["id"]
+    run_id = read_json("show")["id"]
     assert ran() == ["extract", "transform", "load", "tidy"]
     assert penstock("rerun", "--from", "transform", "--dry-run").stdout == (
         f"Would run 3 tasks of run {run_id} again:\n  transform\n  load\n  tidy\n"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.commands import PENSTOCK, penstock, penstock_json, start, write
+from tests.integration.commands import PENSTOCK, penstock, penstock_json, read, read_json, start, write
 from tests.integration.waiting import wait_until
 
 FLOW = """\
@@ -92,13 +92,13 @@ def test_a_map_that_is_done_counts_as_one_task():
 def test_killed_and_resumed(running: subprocess.Popen[str]):
     running.kill()
     running.wait()
-    assert penstock_json("runs")[0]["state"] == "interrupted"
-    assert penstock_json("show")["state"] == "interrupted"
+    assert read_json("runs")[0]["state"] == "interrupted"
+    assert read_json("show")["state"] == "interrupted"
     Path("open").touch()
     done = penstock("resume").stdout
     assert done.splitlines()[0].endswith("of flow: 3 tasks, 1 of them done before")
     assert ran() == ["first", "gate", "gate", "last"]
-    run = penstock_json("show")
+    run = read_json("show")
     assert run["state"] == "success"
     assert [task["attempts"] for task in run["tasks"]] == [1, 2, 1]
     assert "nothing is left to do" in penstock("resume").stdout
@@ -106,8 +106,8 @@ def test_killed_and_resumed(running: subprocess.Popen[str]):
 
 
 def test_a_second_resume_exits_with_4(running: subprocess.Popen[str]):
-    run_id = penstock_json("runs")[0]["id"]
-    assert penstock_json("runs")[0]["state"] == "running"
+    run_id = read_json("runs")[0]["id"]
+    assert read_json("runs")[0]["state"] == "running"
     refused = penstock("resume", run_id, code=4)
     assert run_id in refused.stderr
     assert str(running.pid) in refused.stderr, "it says who drives the run"
@@ -121,9 +121,9 @@ def test_stopped_by_a_signal(running: subprocess.Popen[str], number: signal.Sign
     running.send_signal(number)
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 130
-    run_id = penstock_json("runs")[0]["id"]
+    run_id = read_json("runs")[0]["id"]
     assert f"Run {run_id} was stopped by {number.name}. Go on with: penstock resume {run_id}" in errors
-    assert penstock_json("show")["state"] == "interrupted"
+    assert read_json("show")["state"] == "interrupted"
     Path("open").touch()
     penstock("resume")
     assert ran() == ["first", "gate", "gate", "last"]
@@ -174,7 +174,7 @@ def test_cancelled_from_another_process(running: subprocess.Popen[str]):
     _, errors = running.communicate(timeout=60)
     assert running.returncode == 1
     assert "cancelled by" in errors
-    run = penstock_json("show")
+    run = read_json("show")
     assert run["state"] == "cancelled"
     assert [task["state"] for task in run["tasks"]] == ["success", "cancelled", "cancelled"]
     assert "has ended already: cancelled" in penstock("cancel", code=4).stderr
@@ -186,7 +186,7 @@ def test_cancelled_from_another_process(running: subprocess.Popen[str]):
 def test_cancel_without_waiting(running: subprocess.Popen[str]):
     run_id = penstock_json("cancel", "--no-wait")["id"]
     running.wait(timeout=60)
-    assert penstock_json("show", run_id)["state"] == "cancelled"
+    assert read_json("show", run_id)["state"] == "cancelled"
 
 
 def test_cancel_of_a_run_that_nobody_drives(running: subprocess.Popen[str]):
@@ -197,7 +197,7 @@ def test_cancel_of_a_run_that_nobody_drives(running: subprocess.Popen[str]):
 
 
 def test_a_run_that_goes_on_is_shown_and_followed(running: subprocess.Popen[str]):
-    shown = penstock("show").stdout
+    shown = read("show")
     assert "of flow: running" in shown
     with Path("followed").open("w") as file:
         follower = subprocess.Popen([*PENSTOCK, "logs", "--follow", "--json"], stdout=file)
@@ -241,15 +241,15 @@ def test_logs_of_tasks_and_attempts():
         """,
     )
     penstock("run", "flow.py")
-    run_id = penstock_json("show")["id"]
-    assert penstock("logs").stdout.splitlines() == [
+    run_id = read_json("show")["id"]
+    assert read("logs").splitlines() == [
         "twice  | attempt 1",
         "twice (2) | attempt 2",
         "other  | no end of line",
     ]
-    assert penstock("logs", run_id, "twice").stdout == "attempt 1\n--- attempt 2 ---\nattempt 2\n"
-    assert penstock("logs", run_id, "twice", "--attempt", "2").stdout == "attempt 2\n"
-    assert penstock("logs", run_id, "other").stdout == "no end of line\n"
+    assert read("logs", run_id, "twice") == "attempt 1\n--- attempt 2 ---\nattempt 2\n"
+    assert read("logs", run_id, "twice", "--attempt", "2") == "attempt 2\n"
+    assert read("logs", run_id, "other") == "no end of line\n"
     nothing = penstock("logs", run_id, "silent")
     assert (nothing.stdout, nothing.stderr) == ("", "Nothing was printed or logged by task silent\n")
     assert f"penstock logs {run_id} twice" in penstock("logs", "twice", code=3).stderr
@@ -273,4 +273,4 @@ def test_the_logs_of_a_run_that_went_on_with_moved_lines_name_their_tasks():
     penstock("run", "flow.py", code=1)
     write("flow.py", flow.replace("@task", "\n\n        @task"))
     penstock("resume", code=1)
-    assert penstock("logs", penstock_json("show")["id"], "speak").stdout.count("spoken") == 2
+    assert read("logs", read_json("show")["id"], "speak").count("spoken") == 2

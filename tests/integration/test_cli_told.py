@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.integration.commands import penstock, penstock_json, write
+from tests.integration.commands import penstock, penstock_json, read, read_json, write
 
 FLOW = """\
     from penstock import TaskGroup, chain, task, task_group, workflow
@@ -64,7 +64,7 @@ def flow(tmp_path: object) -> None:
 
 
 def run_id() -> str:
-    return str(penstock_json("runs")[0]["id"])
+    return str(read_json("runs")[0]["id"])
 
 
 def test_a_map_that_cannot_be_expanded_is_told_without_penstocks_own_lines():
@@ -72,7 +72,7 @@ def test_a_map_that_cannot_be_expanded_is_told_without_penstocks_own_lines():
     assert said.count("Task double failed: ExpansionError: argument 'number' of task 'double' is mapped over 5") == 1
     assert "Task double failed:\n  ExpansionError: argument 'number'" in said
     assert "Traceback" not in said
-    assert "Traceback" not in penstock("show", "--all").stdout
+    assert "Traceback" not in read("show", "--all")
 
 
 def test_the_last_line_says_how_a_run_ended_before_it_says_why():
@@ -86,14 +86,14 @@ def test_the_last_line_says_how_a_run_ended_before_it_says_why():
 
 def test_a_task_that_did_not_run_says_what_kept_it():
     penstock("run", "flow.py:mapped", code=1)
-    (report,) = [task for task in penstock_json("show")["tasks"] if task["id"] == "report"]
+    (report,) = [task for task in read_json("show")["tasks"] if task["id"] == "report"]
     assert report["reason"] == "'double[1]' failed"
-    assert "upstream_failed                      'double[1]' failed\n" in penstock("show").stdout
+    assert "upstream_failed                      'double[1]' failed\n" in read("show")
 
 
 def test_runs_count_the_instances_of_maps():
     penstock("run", "flow.py:grouped", code=1)
-    assert "  3/4  " in penstock("runs").stdout
+    assert "  3/4  " in read("runs")
     assert "1 task" not in penstock("graph", "flow.py:grouped").stdout.splitlines()[0]
     assert penstock("graph", "flow.py:grouped").stdout.startswith("grouped: 2 tasks, ")
 
@@ -107,11 +107,11 @@ def test_what_a_rerun_would_expand_again_is_no_task():
 
 def test_logs_of_a_group_that_is_tried_again_name_the_round():
     penstock("run", "flow.py:rounds", code=1)
-    assert penstock("logs", run_id(), "group.speak").stdout == (
+    assert read("logs", run_id(), "group.speak") == (
         "hear me\n--- round 1, attempt 2 ---\nhear me\n"
         "--- round 2, attempt 1 ---\nhear me\n--- round 2, attempt 2 ---\nhear me\n"
     )
-    assert penstock("logs", run_id(), "group.before").stdout == "before\n--- round 2, attempt 1 ---\nbefore\n"
+    assert read("logs", run_id(), "group.before") == "before\n--- round 2, attempt 1 ---\nbefore\n"
 
 
 def test_a_map_that_was_never_expanded_cannot_be_marked_and_says_why():

@@ -10,7 +10,7 @@ import pytest
 
 from penstock import Task, Workflow, WorkflowManager
 from penstock.runtime.why import Why
-from tests.integration.commands import penstock, penstock_json, start, write
+from tests.integration.commands import penstock, read, read_json, start, write
 from tests.integration.waiting import wait_until
 
 FLOW = """\
@@ -75,25 +75,25 @@ def why(*words: str) -> Why:
 def test_a_run_that_goes_on_elsewhere_says_what_it_waits_for_and_a_dead_one_that_nobody_drives_it():
     process = start("run", "flow.py:flow", "--workers", "1")
     wait_until(lambda: Path("begun").exists(), "the gate is reached")
-    told = penstock("why", "last").stdout
+    told = read("why", "last")
     assert "Task last waits for 'after' (pending)" in told
     assert "after waits for 'gate' (running)" in told
-    whole = penstock_json("why")
+    whole = read_json("why")
     assert whole["task"] is None
     assert {step["task"]: step["holds_up"] for step in whole["steps"]} == {"gate": 2, "flaky": 2}
     process.kill()
     process.wait()
-    told = penstock("why", "gate").stdout
+    told = read("why", "gate")
     assert "was running when its driver died" in told
     assert "nobody drives the run: penstock resume" in told
-    assert "is interrupted: nobody drives it" in penstock("why").stdout
+    assert "is interrupted: nobody drives it" in read("why")
     process.communicate()
 
 
 def test_a_retry_says_until_when():
     process = start("run", "flow.py:flow", "--workers", "2")
-    wait_until(lambda: Path("begun").exists() and "for its next attempt" in penstock("why", code=None).stdout, "retry")
-    answer = penstock_json("why", "flaky")
+    wait_until(lambda: Path("begun").exists() and "for its next attempt" in read("why"), "retry")
+    answer = read_json("why", "flaky")
     assert answer["state"] == "retrying"
     assert answer["steps"][0]["kind"] == "retry"
     assert answer["steps"][0]["at"] > answer["attempts"][0]["ended_at"]
@@ -136,10 +136,10 @@ def test_who_marked_cancelled_or_ran_a_task_again_is_said():
 def test_words_that_name_nothing_and_too_many_are_refused():
     penstock("run", "flow.py:broken", code=1)
     assert "has no task 'lats'" in penstock("why", "lats", code=3).stderr
-    run = penstock_json("why")["run"]
+    run = read_json("why")["run"]
     assert "did you mean 'last'?" in penstock("why", run, "lats", code=3).stderr
     assert "give a run and a task" in penstock("why", run, "last", "after", code=2).stderr
-    assert penstock_json("why", run[:6], "last")["task"] == "last"
+    assert read_json("why", run[:6], "last")["task"] == "last"
 
 
 def test_a_run_in_memory_is_asked_as_well():

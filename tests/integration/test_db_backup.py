@@ -22,7 +22,7 @@ from penstock.store.base import Pool
 from penstock.store.upkeep import FileUpkeep, upkeep_of
 from penstock.testing.store_samples import new_run
 from tests.faults.disk import failing_disk
-from tests.integration.commands import PENSTOCK, penstock, penstock_json
+from tests.integration.commands import PENSTOCK, penstock, penstock_json, read, read_json
 from tests.unit.runtime.waiting import Background, come
 
 LARGE = 10_000
@@ -85,8 +85,8 @@ def test_the_copy_is_a_store(tmp_path: Path):
 
     for path in sorted(Path(".penstock").rglob("*"), reverse=True):  # the store is lost
         path.rmdir() if path.is_dir() else path.unlink()
-    assert [run["id"] for run in penstock_json("runs", "--store", f"sqlite:///{copy}")] == ids[::-1]
-    assert penstock("logs", ids[0], "--store", f"sqlite:///{copy}").stdout.endswith("making a\n")
+    assert [run["id"] for run in read_json("runs", "--store", f"sqlite:///{copy}")] == ids[::-1]
+    assert read("logs", ids[0], "--store", f"sqlite:///{copy}").endswith("making a\n")
     assert penstock_json("db", "check", "--store", f"sqlite:///{copy}")["whole"]
     with manager(f"sqlite:///{copy}") as opened:
         assert opened.get(ids[2]).task("make").result == "b" * LARGE
@@ -256,4 +256,5 @@ def test_a_kill_leaves_nothing_under_the_name(tmp_path: Path):
         for partial in tmp_path.glob(".copy.*.partial"):
             shutil.rmtree(partial)
     penstock("db", "backup", "copy")
-    assert (check(tmp_path / "copy").problems, check(tmp_path / "copy").values) == ([], 300)
+    checked = check(tmp_path / "copy")
+    assert (checked.problems, checked.values) == ([], 300)

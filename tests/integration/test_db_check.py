@@ -29,7 +29,7 @@ from penstock.store.chain import chained, seed
 from penstock.store.records import encode_events
 from penstock.store.upkeep import DEAD_CLAIMS
 from penstock.testing.store_samples import new_run
-from tests.integration.commands import penstock, penstock_json, start, write
+from tests.integration.commands import penstock, penstock_json, read_json, start, write
 from tests.unit.runtime.waiting import Background, come
 
 LARGE = REPEATS = 10_000
@@ -406,7 +406,7 @@ def test_a_row_that_says_otherwise_is_found_and_repaired(run_id: str, column: st
 def test_an_interrupted_run_whose_row_says_that_it_ended_is_found_and_repaired():
     write("killed.py", KILLED)
     penstock("run", "killed.py", code=None)
-    [(run_id,)] = [(each["id"],) for each in penstock_json("runs")]
+    [(run_id,)] = [(each["id"],) for each in read_json("runs")]
     before = row(run_id)
     edit("UPDATE run SET state = 'success', ended_at = 7.0")
     assert problems(check()) == [("row", run_id)] * 2

@@ -10,7 +10,7 @@ import pytest
 
 from penstock import WorkflowManager, task, workflow
 from penstock.runtime.store_check import LOGS, VALUES
-from tests.integration.commands import penstock, penstock_json
+from tests.integration.commands import penstock, penstock_json, read_json
 from tests.postgres import Admin
 
 pytest_plugins = ("tests.postgres_fixtures",)
@@ -41,7 +41,7 @@ def store(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 def test_a_store_in_postgres_is_checked_and_repaired(store: str, admin: Admin):
     assert penstock_json("db", "check")["whole"]
     assert penstock_json("db", "info")["runs"] == {"success": 2}
-    [newest, oldest] = [run["id"] for run in penstock_json("runs")]
+    [newest, oldest] = [run["id"] for run in read_json("runs")]
     admin.rows("UPDATE run SET state = 'failed' WHERE id = %s", newest)
     assert [problem["kind"] for problem in penstock_json("db", "check", code=1)["problems"]] == ["row"]
     assert penstock_json("db", "check", "--repair")["whole"]

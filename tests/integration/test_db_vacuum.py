@@ -76,7 +76,7 @@ from pathlib import Path
 from penstock.store.sqlite import SQLiteStore
 store = SQLiteStore(Path(sys.argv[1]))
 print("ready", flush=True)
-for number in range(300):
+for number in range(100):
     store.post("kept", "mark", str(number))
 store.close()
 """
@@ -96,7 +96,7 @@ def test_who_writes_meanwhile_waits_and_loses_nothing(store: SQLiteStore):
     with child:
         assert child.returncode == 0
     assert vacuumed > 0
-    assert [message.body for message in store.messages("kept")] == [str(number) for number in range(300)]
+    assert [message.body for message in store.messages("kept")] == [str(number) for number in range(100)]
     store.close()
 
 

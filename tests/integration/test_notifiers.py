@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.commands import penstock, penstock_json, write
+from tests.integration.commands import penstock, read_json, write
 
 MODULE = """\
 from pathlib import Path
+from penstock.runtime import outbox
+
+outbox.PAUSES = (0.01, 0.02, 0.05)  # who refuses is asked again soon
 
 class Scribe:
     def notify(self, notice):
@@ -81,7 +84,7 @@ def test_one_that_raises_harms_neither_the_run_nor_the_others():
     done = penstock("run", "daily.py:daily", PENSTOCK_NOTIFIERS="clumsy,scribe")
     assert "was refused by notifier 'clumsy', and is tried again: ZeroDivisionError: no network" in done.stderr
     assert notes() == ["scribe run_success daily None None"]
-    assert penstock_json("show")["notices"]["undelivered"] == 1
+    assert read_json("show")["notices"]["undelivered"] == 1
 
 
 def test_who_is_named_later_is_told_of_what_comes_then_and_who_is_not_is_told_nothing():
@@ -99,4 +102,4 @@ def test_one_that_is_not_there_or_cannot_be_made_is_told_before_anything_runs():
     assert "notifier 'unmakeable' cannot be made: OSError: no network" in stderr
     stderr = penstock("run", "daily.py:daily", code=2, PENSTOCK_NOTIFIERS="mute").stderr
     assert "notifier 'mute' is no notifier: Mute has no method notify()" in stderr
-    assert penstock_json("runs") == []
+    assert read_json("runs") == []

@@ -256,7 +256,7 @@ def test_a_process_that_died_between_two_attempts_costs_none(tmp_path, number):
             flow.add_task(first)
         flow.add_task(Task("one", follow, both, args=("one", "two")))
         flow.add_task(Task("two", follow, both, args=("two", "one")))
-    manager = WorkflowManager("memory", executor="processes", workers=2, observers=[Hits(tmp_path, number)])  # type: ignore[abstract]
+    manager = WorkflowManager("memory", executor="processes", workers=2, observers=[Hits(tmp_path, number)])
     done = manager.run(flow, raise_on_failure=False)
     assert done.state == "success"
     assert [row.attempts for row in done.tasks] == [1] * 4

@@ -19,7 +19,7 @@ from penstock.results.files import FileResults
 from penstock.runtime.history import History
 from penstock.runtime.pruner import DAY, HOUR, Retention, prune
 from penstock.store.base import RunChange
-from tests.integration.commands import penstock, penstock_json, write
+from tests.integration.commands import penstock, penstock_json, read_json, write
 from tests.unit.runtime.waiting import Background, come
 
 LARGE = 10_000
@@ -314,7 +314,7 @@ def test_db_prune_and_db_info():
     assert done == {"runs": ids[:1], "values": 0, "bytes": 0, "dry_run": False}
     age_values()
     assert "Forgot 1 run and 1 value (10 KB)" in penstock("db", "prune", "--older-than", "0", "--keep", "0").stdout
-    assert penstock_json("runs") == []
+    assert read_json("runs") == []
 
 
 def test_db_refuses_what_cannot_be():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -280,8 +281,8 @@ def test_an_attempt_waits_for_another_ones_receipt(database):
 def test_an_attempt_whose_time_is_over_commits_nothing(tmp_path, monkeypatch):
     """It is given up, another one makes the load, and then it comes back."""
     database = Database("sqlite", str(tmp_path / "effects"))
-    add_table = database.connect()
-    add_table.execute("CREATE TABLE effects (what TEXT)")
+    with closing(database.connect()) as connection:
+        connection.execute("CREATE TABLE effects (what TEXT)")
     stuck, second_is_done, ended = threading.Event(), threading.Event(), threading.Event()
     errors = []
 
@@ -305,6 +306,7 @@ def test_an_attempt_whose_time_is_over_commits_nothing(tmp_path, monkeypatch):
             second_is_done.set()
             ended.wait()
             me.once(connection, body)
+            connection.close()
         else:
             try:
                 me.once(connection, body)
@@ -312,6 +314,7 @@ def test_an_attempt_whose_time_is_over_commits_nothing(tmp_path, monkeypatch):
                 errors.append(error)
                 raise
             finally:
+                connection.close()
                 ended.set()
 
     with Workflow("flow") as flow:
@@ -379,9 +382,9 @@ def test_loads_with_names(database):
 def test_the_same_load_twice_in_an_attempt(database):
     @task
     def load(name):
-        connection = database.connect()
-        current().once(connection, lambda: add(connection), name=name)
-        current().once(connection, lambda: add(connection), name=name)
+        with closing(database.connect()) as connection:
+            current().once(connection, lambda: add(connection), name=name)
+            current().once(connection, lambda: add(connection), name=name)
 
     with Workflow("flow") as flow:
         load("")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import sys
+from contextlib import closing
 from typing import Any, cast
 
 import psycopg
@@ -116,8 +117,9 @@ def test_a_driver_that_nothing_is_known_of(database):
 
 @everywhere("sqlite")
 def test_a_driver_that_nothing_is_known_of_in_autocommit_mode(database):
-    plain: Any = Plain(database.connect())
-    plain.autocommit = True
-    with pytest.raises(PenstockError, match="switch its autocommit off"):
-        load_with(plain, lambda: None)
+    with closing(database.connect()) as connection:
+        plain: Any = Plain(connection)
+        plain.autocommit = True
+        with pytest.raises(PenstockError, match="switch its autocommit off"):
+            load_with(plain, lambda: None)
     assert not database.query("SELECT name FROM sqlite_schema WHERE name = 'penstock_receipt'")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.commands import PENSTOCK, penstock, penstock_json, start, write
+from tests.integration.commands import PENSTOCK, penstock, penstock_json, read, read_json, start, write
 from tests.integration.waiting import wait_until
 
 FLOW = """\
@@ -104,7 +104,7 @@ def test_every_run_whose_driver_died_is_taken_over_and_no_other(drivers: list[su
     for name in ("a", "b"):
         kill(drive_to_gate(drivers, name))
     alive = drive_to_gate(drivers, "c")
-    assert [run["state"] for run in penstock_json("runs")] == ["running", "interrupted", "interrupted"]
+    assert [run["state"] for run in read_json("runs")] == ["running", "interrupted", "interrupted"]
     Path("open").touch()
     runs = penstock_json("resume", "--all")
     assert [(run["params"]["name"], run["state"]) for run in runs][:2] == [("a", "success"), ("b", "success")]
@@ -123,18 +123,18 @@ def test_two_that_take_over_at_once_share_the_runs(drivers: list[subprocess.Pope
     both = [start("resume", "--all") for _ in range(2)]
     drivers += both
     assert [process.wait(100) for process in both] == [0, 0]
-    assert {run["state"] for run in penstock_json("runs")} == {"success"}
+    assert {run["state"] for run in read_json("runs")} == {"success"}
     assert sorted(line for line in ran() if line.startswith("last")) == ["last a", "last b", "last c"]
 
 
 def test_a_stopped_driver_keeps_its_run(drivers: list[subprocess.Popen[str]]):
     process = drive_to_gate(drivers, "a")
-    assert penstock_json("show")["driver"]["pid"] == process.pid
+    assert read_json("show")["driver"]["pid"] == process.pid
     os.kill(process.pid, signal.SIGSTOP)
     try:
         assert penstock_json("resume", "--all") == []
         penstock("resume", code=4)
-        assert f"process {process.pid} on" in penstock("show").stdout
+        assert f"process {process.pid} on" in read("show")
     finally:
         os.kill(process.pid, signal.SIGCONT)
     Path("open").touch()
@@ -175,7 +175,10 @@ def cancel_behind_the_back_of(process: subprocess.Popen[str]) -> None:
             os.kill(process.pid, signal.SIGCONT)
 
 
-def test_a_request_to_cancel_outlives_the_driver_that_did_not_read_it(drivers: list[subprocess.Popen[str]]):
+def test_a_request_to_cancel_outlives_the_driver_that_did_not_read_it(
+    drivers: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("PENSTOCK_GRACE", "0.1")  # the gate does not look whether it should end
     process = drive_to_gate(drivers, "a")
     cancel_behind_the_back_of(process)
     kill(process)
@@ -190,7 +193,7 @@ def test_a_resume_by_hand_overrules_an_earlier_request_to_cancel(drivers: list[s
     kill(process)
     Path("open").touch()
     penstock("resume")
-    assert penstock_json("show")["state"] == "success"
+    assert read_json("show")["state"] == "success"
 
 
 def test_one_that_cannot_be_loaded_any_more_does_not_hold_up_the_others(drivers: list[subprocess.Popen[str]]):
@@ -205,7 +208,7 @@ def test_one_that_cannot_be_loaded_any_more_does_not_hold_up_the_others(drivers:
     done = penstock("resume", "--all", code=2)
     assert "cannot be taken over" in done.stderr
     assert "flow.py" in done.stderr
-    assert [run["state"] for run in penstock_json("runs")] == ["success", "interrupted"]
+    assert [run["state"] for run in read_json("runs")] == ["success", "interrupted"]
 
 
 def test_all_comes_without_a_run():

@@ -15,7 +15,7 @@ import pytest
 
 from penstock import PenstockError, RunFailed, Secret, WorkflowManager, current, task, workflow
 from penstock.errors import ParameterError
-from tests.integration.commands import PENSTOCK, penstock, write
+from tests.integration.commands import PENSTOCK, penstock, read, write
 
 FLOW = """
     import json, logging, os, subprocess, sys, traceback
@@ -113,7 +113,7 @@ def test_a_secret_is_found_nowhere(here: Path, executor: str) -> None:
     secret = f"canary/{token_hex(12)}"
     done = penstock("run", "flow.py", "--param", "password=env:PW", "--executor", executor, code=1, PW=secret)
     again = penstock("resume", "--executor", executor, code=1, PW=secret)
-    shown = [penstock(*command).stdout for command in (["show", "--all"], ["show", "--json"], ["logs"], ["runs"])]
+    shown = [read(*command) for command in (["show", "--all"], ["show", "--json"], ["logs"], ["runs"])]
     assert found(secret, here, done.stdout, done.stderr, again.stdout, again.stderr, *shown) == []
     record = json.loads(shown[1])
     assert record["params"] == {"password": "***"}

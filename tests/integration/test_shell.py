@@ -266,13 +266,13 @@ TREE = "sleep 600 & (sleep 600 & sleep 600) & echo started; touch started; wait"
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_its_timeout_ends_all_that_it_started(executor: str) -> None:
-    run = run_one(TREE, executor, timeout=1)
+    run = run_one(TREE, executor, timeout=0.5)
     assert "TaskTimeout" in (run.task("it").error or "")
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
 def test_what_ignores_sigterm_is_killed(executor: str) -> None:
-    run = run_one(f"trap '' TERM; {TREE}; while true; do sleep 1; done", executor, timeout=1)
+    run = run_one(f"trap '' TERM; {TREE}; while true; do sleep 1; done", executor, timeout=0.5)
     assert "TaskTimeout" in (run.task("it").error or "")
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from penstock import WorkflowManager
-from tests.integration.commands import penstock, penstock_json, write
+from tests.integration.commands import penstock, read_json, write
 from tests.integration.waiting import wait_until
 
 SCRIPT = """\
@@ -30,7 +30,7 @@ SCRIPT = """\
         waits()
 
     if __name__ == "__main__":
-        run = WorkflowManager().start(flow)
+        run = WorkflowManager(grace=0.1).start(flow)
         if sys.argv[1:] == ["wait"]:
             run.wait()
     """
@@ -54,7 +54,7 @@ def test_a_process_does_not_end_before_what_it_has_started():
     Path("go").touch()
     process.communicate(timeout=60)
     assert process.returncode == 0
-    assert penstock_json("show")["state"] == "success"
+    assert read_json("show")["state"] == "success"
 
 
 def test_ctrl_c_stops_the_run_that_is_waited_for_and_it_can_be_resumed():
@@ -63,10 +63,10 @@ def test_ctrl_c_stops_the_run_that_is_waited_for_and_it_can_be_resumed():
     _, told = process.communicate(timeout=60)
     assert process.returncode != 0
     assert b"KeyboardInterrupt" in told
-    assert penstock_json("show")["state"] == "interrupted"
+    assert read_json("show")["state"] == "interrupted"
     Path("go").touch()
     penstock("resume")
-    assert penstock_json("show")["tasks"][0]["attempts"] == 2
+    assert read_json("show")["tasks"][0]["attempts"] == 2
 
 
 def test_one_that_is_killed_leaves_a_run_that_can_be_resumed():
@@ -75,7 +75,7 @@ def test_one_that_is_killed_leaves_a_run_that_can_be_resumed():
     process.communicate(timeout=60)
     Path("go").touch()
     penstock("resume")
-    assert penstock_json("show")["state"] == "success"
+    assert read_json("show")["state"] == "success"
 
 
 def test_another_process_may_wait_too():

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.commands import penstock, penstock_json, start, write
+from tests.integration.commands import penstock, read, read_json, start, write
 from tests.servers import Web, post_office, web
 
 CANARY = "canary-5e1f"
@@ -84,13 +84,13 @@ def test_a_driver_that_dies_before_the_answer_leaves_the_notice_to_the_next(serv
     first = server.arrived.get(timeout=60)
     assert process.wait(60) == -signal.SIGKILL
     process.communicate()
-    assert penstock_json("show")["notices"]["undelivered"] == 1
+    assert read_json("show")["notices"]["undelivered"] == 1
     server.before = lambda post: None
     penstock("resume", "--all")
     again = server.arrived.get(timeout=60)
     assert again.headers["idempotency-key"] == first.headers["idempotency-key"] == first.json["id"]
     assert again.content == first.content
-    assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
+    assert read_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
 
 
 def test_one_that_cannot_take_it_now_is_told_again_and_nothing_is_lost(server: Web) -> None:
@@ -100,7 +100,7 @@ def test_one_that_cannot_take_it_now_is_told_again_and_nothing_is_lost(server: W
     assert "127.0.0.1 answered 503 Service Unavailable" in done.stderr
     assert len(server.posts) == 3
     assert len({post.json["id"] for post in server.posts}) == 1
-    assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
+    assert read_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
 
 
 def test_a_receiver_that_wants_it_much_later_does_not_hold_up_the_end_of_the_run(server: Web) -> None:
@@ -108,17 +108,17 @@ def test_a_receiver_that_wants_it_much_later_does_not_hold_up_the_end_of_the_run
     server.answers += [(503, {"Retry-After": "3000"})]
     penstock("run", "flow.py:small")
     assert len(server.posts) == 1
-    assert penstock_json("show")["notices"]["undelivered"] == 1
+    assert read_json("show")["notices"]["undelivered"] == 1
     penstock("resume", "--all")
     assert len(server.posts) == 2
-    assert penstock_json("show")["notices"]["undelivered"] == 0
+    assert read_json("show")["notices"]["undelivered"] == 0
 
 
 def test_what_the_receiver_will_not_have_is_given_up_with_the_reason_on_record(server: Web) -> None:
     hook(server, 'events = ["run_success"]')
     server.answers += [(410, {})]
     penstock("run", "flow.py:small")
-    notices = penstock_json("show")["notices"]
+    notices = read_json("show")["notices"]
     assert notices["undelivered"] == 0
     assert list(notices["dropped"].values()) == ["127.0.0.1 answered 410 Gone"]
 
@@ -133,7 +133,7 @@ def test_what_is_over_the_limit_is_told_in_one(server: Web) -> None:
     assert last.json["stands_for"]["count"] == 26
     told = {post.json["id"] for post in singles} | {*last.json["stands_for"]["ids"]}
     assert len(told) == 31
-    assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
+    assert read_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
 
 
 def test_the_same_of_notices_that_another_driver_left(server: Web) -> None:
@@ -141,21 +141,21 @@ def test_the_same_of_notices_that_another_driver_left(server: Web) -> None:
     hook(server, "per_minute = 5", 'events = ["task_failed", "run_failed"]')
     server.answers += [(503, {"Retry-After": "3000"})] * 100
     penstock("run", "flow.py:nightly", code=1)
-    left = penstock_json("show")["notices"]["undelivered"]
+    left = read_json("show")["notices"]["undelivered"]
     server.answers.clear()
     server.posts.clear()
     penstock("resume", "--all", code=1)
     assert left == 31
     assert len(server.posts) <= 6
     assert sum(post.json.get("stands_for", {"count": 1})["count"] for post in server.posts) == 31
-    assert penstock_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
+    assert read_json("show")["notices"] == {"undelivered": 0, "dropped": {}}
 
 
 def test_the_own_network_is_refused_unless_it_is_allowed(server: Web) -> None:
     write("penstock.toml", f'[notifiers.hook]\ntype = "webhook"\nurl = "http://localhost:{server.port}/"\n')
     penstock("run", "flow.py:small")
     assert server.posts == []
-    (reason,) = penstock_json("show")["notices"]["dropped"].values()
+    (reason,) = read_json("show")["notices"]["dropped"].values()
     assert "not of the public Internet; if it is meant, set allow_private = true" in reason
 
 
@@ -175,7 +175,7 @@ def test_secrets_are_neither_kept_nor_shown(server: Web) -> None:
     for answers in several:
         server.answers[:] = answers
         done = penstock("run", "flow.py:small", code=None, PENSTOCK_DEBUG="1", **secrets)
-        shown += done.stdout + done.stderr + penstock("show").stdout
+        shown += done.stdout + done.stderr + read("show")
     server.answers[:] = [(401, {})]
     done = penstock("notify", "hook", "--test", "--debug", code=2, **secrets)
     shown += done.stdout + done.stderr
@@ -203,7 +203,7 @@ def test_settings_that_cannot_be_are_told_before_anything_runs(server: Web) -> N
     ):
         write("penstock.toml", text)
         assert message in penstock("run", "flow.py:small", code=2).stderr
-    assert penstock_json("runs") == []
+    assert read_json("runs") == []
 
 
 def test_a_test_notice_says_whether_the_settings_work(server: Web) -> None:
@@ -216,7 +216,7 @@ def test_a_test_notice_says_whether_the_settings_work(server: Web) -> None:
     stderr = penstock("notify", "hook", "--test", code=2).stderr
     assert "notifier 'hook' did not take the test notice: 127.0.0.1 answered 404 Not Found" in stderr
     assert "the settings name no notifier 'hok'; there are hook" in penstock("notify", "hok", code=2).stderr
-    assert penstock_json("runs") == []
+    assert read_json("runs") == []
 
 
 def test_an_email_is_sent_by_a_run(server: Web) -> None:

@@ -90,6 +90,9 @@ class Record:
 class Witness(Protocol):
     """Is told what becomes durable."""
 
+    def created(self, run: RunRow) -> None:
+        """A run is put on record."""
+
     def appended(self, run_id: str, events: Sequence[Event], lease: SimLease, change: RunChange | None) -> None:
         """A batch was written."""
 
@@ -229,6 +232,8 @@ class Database:
         self.plans.setdefault(run.plan, plan)
         record = self.records[run.id] = Record(run, followed={run.plan})
         self.sync()
+        if self.witness is not None:
+            self.witness.created(run)
         return record
 
     def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:

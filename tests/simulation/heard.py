@@ -8,6 +8,7 @@ from penstock.policy import Notice
 from tests.simulation.happenings import Told
 from tests.simulation.reading import Reading
 from tests.simulation.scenario import Scenario
+from tests.simulation.weave import MAIN
 
 Heard = tuple[Told, str]
 """What was told, and to whom: "" for a callback, else the name of a notifier."""
@@ -44,5 +45,6 @@ def told_by(notice: Notice) -> Told:
 def _due(scenario: Scenario, reading: Reading) -> Iterator[Heard]:
     """What must have been told, and to whom."""
     for told, row in reading.happened.must.items():
-        step = scenario.work.steps[row] if row else None
-        yield from ((told, receiver) for receiver in scenario.telling.receivers(told.kind, step))
+        step = scenario.steps[row] if row else None
+        receivers = scenario.telling.receivers(told.kind, step, of_main=reading.engine.plan.workflow == MAIN)
+        yield from ((told, receiver) for receiver in receivers)

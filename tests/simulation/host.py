@@ -23,13 +23,14 @@ from penstock.errors import (
     RunNotFound,
     StoreError,
 )
-from penstock.executor.base import Executor
+from penstock.executor.base import Attempt, Executor
 from penstock.logs.memory import MemoryLogs
 from penstock.manager import WorkflowManager
 from penstock.parts import Parts
 from penstock.policy import Notice
 from penstock.results.memory import MemoryResults
 from penstock.runtime import mail
+from penstock.runtime.driver import RunDriver
 from penstock.runtime.history import ENDED
 from penstock.runtime.home import Settings
 from penstock.runtime.host import Host as DriverHost
@@ -118,9 +119,10 @@ class SimEquipment(Equipment):
         self._simulated = host
 
     def host(self, clock: Clock) -> DriverHost:
-        """Each run has workers of its own, so that it can be asked what they do."""
-        self._host = None
-        return super().host(clock)
+        """One that tells who drives there. Each run that is not driven beside another has workers of its own."""
+        if self._host is None or not self._host.drivers or self._host.executor.on_caller:
+            self._host = SimDriverHost(self._simulated, self._new_executor(), clock)
+        return self._host
 
     def _new_executor(self) -> Executor:
         return self._simulated.new_executor()
@@ -132,6 +134,19 @@ class SimEquipment(Equipment):
     def new_notifiers(self) -> dict[str, Notifier]:
         """Those of the scenario."""
         return {name: SimNotifier(self._simulated) for name in self._simulated.world.scenario.telling.notifiers}
+
+
+class SimDriverHost(DriverHost):
+    """Where runs are driven in a simulated process."""
+
+    def __init__(self, simulated: Host, executor: Executor, clock: Clock) -> None:
+        super().__init__(executor, clock)
+        self._simulated = simulated
+
+    def enter(self, driver: RunDriver) -> bool:
+        """From now on the workers serve this run too."""
+        self._simulated.drivers.append(driver)
+        return super().enter(driver)
 
 
 class SimManager(WorkflowManager):
@@ -158,6 +173,11 @@ class Host:
         self.results = SimResults(world.values, self.process)
         self.results.failing = world.value_failures
         self.executor: SimExecutor | None = None
+        """The last that was made."""
+        self.drivers: list[RunDriver] = []
+        """All that there were, those of the runs of tasks too."""
+        self._drives = ""
+        """The run that somebody has asked it to drive."""
         self.manager = SimManager(self)
         self.changed = world.changed
         """Whether the workflow had changed when this process loaded it."""
@@ -168,7 +188,10 @@ class Host:
 
     def _run(self, program: Callable[[], None]) -> None:
         try:
-            program()
+            try:
+                program()
+            finally:
+                self.manager.close()
         except (StoreError, RunLocked, RunNotFound, RunEnded, PlanMismatch, Refused) as error:
             self.world.note(self, "ends with", f"{type(error).__name__}: {str(error).splitlines()[0]}")
         else:
@@ -180,17 +203,28 @@ class Host:
         """Whether it parks runs that only wait."""
         return self.world.scenario.park_after is not None
 
-    @property
-    def token(self) -> int:
-        """That of the lease under which it drives, or last drove."""
-        lease = self.store.lease
-        return lease.token if lease is not None else 0
+    def token(self, run_id: str) -> int:
+        """That of the lease under which it drives a run, or last drove it."""
+        return self.store.leases[run_id].token if run_id in self.store.leases else 0
 
-    @property
-    def engine(self) -> RunEngine | None:
-        """That of the run which it drives, or last drove."""
-        driver = self.executor.driver if self.executor is not None else None
-        return driver._engine if driver is not None else None
+    def engine(self, run_id: str) -> RunEngine | None:
+        """That of a run in the hands of its last driver here."""
+        drivers = [driver for driver in self.drivers if driver.context.run_id == run_id]
+        return drivers[-1]._engine if drivers else None
+
+    def driver_of(self, attempt: Attempt) -> RunDriver:
+        """Who has begun an attempt."""
+        return next(driver for driver in reversed(self.drivers) if driver.context is attempt.context)
+
+    def token_of(self, attempt: Attempt) -> int:
+        """That of the lease under which it was begun."""
+        return self.driver_of(attempt)._lease.token
+
+    def executor_of(self, attempt: Attempt) -> SimExecutor:
+        """Whose worker makes it."""
+        executor = self.driver_of(attempt)._host.executor
+        assert isinstance(executor, SimExecutor)
+        return executor
 
     def new_executor(self) -> SimExecutor:
         """Workers for another run."""
@@ -200,8 +234,9 @@ class Host:
 
     def stop(self) -> None:
         """Have the driver stop, as on a signal."""
-        if self.executor is not None and self.executor.driver is not None:
-            driver = self.executor.driver
+        drivers = [driver for driver in self.drivers if driver.context.run_id == self._drives]
+        if drivers:
+            driver = drivers[-1]
             self.process.start(lambda: driver.stop("SIGINT"), "signal")
 
     # --- Programs
@@ -214,7 +249,10 @@ class Host:
     def resume(self, run_id: str) -> None:
         """Go on with a run, asked for by hand."""
         self.world.referee.resumed.add(run_id)
-        self._drive(run_id, lambda: self.manager.resume(run_id, self._flow(), raise_on_failure=False, park=self.parks))
+        self._drive(run_id, lambda: self._resume(run_id))
+
+    def _resume(self, run_id: str) -> Run:
+        return self.manager.resume(run_id, self._flow_of(run_id), raise_on_failure=False, park=self.parks)
 
     def rerun(self, run_id: str) -> None:
         """Run some tasks of a run again that has ended."""
@@ -230,7 +268,7 @@ class Host:
 
     def _rerun(self, run_id: str, again: dict[str, Any]) -> Run:
         try:
-            return self.manager.rerun(run_id, self._flow(), raise_on_failure=False, **again)
+            return self.manager.rerun(run_id, self._flow_of(run_id), raise_on_failure=False, **again)
         except (StoreError, RunLocked):
             raise
         except PenstockError as error:
@@ -252,12 +290,14 @@ class Host:
                 pass  # somebody was faster, or has a newer workflow
 
     def _adopt(self, run_id: str) -> Run:
-        return self.manager.resume(run_id, self._flow(), adopt=True, raise_on_failure=False, park=self.parks)
+        return self.manager.resume(run_id, self._flow_of(run_id), adopt=True, raise_on_failure=False, park=self.parks)
 
     def cancel(self, run_id: str) -> None:
         """Ask a run to end."""
         cancelled = self.world.referee.cancelled
         cancelled.setdefault(run_id, inf)
+        asked = self.world.referee.asked_to_cancel
+        asked[run_id] = asked.get(run_id, 0) + 1
         self.manager.cancel(run_id, by="ann")
         cancelled[run_id] = min(cancelled[run_id], self.process.scheduler.now)
 
@@ -281,6 +321,12 @@ class Host:
 
     # --- Within
 
+    def _flow_of(self, run_id: str) -> Workflow | None:
+        """The workflow of a run; None for the run of a task, whose workflow the manager finds in that around it."""
+        self.manager.workflow = self._flow()
+        record = self.world.database.records.get(run_id)
+        return None if record is not None and record.row.parent is not None else self.manager.workflow
+
     def _flow(self) -> Workflow:
         """The workflow, whose bodies and callbacks live in this process."""
         return self.world.scenario.flow(
@@ -292,6 +338,7 @@ class Host:
     def _drive(self, run_id: str, drive: Callable[[], Run]) -> None:
         world = self.world
         world.note(self, "drives", run_id)
+        self._drives = run_id
         try:
             run = drive()
             world.returned(self, run_id, run.state)

@@ -15,11 +15,11 @@ from pathlib import Path
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
-from penstock.runtime import audience, driver, ending, journal, outbox, timers
+from penstock.runtime import audience, children, driven, driver, ending, journal, lanes, outbox, timers
 
-MODULES: tuple[ModuleType, ...] = (audience, driver, ending, journal, outbox, timers)
+MODULES: tuple[ModuleType, ...] = (audience, children, driven, driver, ending, journal, lanes, outbox, timers)
 STEP = "__step__"
-SMALL = {"MOST_PENDING": 3, "SAFE_EVENTS": 5, "_ROUNDS": 1}
+SMALL = {"MOST_PENDING": 3, "SAFE_EVENTS": 5}
 """Limits of the journal's writer."""
 
 

@@ -61,7 +61,7 @@ class Lawful:
 
     def _invent(self, body: Body) -> Script:
         """What a body would have come to that was never asked, or not to the end."""
-        return (self._referee.scenario.work.comes_to(body, self._course.graph.tasks[body.task].retries),)
+        return (self._course.work.comes_to(body, self._course.graph.tasks[body.task].retries),)
 
     def _has_failed(self) -> bool:
         states = [*((row, state) for (row, _), state in self._end.states.items()), *self._end.maps.items()]
@@ -98,7 +98,7 @@ class Lawful:
                 continue  # it was to be tried again, and by then the law kept it from that: see below
             if state != _STATES[ending.what]:
                 yield f"{place} is {state}, and its body {ending.what}"
-            wanted = self._referee.scenario.work.comes_to(body, self._retries(place)).what
+            wanted = self._course.work.comes_to(body, self._retries(place)).what
             if _STATES[wanted] != state and not self._may_differ(place, body):
                 yield f"{place} is {state}, its body {wanted}"
 
@@ -107,7 +107,9 @@ class Lawful:
         vanished often, which was forgiven."""
         if self._referee.may_lack_inputs(place) or self._course.disturbance:
             return True
-        if self._course.by_hand and Act(LOST) in self._referee.scenario.work.script(body):
+        if place[0] in self._course.work.calls:  # what becomes of its run has been looked at
+            return bool(self._referee.scenario.faults)
+        if self._course.by_hand and Act(LOST) in self._course.work.script(body):
             return True
         stopped = self._referee.scenario.faults & {"pause", "values", "disk", "stall", "cut"}
         return self._referee.step(place).options.get("timeout") is not None and bool(stopped)
@@ -131,7 +133,7 @@ class Lawful:
                 ran = ran and state == _STATES[self._endings[latest_body].what]
             if ran or key in given_up or law.is_map(row) or state == C:
                 continue
-            if row == self._referee.scenario.work.added and law.graph.deciders(row):
+            if row == self._course.work.added and law.graph.deciders(row):
                 continue  # a branch has chosen before there was such a task
             case = law.circumstances(law.settled(row, index, ()))
             if C not in case.guards | case.parents and judge(case) != state:

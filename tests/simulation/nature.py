@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from penstock.policy import RUN_ENDS
 from tests.simulation.database import Kind
 from tests.simulation.host import Host
 
@@ -81,7 +82,7 @@ class Nature:
     def _calm_down(self) -> None:
         world = self.world
         self.calm = True
-        world.bound = world.scheduler.now + BOUND
+        world.bound = world.scheduler.now + BOUND * len(world.scenario.works) ** 2
         world.note("nature", "calms down", "")
         world.weather.clear_up()
         world.value_failures = 0.0
@@ -97,7 +98,8 @@ class Nature:
         """Whoever was to send something may have died before: somebody else does."""
         for run_id in self.world.database.records:
             for topic in sorted({*self.world.referee.reading(run_id).engine.topics.values()}):
-                self.world.send_soon(run_id, topic)
+                if not topic.startswith(RUN_ENDS):
+                    self.world.send_soon(run_id, topic)
 
     def _is_open(self, run_id: str) -> bool:
         record = self.world.database.records[run_id]
@@ -244,7 +246,7 @@ class Nature:
         self.world.launch("user", lambda host: host.resume(run_id))
 
     def _rerun(self) -> None:
-        run_id = self._run()
+        run_id = f"run-{self.random.randrange(self.begun)}"
         self.world.launch("user", lambda host: host.rerun(run_id))
 
     def _change(self) -> None:
@@ -264,6 +266,10 @@ class Nature:
     # --- Within
 
     def _run(self) -> str:
+        """One that was begun, or one that a task of one is."""
+        children = [id for id, record in self.world.database.records.items() if record.row.parent is not None]
+        if children and self.random.random() < 0.3:
+            return self.random.choice(children)
         return f"run-{self.random.randrange(self.begun)}"
 
     def _somebody(self) -> Host | None:

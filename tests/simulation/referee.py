@@ -34,9 +34,11 @@ from tests.law.description import Act
 from tests.simulation import inputs, starts
 from tests.simulation.course import Place
 from tests.simulation.database import Batch, Database, SimLease
+from tests.simulation.family import Family
 from tests.simulation.reading import Reading
 from tests.simulation.scenario import Scenario
 from tests.simulation.slots import SlotWatch
+from tests.simulation.weave import MAIN
 from tests.simulation.work import Step
 
 if TYPE_CHECKING:
@@ -61,12 +63,15 @@ class Referee:
         self.received: dict[str, Notice] = {}
         self.cancelled: dict[str, float] = {}
         """The runs that somebody wanted to end, and when it was certain that this is known; infinity before."""
+        self.asked_to_cancel: dict[str, int] = {}
+        """How often somebody wanted that."""
         self.sent: dict[str, str] = {}
         """The messages that were certainly sent, by what they say, and to which run."""
         self.resumed: set[str] = set()
         """The runs that somebody resumed by hand."""
-        self._now = now
+        self.now = now
         self.slots = SlotWatch(scenario)
+        self.family = Family(self)
         self._plans: dict[str, Plan] = {}
         self._tokens: dict[str, int] = {}
         self._begun: dict[Key, int] = {}
@@ -91,7 +96,7 @@ class Referee:
 
     def say(self, line: str) -> None:
         """The promise is broken."""
-        self.violations.append(f"[{self._now():.6f}] {line}")
+        self.violations.append(f"[{self.now():.6f}] {line}")
 
     def plan(self, fingerprint: str) -> Plan:
         """A plan on record."""
@@ -104,13 +109,13 @@ class Referee:
         if run_id not in self.readings:
             plan = self.plan(self.database.records[run_id].row.plan)
             jump = "jump" in self.scenario.faults
-            work = self.scenario.work
+            work = self.scenario.works[self.database.records[run_id].row.workflow]
             self.readings[run_id] = Reading(run_id, work, plan, self.plan, self.say, self._hear, clocks_jump=jump)
         return self.readings[run_id]
 
     def step(self, place: Place) -> Step:
         """What a task is."""
-        return self.scenario.work.steps[place[0]]
+        return self.scenario.steps[place[0]]
 
     # --- The store
 
@@ -125,6 +130,7 @@ class Referee:
         engine = reading.engine
         if before not in (RunState.QUEUED, RunState.RUNNING, engine.state) and not any(map(_is_by_hand, events)):
             self.say(f"run {run_id}: it was {before}, and nobody had asked for it to become {engine.state}")
+        self.family.appended(reading, events)
         self._left[run_id, lease.token] = str(engine.state), reading.batches
         # A row that says "running" a little longer is found by whoever looks for runs that nobody drives.
         if change is not None and change.state == "waiting":
@@ -169,8 +175,8 @@ class Referee:
                 self.say(f"run {run_id}: notice {id} was delivered, and a power cut made it forgotten")
         for batch, outcomes in lost:
             # A driver that lives sees to it that what it wrote is safe soon.
-            if self._prompt and batch.process.alive and self._now() - batch.at > SAFE_WITHIN + _SLACK:
-                self.say(f"run {run_id}: a power cut took away what was written {self._now() - batch.at:.3f} s before")
+            if self._prompt and batch.process.alive and self.now() - batch.at > SAFE_WITHIN + _SLACK:
+                self.say(f"run {run_id}: a power cut took away what was written {self.now() - batch.at:.3f} s before")
             for place, event in outcomes:
                 self._forgotten(run_id, place, event)
 
@@ -200,8 +206,13 @@ class Referee:
     def _hear(self, reading: Reading, event: Event, token: int) -> None:
         """Something is on record that concerns more than the journal."""
         run_id = reading.run_id
+        is_part = self.database.records[run_id].row.parent is not None
+        if is_part and isinstance(event, CancelRequested):
+            self.family.cancel_asked(reading, event)
         if isinstance(event, RunResumed) and event.by_hand:
-            if run_id not in self.resumed:
+            if is_part:
+                self.family.resumed(reading, event)
+            elif run_id not in self.resumed:
                 self.say(f"run {run_id}: it was resumed by hand, and nobody had asked for it")
             self._forgive(run_id)
         elif isinstance(event, (PlanAdopted, CancelRequested)):  # somebody who acts by hand forgives what was lost
@@ -210,10 +221,15 @@ class Referee:
             place = reading.course.place(event.task)
             self._forgive(run_id, place)
             generation = reading.engine.generation(event.task)
+            if place[0] in reading.course.work.calls:
+                value = self.family.gives(reading, place, event)
+                self._values[run_id, place, generation, event.attempt, token] = value
             if (run_id, place, generation, event.attempt, token) not in self._values:
                 self.say(f"run {run_id}: on record {place} is a success, and its body has not returned")
         elif isinstance(event, AttemptFailed):
             place = reading.course.place(event.task)
+            if place[0] in reading.course.work.calls:
+                self.family.failed(reading, place, event)
             gone = event.error.type == "ValueUnavailable" and self.may_lack_inputs(place)
             if event.error.type in NOT_ITS_FAULT and not gone:
                 self.say(f"run {run_id}: {place} failed for what is not its fault: {event.error[:2]}")
@@ -226,8 +242,8 @@ class Referee:
 
     def may_lack_inputs(self, place: Place) -> bool:
         """Whether a task takes a value that dies with its process, and whose task must not run again."""
-        steps = self.scenario.work.steps
-        taken = self.scenario.work.graph(changed=True).tasks[place[0]].takes
+        [work] = [work for work in self.scenario.works.values() if place[0] in work.steps]
+        steps, taken = work.steps, work.graph(changed=True).tasks[place[0]].takes
         return any(steps[above].once and steps[above].manner.value == "volatile" for above in taken)
 
     # --- Bodies
@@ -235,7 +251,7 @@ class Referee:
     def act(self, run_id: str, place: Place, generation: int) -> Act:
         """What the body that begins now does, by its script."""
         reading = self.reading(run_id)
-        script = self.scenario.work.script(reading.course.body(place))
+        script = reading.course.work.script(reading.course.body(place))
         return script[min(reading.outcomes.get((place, generation), 0), len(script) - 1)]
 
     def begins(self, host: Host, attempt: Attempt, taken: tuple[Any, ...], own: tuple[Any, ...]) -> None:
@@ -247,7 +263,9 @@ class Referee:
         if step.once and self._begun[key] > 1:
             self.say(f"{what} begins, and at_most_once forbids another")
         self._living[host, attempt] = None
-        living = [one for other, one in self._living if other is host and not one.abandoned]
+        workers = host.executor_of(attempt)
+        mine = [one for other, one in self._living if other is host and other.executor_of(one) is workers]
+        living = [one for one in mine if not one.abandoned]
         if len(living) > self.scenario.workers:
             self.say(f"{what} begins, and {len(living)} bodies run on {self.scenario.workers} workers")
         alike = [one for one in living if one.context is attempt.context and place_of(one)[0] == place[0]]
@@ -255,10 +273,11 @@ class Referee:
             self.say(f"{what} begins, and {len(alike)} of its instances run, where {step.at_once} may")
         for line in self.slots.wrong(place[0], self._living):
             self.say(f"{what} begins, and {line}")
-        if self.database.records[run_id].tokens == host.token:
+        token = host.token_of(attempt)
+        if self.database.records[run_id].tokens == token:
             self._begins_lawfully(attempt, (taken, own), what)
-        elif step.first and self.reading(run_id).starts.get((place, generation, attempt.number)) != host.token:
-            self.say(f"{what} begins under an old token, {host.token}, and its start is not written")
+        elif step.first and self.reading(run_id).starts.get((place, generation, attempt.number)) != token:
+            self.say(f"{what} begins under an old token, {token}, and its start is not written")
 
     def _begins_lawfully(self, attempt: Attempt, given: tuple[Any, Any], what: str) -> None:
         """A body begins in the hands of the driver that has the run."""
@@ -302,9 +321,13 @@ class Referee:
         """A body reads what is on record, and what earlier attempts read."""
 
         def returned(other: Place, made_by: inputs.Made) -> Any:
-            return self._values.get((reading.run_id, other, *made_by))
+            return self.value(reading.run_id, other, made_by)
 
-        expected = inputs.values(reading, place, returned), inputs.items(reading, place, returned)
+        items = inputs.items(reading, place, returned)
+        task = reading.course.graph.tasks[place[0]]
+        if reading.engine.plan.workflow != MAIN and not task.takes and task.over is None:
+            items = self.family.given(reading.run_id)
+        expected = inputs.values(reading, place, returned), items
         if given != expected:
             self.say(f"{what} reads {given}, on record is {expected}")
         made_by = inputs.made_by(reading, place)
@@ -319,9 +342,13 @@ class Referee:
         graph = reading.course.graph
         return [*graph.tasks[place[0]].takes, *(one for one in graph.sources(place[0]) if isinstance(one, str))]
 
+    def value(self, run_id: str, place: Place, made_by: inputs.Made) -> Any:
+        """What a body returned."""
+        return self._values.get((run_id, place, *made_by))
+
     def returns(self, host: Host, attempt: Attempt, value: Any) -> None:
         """A body returns a value."""
-        place = attempt.context.run_id, place_of(attempt), attempt.generation, attempt.number, host.token
+        place = attempt.context.run_id, place_of(attempt), attempt.generation, attempt.number, host.token_of(attempt)
         self._values[place] = value
 
     def ends(self, host: Host, attempt: Attempt) -> None:
@@ -337,10 +364,11 @@ class Referee:
             attempt = pair[1]
             key = attempt.context.run_id, place_of(attempt), attempt.generation
             reading, start = self.reading(key[0]), (key[1], attempt.generation, attempt.number)
-            if reading.is_running(*start, host.token):
+            token = host.token_of(attempt)
+            if reading.is_running(*start, token):
                 self._vanished[key] = self._vanished.get(key, 0) + 1
                 dead.add(key)
-            elif self.database.records[key[0]].tokens == host.token and reading.starts.get(start) != host.token:
+            elif self.database.records[key[0]].tokens == token and reading.starts.get(start) != token:
                 dead.add(key)
         for key in dead:
             self._deaths[key] = self._deaths.get(key, 0) + 1
@@ -351,9 +379,10 @@ class Referee:
         name = run_id, place, attempt.generation
         if self._keys.setdefault(name, key) != key or list(self._keys.values()).count(key) > 1:
             self.say(f"run {run_id}: {attempt.name} has the idempotency keys {self._keys[name]} and {key}")
-        if self.database.records[run_id].tokens == host.token:
+        token = host.token_of(attempt)
+        if self.database.records[run_id].tokens == token:
             reading = self.reading(run_id)
-            written = reading.starts.get((place, attempt.generation, attempt.number)) == host.token
+            written = reading.starts.get((place, attempt.generation, attempt.number)) == token
             what = f"run {run_id}: attempt {attempt.number} of {attempt.name} has its idempotency key, and its start"
             self._must_be_safe(reading, place, written, what)
 
@@ -373,15 +402,16 @@ class Referee:
     def told(self, run_id: str, state: str, host: Host) -> None:
         """Somebody was told how a run stands: that is safe, and what the driver knew is what is on record."""
         record, reading = self.database.records[run_id], self.reading(run_id)
-        if record.tokens == host.token and host.engine is not None:
-            for line in reading.differs_from(host.engine):
+        token, engine = host.token(run_id), host.engine(run_id)
+        if record.tokens == token and engine is not None:
+            for line in reading.differs_from(engine):
                 self.say(f"run {run_id}: in its driver {line}")
-        if state == "interrupted":
-            return
+        if state == "interrupted" or (state == "running" and record.tokens != token):
+            return  # or as it stood when it was looked at, in the hands of somebody else
         state = _in_journals(state)
         stands = _in_journals(record.row.state), reading.batches
-        left = self._left.get((run_id, host.token), stands)
-        if record.tokens != host.token and left[0] == state:
+        left = self._left.get((run_id, token), stands)
+        if record.tokens != token and left[0] == state:
             stands = left  # it ended so in this one's hands, and somebody set it going again before it came to be told
         if stands[0] != state:
             self.say(f"run {run_id}: somebody was told that it is {state}, on record it is {stands[0]}")

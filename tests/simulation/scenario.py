@@ -6,7 +6,7 @@ than many in which a few things do.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import inf
 from random import Random
@@ -15,11 +15,12 @@ from typing import Any
 from penstock.definition.workflow import Workflow
 from tests.law.description import FATAL, RAISES, RETURNS, Act, Flow, Script, Task
 from tests.simulation.database import Kind
+from tests.simulation.nests import draw_nest
 from tests.simulation.sim_executor import Style
-from tests.simulation.slots import draw_slots
+from tests.simulation.slots import draw_needs, draw_slots
 from tests.simulation.telling import Telling, draw_telling
 from tests.simulation.waits import draw_approvals, draw_waits
-from tests.simulation.weave import Perform, weave
+from tests.simulation.weave import MAIN, Perform, weave
 from tests.simulation.work import HANG, KILL, LOST, Manner, Step, Work, draw_work
 
 FAULTS = (
@@ -53,7 +54,8 @@ class Scenario:
     kind: Kind
     full: bool
     """Durability "full"; else "process"."""
-    work: Work
+    works: Mapping[str, Work]
+    """The workflow, and those that its tasks run, by name."""
     timeout: float | None
     """Of the whole run."""
     telling: Telling
@@ -78,14 +80,25 @@ class Scenario:
     park_after: float | None
     """Seconds that a run must have nothing to do to be parked; None if nobody parks runs."""
 
+    @property
+    def work(self) -> Work:
+        """The main workflow."""
+        return self.works[MAIN]
+
+    @property
+    def steps(self) -> dict[str, Step]:
+        """The tasks of all workflows; no two have one name."""
+        return {name: step for work in self.works.values() for name, step in work.steps.items()}
+
     def flow(self, perform: Perform, hear: Callable[..., Any], *, changed: bool) -> Workflow:
         """The workflow, before or after it has changed. Its bodies call `perform`, its callbacks `hear`."""
         callbacks: dict[str, Any] = dict.fromkeys(self.telling.callbacks, hear)
-        return weave(self.work, perform, hear, changed=changed, timeout=self.timeout, **callbacks)
+        return weave(self.works, perform, hear, changed=changed, timeout=self.timeout, **callbacks)
 
 
-def draw(seed: int, *, rules: bool = False) -> Scenario:
-    """The scenario of a seed, with a plain graph; or, `rules`, with rules and all that goes with them."""
+def draw(seed: int, *, rules: bool = False, nested: bool = False) -> Scenario:
+    """The scenario of a seed, with a plain graph; or, `rules`, with rules and all that goes with them; `nested`: with
+    tasks that run workflows."""
     random = Random(f"rules {seed}" if rules else f"scenario {seed}")
     kind = random.choice((Kind.LOCKS, Kind.SERVER))
     chance = random.choice((0.15, 0.3, 0.3, 0.5))
@@ -104,11 +117,12 @@ def draw(seed: int, *, rules: bool = False) -> Scenario:
     notifiers = [name for name in ("mail", "chat") if random.random() < 0.12]
     work = draw_approvals(work, Random(f"approvals {seed}"))
     work, telling = draw_telling(work, callbacks, notifiers, Random(f"telling {seed}"))
+    works = _draw_nest(work, Random(f"nest {seed}"), faults, pace) if nested else {MAIN: work}
     return Scenario(
         seed=seed,
         kind=kind,
         full=full,
-        work=work,
+        works=works,
         timeout=timeout,
         telling=telling,
         runs=random.choice((1, 1, 1, 2)),
@@ -131,6 +145,15 @@ def _draw_parking(seed: int, tempo: float) -> float | None:
     """Drawn by itself, so that all else in a world is what it was before there was parking."""
     random = Random(f"parking {seed}")
     return random.choice((0.0, 0.1, tempo)) if random.random() < 0.4 else None
+
+
+def _draw_nest(work: Work, random: Random, faults: frozenset[str], pace: float) -> dict[str, Work]:
+    steadfast = (faults | {"resume"}) - {"crash", "change"}
+
+    def dress(inner: Work) -> Work:
+        return draw_needs(draw_waits(inner, random, pace), random, work.slots)
+
+    return draw_nest(work, random, lambda: _plain_step(random, steadfast, pace), dress)
 
 
 # --- Plain graphs

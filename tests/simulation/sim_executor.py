@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import Enum
-from typing import Any
 
 from penstock.engine.events import AttemptLost, ErrorText
 from penstock.executor.base import Attempt, AttemptSource, Outcome
@@ -37,8 +36,6 @@ class SimExecutor:
         self._process = process
         self._clock = clock
         self._style = style
-        self.driver: Any = None
-        """The driver whose run is served."""
         self._source: AttemptSource | None = None
         self._threads: dict[SimThread, None] = {}
         """At work or at rest; one that was given up is in here no more."""
@@ -51,7 +48,6 @@ class SimExecutor:
     def open(self, source: AttemptSource) -> None:
         """Begin to serve a run."""
         self._source = source
-        [self.driver] = source.drivers  # type: ignore[attr-defined]
 
     def work(self) -> None:
         """Invoke attempts on the calling thread."""

@@ -81,8 +81,8 @@ class SimStore:
         self.weather = weather or Weather()
         self.reachable = True
         """Whether this process can reach the server."""
-        self.lease: SimLease | None = None
-        """The last that this process was given."""
+        self.leases: dict[str, SimLease] = {}
+        """The last of each run that this process was given."""
         self._database = database
         self._process = process
         self._clock = clock
@@ -135,14 +135,22 @@ class SimStore:
 
     def acquire(self, run_id: str) -> SimLease:
         """Become the driver of a run. RunLocked if somebody has it."""
-        return self._kept(self._write(lambda: self._database.acquire(run_id, self._session, self._release)))
+        return self._kept(lambda: self._database.acquire(run_id, self._session, self._release))
 
     def holder(self, run_id: str) -> Holder | None:
         """Who drives the run now."""
         return self._read(lambda: self._database.holder(run_id))
 
-    def _kept(self, lease: SimLease) -> SimLease:
-        self.lease = lease
+    def _kept(self, take: Callable[[], SimLease]) -> SimLease:
+        """A lease that is taken and kept; whoever does not hear that it was given one has none."""
+        given: list[SimLease] = []
+        try:
+            lease = self._write(lambda: _noted(take(), given))
+        except StoreError:
+            for lost in given:
+                self._database.release(lost)
+            raise
+        self.leases[lease.run_id] = lease
         if self._database.kind is Kind.SERVER:
             self._clock.start(lambda: self._keep(lease), "keeper")
         return lease
@@ -218,7 +226,7 @@ class SimStore:
             self._database.create(run, plan)
             return self._database.acquire(run.id, self._session, self._release)
 
-        return self._kept(self._write(start))
+        return self._kept(start)
 
     def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
         """Keep a plan that a run is about to follow."""
@@ -373,3 +381,8 @@ class SimStore:
         if weather.doubts and random.random() < weather.doubts:
             raise StoreError("simulated: this write was made, and its answer is lost")
         return result
+
+
+def _noted(lease: SimLease, given: list[SimLease]) -> SimLease:
+    given.append(lease)
+    return lease

@@ -13,7 +13,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from penstock.executor.base import Attempt
-from tests.simulation.database import Kind
+from tests.simulation.database import Kind, SimLease
 
 if TYPE_CHECKING:
     from tests.simulation.host import Host
@@ -29,7 +29,13 @@ def draw_slots(work: Work, random: Random) -> Work:
     """The same work, in some worlds with tasks that take slots."""
     if random.random() < 0.6:
         return work
-    size = random.choice((1, 1, 2, 3))
+    return draw_needs(work, random, random.choice((1, 1, 2, 3)))
+
+
+def draw_needs(work: Work, random: Random, size: int) -> Work:
+    """The same work, with tasks that take of so many slots, if there are any."""
+    if not size:
+        return work
     steps = {name: replace(step, options=step.options | _needs(random, size)) for name, step in work.steps.items()}
     return replace(work, steps=steps, slots=size)
 
@@ -49,7 +55,7 @@ class SlotWatch:
     """Counts what the bodies of all runs use."""
 
     def __init__(self, scenario: Scenario) -> None:
-        self._steps = scenario.work.steps
+        self._steps = scenario.steps
         self._size = scenario.work.slots
         self.was_full = False
         """Whether all slots were used at some time."""
@@ -77,10 +83,11 @@ def _task_of(attempt: Attempt) -> str:
 
 
 def _is_driven(host: Host, attempt: Attempt) -> bool:
-    driver = host.executor.driver if host.executor is not None else None
-    if driver is None or driver.context is not attempt.context or driver._over:
+    driver = host.driver_of(attempt)
+    if driver._over:
         return False
     database = host.world.database
     record = database.records[attempt.context.run_id]
-    lease = host.store.lease
-    return lease is not None and database.counts(record, lease) and database.is_held(record)
+    lease = driver._lease
+    assert isinstance(lease, SimLease)
+    return database.counts(record, lease) and database.is_held(record)

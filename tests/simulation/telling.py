@@ -1,4 +1,4 @@
-"""Who is to be told of what in a simulated world: callbacks, and notifiers that say which kinds of notices they want."""
+"""Who is told of what in a simulated world: callbacks, and notifiers that say which kinds of notices they want."""
 
 from __future__ import annotations
 
@@ -36,11 +36,14 @@ class Telling:
     notifiers: Mapping[str, tuple[str, ...]]
     """Their names, and the kinds that each names; none if it does not say."""
 
-    def receivers(self, kind: str, step: Step | None) -> Iterator[str]:
+    def receivers(self, kind: str, step: Step | None, *, of_main: bool = True) -> Iterator[str]:
         """Who wants to know this: "" for a callback, else the name of a notifier. `step` is the task, if it is told of
-        one; something that is no task of the workflow's has no callbacks."""
-        options = {name for name, value in step.options.items() if value} if step is not None else set()
-        if OPTIONS[kind] in (options if kind.startswith("task_") else self.callbacks):
+        one; `of_main` says that it is told of a run of the main workflow, which alone has callbacks."""
+        if step is None:
+            options = {*self.callbacks} if of_main else set()
+        else:
+            options = {name for name, value in step.options.items() if value}
+        if OPTIONS[kind] in options:
             yield ""
         yield from (name for name, kinds in self.notifiers.items() if kind in (kinds or USUAL_NOTICES))
 

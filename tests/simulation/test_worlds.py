@@ -19,9 +19,11 @@ HOW = "python -m tests.simulation.world"
 """Prints a world."""
 
 
-def check(seed: int, *, rules: bool = False) -> None:
-    violations = simulate(seed, rules=rules).referee.violations
-    assert not violations, f"{HOW} {seed}{' --rules' if rules else ''}"
+def check(seed: int, *words: str) -> set[str]:
+    """What happened in a world, if it kept the promise."""
+    world = simulate(seed, **dict.fromkeys(words, True))
+    assert not world.referee.violations, " ".join([HOW, str(seed), *(f"--{word}" for word in words)])
+    return world.happened()
 
 
 @pytest.mark.parametrize("first", range(0, 300, 100))
@@ -33,26 +35,48 @@ def test_the_promise_holds_in_every_world(first: int) -> None:
 @pytest.mark.parametrize("first", range(0, 400, 100))
 def test_the_promise_and_the_law_hold_in_every_world_with_rules(first: int) -> None:
     for seed in range(first, first + 100):
-        check(seed, rules=True)
+        check(seed, "rules")
+
+
+LEAST_NESTED = {
+    "is killed": 15,
+    "parks": 6,
+    "a task runs a workflow": 40,
+    "and a task of that another": 5,
+    "and does not wait for it": 8,
+    "and that is taken over": 12,
+    "and that is cancelled": 4,
+    "and that is tried again": 6,
+    "and that has failed": 12,
+}
+
+
+@pytest.mark.parametrize("words", [["nested"], ["rules", "nested"]])
+def test_the_promise_holds_in_every_world_whose_tasks_run_workflows(words: list[str]) -> None:
+    happened: Counter[str] = Counter()
+    for seed in range(80):
+        happened.update(check(seed, *words))
+    for what, least in LEAST_NESTED.items():
+        assert happened[what] >= least, f"only {happened[what]} of 80 worlds: {what}"
 
 
 def test_what_once_failed_does_not_fail_again() -> None:
     assert FAILED_ONCE
     for seed, *words in FAILED_ONCE:
-        check(int(seed), rules=words[:1] == ["rules"])
+        check(int(seed), *(word for word in words[:2] if word in ("rules", "nested")))
 
 
-@pytest.mark.parametrize("rules", [False, True])
-def test_a_seed_gives_one_trace(rules: bool) -> None:
+@pytest.mark.parametrize(("rules", "nested"), [(False, False), (True, False), (True, True)])
+def test_a_seed_gives_one_trace(rules: bool, nested: bool) -> None:
     for seed in range(20):
-        one, other = simulate(seed, rules=rules), simulate(seed, rules=rules)
+        one, other = simulate(seed, rules=rules, nested=nested), simulate(seed, rules=rules, nested=nested)
         assert one.lines() == other.lines()
         assert one.digest() == other.digest()
 
 
 DIGESTS = """
 from tests.simulation.world import simulate
-print(*(simulate(seed, rules=seed % 2 == 1).digest() for seed in range(40)))
+print(*(simulate(seed, rules=seed % 2 == 1, nested=seed % 4 > 1).digest() for seed in range(40)))
 """
 
 
@@ -83,6 +107,10 @@ LEAST = {
     "sends": 8,
     "a pool is full": 8,
     "parks": 5,
+    "approves": 4,
+    "told: task_started": 15,
+    "told: run_started": 10,
+    "told: task_asks": 2,
 }
 LEAST_WITH_RULES = {
     **LEAST,
@@ -99,6 +127,7 @@ LEAST_WITH_RULES = {
     "instances": 25,
     "another round": 3,
     "a skip": 15,
+    "told: task_skipped": 8,
     "judged: as a whole": 30,
     "judged: by cancel": 1,
     "judged: by fail_fast": 1,

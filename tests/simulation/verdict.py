@@ -20,13 +20,14 @@ from penstock.engine.states import RunState
 from penstock.store.records import decode_events
 from tests.simulation import heard
 from tests.simulation.database import Kind, Record
+from tests.simulation.family import HEARD
 from tests.simulation.lawful import Lawful
 from tests.simulation.reading import Reading
 from tests.simulation.referee import Referee
 
 WORK = (AttemptStarted, AttemptSucceeded, AttemptFailed, AttemptLost, AttemptCancelled)
-HEARD, ON_TIME = 3.0, 0.5
-"""Seconds within which a driver knows of what is in its inbox, and that its time is over."""
+ON_TIME = 0.5
+"""Seconds within which a driver knows that its time is over."""
 
 
 class Verdict:
@@ -48,6 +49,8 @@ class Verdict:
                 self._check_times(record, reading)
                 self._check_states(record, reading)
                 self._check_notices(reading)
+                for line in self._referee.family.wrong(reading):
+                    self._say(run_id, line)
         self._check_letters()
 
     def _check_letters(self) -> None:
@@ -82,7 +85,7 @@ class Verdict:
         asked = self._referee.cancelled.get(run_id, inf)
         if ended > asked + HEARD and not kinds & {CancelRequested, RunTimedOut}:
             self._say(run_id, f"it was to be cancelled at {asked:.3f}, and its driver never heard of it")
-        limit = inf if self._scenario.timeout is None else self._scenario.timeout
+        limit = reading.engine.plan.timeout or inf
         if ended > began + limit + ON_TIME and not kinds & {CancelRequested, RunTimedOut}:
             self._say(run_id, f"it took {ended - began:.3f} s, and was to be stopped after {limit:.3f}")
 
@@ -93,7 +96,7 @@ class Verdict:
         follow from when that was."""
         events = [event for batch in record.batches for event in decode_events(batch.body)]
         cancelled = any(isinstance(event, CancelRequested) for event in events)
-        if cancelled and reading.run_id not in self._referee.cancelled:
+        if cancelled and reading.run_id not in {*self._referee.cancelled, *self._referee.family.cancelled}:
             self._say(reading.run_id, "it was cancelled, and nobody had asked for it")
         for line in Lawful(self._referee, reading).complaints():
             self._say(reading.run_id, line)

@@ -7,10 +7,9 @@ branches, setups, maps and groups that are tried again.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from random import Random
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from tests.law.cells import cells
@@ -91,7 +90,7 @@ class Work:
     """The task that is there only once the workflow has changed; "" if it does not."""
     slots: int = 0
     """How many slots there are that its tasks take."""
-    calls: Mapping[str, Call] = MappingProxyType({})
+    calls: Mapping[str, Call] = field(default_factory=dict)
     """The tasks that run other workflows."""
     gives: tuple[str, ...] = ()
     """The tasks whose values it gives where it is run by a task; those of several as a list."""

@@ -1,6 +1,6 @@
 """A world of machines, processes and people, in which Penstock's own driver runs; everything in it follows from a seed.
 
-    python -m tests.simulation.world SEED [--rules]
+    python -m tests.simulation.world SEED [--rules] [--nested]
 
 prints what happens in it, and what breaks the promise.
 """
@@ -13,7 +13,6 @@ from contextlib import nullcontext, redirect_stderr
 from hashlib import sha256
 from io import StringIO
 from random import Random
-from threading import Lock
 from typing import Any
 
 from penstock.engine.events import AttemptDeferred, ErrorText, Event, RunStarted
@@ -22,9 +21,9 @@ from penstock.errors import Fail, Skip
 from penstock.executor.base import Attempt
 from penstock.executor.current import current
 from penstock.plan.plan import Plan
-from penstock.policy import DECISIONS, Done, Notice
+from penstock.policy import DECISIONS, RUN_ENDS, Done, Notice
 from penstock.results.memory import MemoryResults
-from penstock.store.base import RunChange
+from penstock.store.base import RunChange, RunRow
 from tests.law.description import FATAL, RETURNS, SKIPS, Act
 from tests.simulation.database import Batch, Database, Kind, SimLease
 from tests.simulation.host import Host
@@ -35,9 +34,12 @@ from tests.simulation.scenario import Scenario, draw
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.sim_executor import SimExecutor
 from tests.simulation.sim_store import Weather
+from tests.simulation.sim_threads import simulated_threads
 from tests.simulation.slots import POOL
+from tests.simulation.values import Volatile, plain
 from tests.simulation.verdict import Verdict
 from tests.simulation.waits import SENSOR
+from tests.simulation.weave import MAIN
 from tests.simulation.work import HANG, KILL, LOST, Manner
 
 TROUBLE = 10_000.0
@@ -45,14 +47,6 @@ TROUBLE = 10_000.0
 MOST_STEPS = 400_000
 LOOK = 0.25
 """Seconds between two looks of a body whether it should end."""
-
-
-class Volatile:
-    """A value that no codec takes."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.lock = Lock()
 
 
 class World:
@@ -96,7 +90,7 @@ class World:
         nature.start(self.nature.main, "main")
         fine = every_statement(self.scheduler.glance) if self.scenario.fine else nullcontext()
         small = small_limits() if self.scenario.small else nullcontext()
-        with redirect_stderr(StringIO()), fine, small:
+        with redirect_stderr(StringIO()), simulated_threads(self.scheduler), fine, small:
             why = self.scheduler.run(lambda: self.over, until=lambda: self.bound, most_steps=MOST_STEPS)
             if why is not None:
                 self.referee.say(f"{why}; {self._standing()}")
@@ -115,9 +109,10 @@ class World:
         found = {what for _, _, what, _ in self.trace if what}
         for reading in self.referee.readings.values():
             found |= reading.course.happened()
+        found |= {f"told: {notice.kind}" for notice in self.referee.received.values()}
         if self.referee.slots.was_full:
             found.add("a pool is full")
-        return found
+        return found | self.referee.family.happened()
 
     def digest(self) -> str:
         """Another one for every other trace."""
@@ -167,7 +162,7 @@ class World:
         """A batch was written."""
         for event in events:
             self.note(lease.session.process.name, "writes", f"{run_id} {_short(event)}")
-            if isinstance(event, AttemptDeferred) and event.topic is not None:
+            if isinstance(event, AttemptDeferred) and event.topic and not event.topic.startswith(RUN_ENDS):
                 self.send_soon(run_id, event.topic)
         if change is not None:
             self.note(lease.session.process.name, "writes", f"{run_id} state={change.state} told={change.undelivered}")
@@ -183,6 +178,13 @@ class World:
             self.launch("boss", lambda host: host.approve(run_id, task, letter, pause))
         else:
             self.launch("sender", lambda host: host.send(run_id, topic, letter, pause))
+
+    def created(self, run: RunRow) -> None:
+        """A run is put on record."""
+        thread = self.scheduler.thread
+        assert thread is not None
+        self.note(thread.process.name, "begins", f"{run.id} of {run.workflow}, {run.part} of {run.parent}")
+        self.referee.family.created(run, thread.process)
 
     def given(self, run_id: str, lease: SimLease, before: SimLease | None) -> None:
         """A run has a new driver."""
@@ -226,7 +228,7 @@ class World:
         attempt = SimExecutor.attempt()
         name = f"{attempt.context.run_id} {attempt.name} {attempt.generation}.{attempt.number}"
         assert place_of(attempt)[0] == task
-        taken, items = tuple(map(_plain, taken)), tuple(map(_plain, items))
+        taken, items = tuple(map(plain, taken)), tuple(map(plain, items))
         self.note(host, "body begins", f"{name} {taken} {items}")
         self.referee.begins(host, attempt, taken, items)
         try:
@@ -254,7 +256,7 @@ class World:
         self._take_time(host, attempt, manner, seconds)
         if act.what == LOST:
             self.note(host, "worker dies", name)
-            host.executor.vanish(attempt)  # type: ignore[union-attr]
+            host.executor_of(attempt).vanish(attempt)
         if act.what == KILL:
             self.note(host, "kills itself", name)
             self.kill(host)
@@ -268,19 +270,19 @@ class World:
         return self._value(host, attempt, manner, act, name)
 
     def _take_time(self, host: Host, attempt: Attempt, manner: Manner, seconds: float) -> None:
-        assert host.executor is not None
+        executor = host.executor_of(attempt)
         while seconds > 0:
             if manner.heeds and current().cancelled:
                 raise RuntimeError("asked to end")
             piece = min(seconds, LOOK) if manner.heeds else seconds
-            host.executor.rest(attempt, piece, stubborn=manner.stubborn)
+            executor.rest(attempt, piece, stubborn=manner.stubborn)
             seconds -= piece
 
     def _value(self, host: Host, attempt: Attempt, manner: Manner, act: Act, name: str) -> Any:
         self._serial += 1
         value = self._said(attempt, manner, act, f"{name} #{self._serial}")
-        self.note(host, "body returns", f"{name} {_plain(value)}")
-        self.referee.returns(host, attempt, _plain(value))
+        self.note(host, "body returns", f"{name} {plain(value)}")
+        self.referee.returns(host, attempt, plain(value))
         return Done(value) if manner.early.how == SENSOR else value
 
     def _said(self, attempt: Attempt, manner: Manner, act: Act, text: str) -> Any:
@@ -289,25 +291,17 @@ class World:
         if manner.value == "large":
             text += "." * 5000
         row = place_of(attempt)[0]
-        graph = self.scenario.work.graph(changed=True)
+        work = self.referee.reading(attempt.context.run_id).course.work
+        graph = work.graph(changed=True)
         if graph.tasks[row].decides == "branch":
             return [*(act.chosen if act.chosen is not None else graph.downstreams(row))]
         if graph.tasks[row].decides:
             return text if act.chosen is None else ""
-        if self.scenario.work.is_source(row):
+        if work.is_source(row):
             return [f"{number} of {text}" for number in range(act.width)] if act.width >= 0 else 7
         if manner.value == "none":
             return None
         return Volatile(text) if manner.value == "volatile" else text
-
-
-def _plain(value: Any) -> Any:
-    """A value as it is noted down."""
-    if isinstance(value, Volatile):
-        return value.text
-    if isinstance(value, list):
-        return [*map(_plain, value)]
-    return value.strip(".") if isinstance(value, str) else value
 
 
 class Observer:
@@ -316,6 +310,10 @@ class Observer:
     def __init__(self, world: World, host: Host) -> None:
         self._world = world
         self._host = host
+
+    def for_child(self, name: str) -> Observer:
+        """Who watches the run of a task."""
+        return self
 
     def run_started(self, run_id: str, plan: Plan, done: int) -> None:
         """A driver took the run."""
@@ -359,19 +357,21 @@ def _short(event: Event) -> str:
     return text if len(text) < 160 else f"{text[:150]}..."
 
 
-def simulate(seed: int, *, rules: bool = False) -> World:
-    """The world of a seed, after everything in it has happened; `rules`: with a workflow that has more than edges."""
-    world = World(draw(seed, rules=rules))
+def simulate(seed: int, *, rules: bool = False, nested: bool = False) -> World:
+    """The world of a seed, after everything in it has happened; `rules`: with a workflow that has more than edges;
+    `nested`: with tasks that run workflows."""
+    world = World(draw(seed, rules=rules, nested=nested))
     world.run()
     return world
 
 
-def main(seed: int, *, rules: bool) -> int:
+def main(seed: int, *, rules: bool, nested: bool) -> int:
     """Print a world."""
-    world = simulate(seed, rules=rules)
+    world = simulate(seed, rules=rules, nested=nested)
     sys.stdout.write(f"{world.scenario}\n\n")
-    for line in world.scenario.work.lines():
-        sys.stdout.write(f"{line}\n")
+    for name, work in world.scenario.works.items():
+        lines = [*work.lines(), *(f"  {task} runs {call}" for task, call in work.calls.items())]
+        sys.stdout.write("\n".join([f"{name}, giving {work.gives}:" if name != MAIN else f"{name}:", *lines, ""]))
     sys.stdout.write("\n")
     for line in world.lines():
         sys.stdout.write(f"{line}\n")
@@ -386,4 +386,4 @@ def main(seed: int, *, rules: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(int(sys.argv[1]), rules="--rules" in sys.argv))
+    sys.exit(main(int(sys.argv[1]), rules="--rules" in sys.argv, nested="--nested" in sys.argv))

@@ -5,18 +5,21 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 import click
 
 from penstock.cli.failures import USAGE, users_place
-from penstock.cli.options import json_option, param_option
+from penstock.cli.options import Choices, json_option, param_option, store_option
 from penstock.cli.output import Output, spared_stdout
 from penstock.cli.plans import check_shape, message_of, place_of, problems_of
 from penstock.errors import PenstockError
 from penstock.observe.words import count, printable, size
+from penstock.plan.compile import Compiled
 from penstock.runtime.loader import Loaded, load_all
+from penstock.runtime.pools import problems_with_pools
 
 
 class Problem(NamedTuple):
@@ -27,41 +30,72 @@ class Problem(NamedTuple):
     message: str
     where: str | None
 
+    @property
+    def place(self) -> str:
+        """Where it is."""
+        return self.where or self.file
+
+
+class Pools:
+    """Looks for what is wrong with the pools that workflows use, which may only be told of where they run."""
+
+    def __init__(self, choices: Choices) -> None:
+        self._choices = choices
+        self._look_up = cache(choices.pools)
+        self.remarks: list[str] = []
+        """What is no problem of a workflow: it may run elsewhere, or later."""
+
+    def problems(self, file: str, compiled: Compiled) -> list[Problem]:
+        """What a run of the workflow would be refused for here."""
+        try:
+            found = [_problem(file, error) for error in problems_with_pools(compiled, self._look_up)]
+        except PenstockError as error:
+            self.remarks.append(f"{file}: the pools of {compiled.plan.workflow} cannot be looked up: {error}")
+            return []
+        if self._choices.has_store:
+            return found
+        notes = [f"{problem.place}: {problem.message} (there is no store here yet)" for problem in found]
+        self.remarks += [note for note in notes if note not in self.remarks]
+        return []
+
 
 @click.command("check")
 @click.argument("files", metavar="FILE[:NAME]...", nargs=-1, required=True)
 @param_option
 @json_option
+@store_option
 @click.pass_obj
-def command(output: Output, files: tuple[str, ...], params: dict[str, str]) -> int:
+def command(output: Output, files: tuple[str, ...], params: dict[str, str], store: str | None) -> int:
     """Check all workflows of each FILE without running them.
 
-    Finds cycles, missing dependencies, arguments that do not fit, bad options and parameters. Exits with 2 if there is
-    any problem. Parameters are only needed where they shape the graph.
+    Finds cycles, missing dependencies, arguments that do not fit, bad options and parameters, and pools that are not
+    there. Exits with 2 if there is any problem. Parameters are only needed where they shape the graph.
     """
+    pools = Pools(Choices(store))
     problems: list[Problem] = []
     good: list[str] = []
     with spared_stdout():
         for file in files:
             with _as_if_alone(file):
-                fine, found = _check(file, params)
+                fine, found = _check(file, params, pools)
             good += fine
             problems += found
+    for remark in pools.remarks:
+        output.tell(f"{output.paint('Note:', 'yellow', bold=True, stream=sys.stderr)} {output.clean(remark)}")
     if output.as_json:
         output.emit([problem._asdict() for problem in problems])
         return USAGE if problems else 0
     for line in good:
         output.say(output.clean(line))
     for problem in problems:
-        place = f"{problem.where or problem.file}: "
         kind = output.paint(problem.kind, "red")
-        output.say(f"{output.clean(place)}{kind}: {output.clean(problem.message)}")
+        output.say(f"{output.clean(problem.place)}: {kind}: {output.clean(problem.message)}")
     if problems:
         output.tell(f"Found {count(len(problems), 'problem')}")
     return USAGE if problems else 0
 
 
-def _check(file: str, params: dict[str, str]) -> tuple[list[str], list[Problem]]:
+def _check(file: str, params: dict[str, str], pools: Pools) -> tuple[list[str], list[Problem]]:
     """A line for each workflow of a file that is fine, and the problems of the others."""
     try:
         flows = load_all(file)
@@ -71,8 +105,11 @@ def _check(file: str, params: dict[str, str]) -> tuple[list[str], list[Problem]]
     problems: list[Problem] = []
     for loaded in flows:
         try:
-            plan = check_shape(loaded, _own(loaded, params, flows)).plan
-            good.append(f"{printable(plan.workflow)}: {size(plan)}, fine")
+            compiled = check_shape(loaded, _own(loaded, params, flows))
+            found = pools.problems(file, compiled)
+            problems += [problem for problem in found if problem not in problems]  # a task may run another of them
+            if not found:
+                good.append(f"{printable(compiled.plan.workflow)}: {size(compiled.plan)}, fine")
         except PenstockError as error:
             problems += _problems(file, error)
         except Exception as error:
@@ -87,7 +124,11 @@ def _own(loaded: Loaded, params: dict[str, str], flows: list[Loaded]) -> dict[st
 
 
 def _problems(file: str, error: PenstockError) -> list[Problem]:
-    return [Problem(file, type(one).__name__, message_of(one), place_of(one)) for one in problems_of(error)]
+    return [_problem(file, one) for one in problems_of(error)]
+
+
+def _problem(file: str, error: Exception) -> Problem:
+    return Problem(file, type(error).__name__, message_of(error), place_of(error))
 
 
 @contextmanager

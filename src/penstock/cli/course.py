@@ -62,7 +62,8 @@ class Course:
 
 
 def _took(engine: RunEngine, slot: int) -> float:
-    return max(0.0, engine.ended[slot] - engine.started[slot])
+    """Seconds that a task took, with what it waited for: another run, a message, a person."""
+    return max(0.0, engine.ended[slot] - engine.waiting_since.get(slot, engine.started[slot]))
 
 
 def show_profile(output: Output, run: Run, course: Course, whole: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from time import time
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,9 +11,11 @@ import click
 from penstock.cli.failures import FAILED
 from penstock.cli.options import Choices, store_option
 from penstock.cli.output import Output
+from penstock.cli.records import local_time
 from penstock.definition.secret import mask
-from penstock.errors import Skip
+from penstock.errors import Defer, Skip
 from penstock.plan.arguments import by_name
+from penstock.runtime.times import moment
 
 if TYPE_CHECKING:
     from pdb import Pdb
@@ -45,6 +48,9 @@ def command(output: Output, words: tuple[str, ...], index: int | None, stop: boo
         except Skip as skip:
             output.tell(f"Task {rehearsal.name} would skip itself: {output.clean(str(skip))}")
             return 0
+        except Defer as defer:
+            output.tell(f"Task {rehearsal.name} would wait{output.clean(_for_what(defer))}")
+            return 0
         except _quits() as error:
             output.tell(f"Left the debugger ({type(error).__name__})")
             return FAILED
@@ -55,6 +61,12 @@ def command(output: Output, words: tuple[str, ...], index: int | None, stop: boo
             return FAILED
     output.say(f"Task {rehearsal.name} returned {output.clean(_short(value))}")
     return 0
+
+
+def _for_what(defer: Defer) -> str:
+    topic = f" for a message '{defer.topic}'" if defer.topic is not None else ""
+    until = defer.moment(time())
+    return topic if until is None else f"{topic} until {local_time(moment(until))}"
 
 
 def _announce(output: Output, rehearsal: Rehearsal) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -63,11 +63,11 @@ def follow(output: Output, choices: Choices, start: Start, done: Collection[str]
     began = monotonic()
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(line_buffering=True)  # lines are shown as they come, also through a pipe
-    with spared_stdout(output.as_json), _progress(output, choices, done) as observer:
-        manager = choices.manager([observer])
-        run, interrupted = _run(manager, start)
     record = None
-    with manager:
+    with ExitStack() as leaving:
+        with spared_stdout(output.as_json), _progress(output, choices, done) as observer:
+            manager = leaving.enter_context(choices.manager([observer]))  # left last, and whatever happens
+            run, interrupted = _run(manager, start)
         if output.as_json:
             record = run_record(run)
         elif not observer.started:

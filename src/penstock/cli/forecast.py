@@ -20,6 +20,7 @@ from penstock.plan.plan import Plan
 from penstock.runtime.durations import learned
 from penstock.runtime.foresight import Forecast, Foreseen, foresee
 from penstock.runtime.loader import load
+from penstock.runtime.pools import problems_with_pools, refuse
 from penstock.runtime.selection import Selection, select
 
 
@@ -31,6 +32,7 @@ def show_forecast(output: Output, choices: Choices, file: str, params: dict[str,
         settings = choices.settings()
         workers = create_executor(choices.executor or settings.executor, choices.workers or settings.workers).workers
         durations, pools = _known(choices, plan)
+        refuse(compiled, problems_with_pools(compiled, lambda: pools))
         forecast = foresee(plan, durations, workers, widths, pools)
     conditions = {task.row: _conditions(compiled, task, widths) for task in forecast.tasks}
     if output.as_json:
@@ -66,13 +68,11 @@ def _when(seconds: float) -> str:
 
 def _known(choices: Choices, plan: Plan) -> tuple[Sequence[float], Mapping[str, int]]:
     """How long the tasks took in earlier runs, and how many slots there are. A store that is not there is not made."""
-    folder, pools = choices.folder(), choices.settings().pools
-    if folder is not None and not any(folder.glob("*.db")):
+    pools = choices.pools()
+    if not choices.has_store:
         return (), pools
     with choices.manager() as manager:
-        store = manager.parts.store
-        on_record = {pool.name: pool.slots for pool in store.pools()}
-        return learned(store, plan, fingerprint(encode(plan))), {**pools, **on_record}
+        return learned(manager.parts.store, plan, fingerprint(encode(plan))), pools
 
 
 def _conditions(compiled: Compiled, task: Foreseen, widths: Mapping[int, int]) -> list[str]:
@@ -84,6 +84,10 @@ def _conditions(compiled: Compiled, task: Foreseen, widths: Mapping[int, int]) -
     for decider in plan.deciders.get(row, ()):
         kind = "is true" if plan.policies[decider].decides == "short_circuit" else "follows it"
         told.append(f"if '{plan.names[decider]}' {kind}")
+    if plan.policies[row].asking is not None:
+        told.append("waits for somebody to decide")
+    elif plan.policies[row].polling is not None or plan.policies[row].waits_for:
+        told.append(f"waits for {plan.policies[row].waits_for or 'what it looks for'}")
     options = options_of(compiled.tasks[row], compiled.defaults) if row not in plan.expanded_by else {}
     told += [f"if its {name} lets it" for name in ("run_if", "skip_if") if options.get(name) is not None]
     expansion = plan.mapped.get(row)

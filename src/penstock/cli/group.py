@@ -118,6 +118,8 @@ def execute(arguments: Sequence[str]) -> int:
     except BrokenPipeError:  # whoever read the output has enough
         drop_stdout()
         return 0
+    except click.Abort:  # what click makes of Ctrl-C, and of the end of input where it asks
+        return report(KeyboardInterrupt(), output, debug=debug)
     except SystemExit:
         raise
     except BaseException as error:

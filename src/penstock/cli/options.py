@@ -21,6 +21,7 @@ from penstock.errors import RunNotFound
 from penstock.manager import WorkflowManager
 from penstock.parts import DURABILITIES, SQLITE
 from penstock.runtime.home import Settings, find_home, read_settings
+from penstock.runtime.pools import sizes
 
 FC = TypeVar("FC", bound=Callable[..., Any])
 
@@ -63,6 +64,21 @@ class Choices:
         if name == "sqlite":
             return find_home(os.environ, Path.cwd())
         return Path(name.removeprefix(SQLITE)).expanduser() if name.startswith(SQLITE) else None
+
+    @property
+    def has_store(self) -> bool:
+        """Whether there is a store already, as far as that can be seen without opening it."""
+        folder = self.folder()
+        return folder is None or any(folder.glob("*.db"))
+
+    def pools(self) -> dict[str, int]:
+        """How many slots each pool has: those on record, and those of the settings that a run would put there. A store
+        that is not there is not made."""
+        pools = dict(self.settings().pools)
+        if self.has_store:
+            with self.manager() as manager:
+                pools |= sizes(manager.parts.store)
+        return pools
 
     def settings(self) -> Settings:
         """The settings that hold where the command line says nothing."""

@@ -69,8 +69,8 @@ def _lines(manager: WorkflowManager, workflow: str | None, limit: int) -> list[l
 def _line(manager: WorkflowManager, listed: Listed) -> list[Cell]:
     row, indent = listed.row, "  " * listed.depth
     if row is None:
-        more = f"{indent}… and {listed.left:,} more: penstock show {listed.parent}"
-        return [Cell(more), *[Cell("")] * 6]
+        more = Cell(f"penstock show {listed.parent} has them", "bright_black")
+        return [Cell(f"{indent}… {listed.left:,} more"), *[Cell("")] * 5, more]
     first, *cells = _cells(row, shown_state(manager.parts.store, row), _asked(manager, row), is_below=listed.depth > 0)
     return [Cell(indent + first.text), *cells]
 

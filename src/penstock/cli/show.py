@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from time import time
 from typing import TYPE_CHECKING
 
@@ -28,8 +29,10 @@ if TYPE_CHECKING:
 
 _MOST_TASKS = 60
 """A run of more tasks is summed up."""
+_MOST_ASKED = 5
 _SILENCE = 15.0
 """Seconds without a sign of life after which a driver is said to be silent. It may be stopped, or hang."""
+_BAD = ("failed", "upstream_failed", "retrying")
 _DULL = ("success", "pending", "skipped", "upstream_failed")
 """States of tasks that a summary only counts."""
 
@@ -69,7 +72,7 @@ def command(
                 record["tasks"] = [task for task in record["tasks"] if task["state"] == state]
             output.emit(record)
             return 0
-        _show_head(output, run, manager.approvals(run.id) if run.ended_at is None else ())
+        _show_head(output, run, manager.approvals(run.id) if run.ended_at is None else (), choices.hint)
         if state in (None, "failed"):
             tell_failures(output, run, whole=whole)
         if run.state in ("failed", "interrupted", "cancelled"):
@@ -82,7 +85,7 @@ def command(
     return 0
 
 
-def _show_head(output: Output, run: Run, approvals: Sequence[Approval]) -> None:
+def _show_head(output: Output, run: Run, approvals: Sequence[Approval], hint: str) -> None:
     state = output.paint(run.state, RUN_COLOURS.get(run.state), bold=True)
     output.say(f"Run {run.id} of {output.clean(run.workflow)}: {state}")
     seconds = duration(run.duration) if run.duration is not None else ""
@@ -93,7 +96,7 @@ def _show_head(output: Output, run: Run, approvals: Sequence[Approval]) -> None:
         "ended": f"{local_time(run.ended_at)}  ({seconds})" if run.ended_at is not None else None,
         "driver": driver_text(run.driver) if run.driver is not None else None,
         "notices": _notices(run),
-        "waits": "; ".join(_asked(approval) for approval in approvals),
+        "waits": _asked(approvals, hint),
         "params": ", ".join(f"{name}={plain(value)}" for name, value in run.params.items()),
         "file": run.source,
         "task of" if run.part else "begun by": _origin(run),
@@ -110,11 +113,17 @@ def _origin(run: Run) -> str | None:
     return f"run {run.parent}, as {run.part}" if run.part else f"run {run.parent}"
 
 
-def _asked(approval: Approval) -> str:
-    """What somebody is to decide."""
-    question = f" {approval.summary}" if approval.summary else ""
-    command = f"penstock approve {approval.run_id} {approval.task}"
-    return f"for somebody to decide about {approval.task}:{question} ({command})"
+def _asked(approvals: Sequence[Approval], hint: str) -> str:
+    """What somebody is to decide: a line each, of many the first few."""
+    lines = []
+    for approval in approvals[:_MOST_ASKED]:
+        question = f": {approval.summary}" if approval.summary else ""
+        command = f"penstock approve {approval.run_id} {quote(approval.task)}{hint}"
+        lines.append(f"for somebody to decide about {approval.task}{question} ({command})")
+    if len(approvals) > _MOST_ASKED:
+        more = len(approvals) - _MOST_ASKED
+        lines.append(f"for {count(more, 'more decision')}: penstock approvals {approvals[0].run_id}{hint}")
+    return f"\n{' ' * 11}".join(lines)
 
 
 def driver_text(driver: Holder) -> str:
@@ -125,7 +134,8 @@ def driver_text(driver: Holder) -> str:
 
 
 def _notices(run: Run) -> str | None:
-    told = [f"{count(run.undelivered, 'notice')} to be delivered"] if run.undelivered else []
+    how = ": penstock resume --all delivers them" if run.driver is None else ""
+    told = [f"{count(run.undelivered, 'notice')} to be delivered{how}"] if run.undelivered else []
     told += [f"{notice} was given up: {error}" for notice, error in run.dropped.items()]
     return "; ".join(told) or None
 
@@ -146,7 +156,7 @@ def _show_tasks(
     left = 0 if whole else len(shown) - _MOST_TASKS
     shown = shown if whole else shown[:_MOST_TASKS]
     if shown:
-        last = "VALUE" if previews is not None else "ERROR"
+        last = "VALUE" if previews is not None else "ERROR" if any(task.state in _BAD for task in shown) else "NOTE"
         header = ("TASK", "STATE", "ATTEMPTS", "DURATION", "CRITICAL", "PACE", last)
         output.table(header, [_cells(task, previews, course) for task in shown], right=(2, 3, 4))
     if left > 0:

@@ -46,9 +46,19 @@ def next_commands(manager: WorkflowManager, run: Run, hint: str) -> list[str]:
     spoke = next((task.name for task in failed if place(run.numbers[task.task], task.map_index) in kept), None)
     if spoke is not None:
         commands[f"penstock logs {run.id} {spoke}{hint}"] = "what it printed"
+    child = _failed_child(run, failed)
+    if child is not None:
+        commands[f"penstock show {child.child}{hint}"] = f"the run that {child.name} is"
     commands[f"penstock resume {run.id}{hint}"] = "go on, when the cause is gone" if failed else "go on with it"
     width = max(map(len, commands))
     return [f"  {command:<{width}}   {meaning}" for command, meaning in commands.items()]
+
+
+def _failed_child(run: Run, failed: list[TaskRun]) -> TaskRun | None:
+    """The first task that failed with the run that it is."""
+    ours = [task for task in failed if task.child is not None]
+    begun = {child.id for child in run.children} if ours else set()
+    return next((task for task in ours if task.child in begun), None)
 
 
 def _lines(task: TaskRun, whole: bool) -> list[str]:

@@ -51,7 +51,7 @@ def decide(
     store: str | None,
 ) -> int:
     """Send a decision, and tell what came of it."""
-    values = dict(_pair(answer) for answer in answers)
+    values = _pairs(answers)
     verdict = Verdict(approved, getuser() if by is None else by, note, values, as_texts=True)
     choices = Choices(store)
     with choices.reader() as manager:
@@ -70,6 +70,15 @@ def decide(
             if run.state == "interrupted":
                 output.say(f"  penstock resume {run.id}{choices.hint}   go on with it")
     return 0
+
+
+def _pairs(answers: tuple[str, ...]) -> dict[str, str]:
+    values: dict[str, str] = {}
+    for name, text in map(_pair, answers):
+        if name in values:
+            raise click.UsageError(f"'{name}' is given twice")
+        values[name] = text
+    return values
 
 
 def _pair(answer: str) -> tuple[str, str]:

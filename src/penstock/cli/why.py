@@ -10,7 +10,7 @@ from penstock.cli.colours import TASK_COLOURS
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Output
 from penstock.cli.records import attempt_record, timestamp
-from penstock.errors import RunNotFound
+from penstock.errors import RunNotFound, TaskNotFound
 
 if TYPE_CHECKING:
     from penstock.manager import WorkflowManager
@@ -53,7 +53,16 @@ def _named(manager: WorkflowManager, words: tuple[str, ...]) -> tuple[Run, str |
     try:
         return manager.get(words[0]), None
     except RunNotFound as error:
-        raise RunNotFound(f"{error}, and the newest run, {newest.id}, has no task '{words[0]}'") from None
+        raise RunNotFound(f"{error}, and {_no_task(newest, words[0])}") from None
+
+
+def _no_task(newest: Run, name: str) -> str:
+    """That the newest run has no task of this name, with the nearest."""
+    try:
+        newest.task(name)
+    except TaskNotFound as error:
+        return str(error).replace(f"run {newest.id}", f"the newest run, {newest.id},", 1)
+    return f"the newest run, {newest.id}, has such a task by now"
 
 
 def _tell(output: Output, why: Why, whole: bool) -> None:

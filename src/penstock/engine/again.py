@@ -12,19 +12,20 @@ from penstock.engine.columns import (
     PENDING,
     READY,
     RETRYING,
-    RUNNING,
     SKIPPED,
     SUCCESS,
     UPSTREAM_FAILED,
 )
 from penstock.engine.events import ErrorText
-from penstock.engine.law import Verdict, may_run
+from penstock.engine.law import WHILE_OPEN, Verdict, may_run
 from penstock.engine.readiness import Wave
 from penstock.engine.rounds import Rounds
 from penstock.engine.states import Cause
 
 _OF_THE_LAW = (UPSTREAM_FAILED, SKIPPED, CANCELLED)
 _TRIED_AGAIN = (FAILED, CANCELLED)
+_PATIENT = frozenset(rule for rule, table in enumerate(WHILE_OPEN) if table[0] == Verdict.WAIT)
+"""Rules that say nothing before an upstream has ended."""
 
 
 class Again(Rounds):
@@ -51,7 +52,7 @@ class Again(Rounds):
         """Those of the tasks that could run though others stay as they have ended; what could not stays so too."""
         place = {row: number for number, row in enumerate(self.plan.order)}
         tried = []
-        for slot in sorted(slots, key=lambda slot: (place[self.row(slot)], slot)):
+        for slot in sorted(slots, key=lambda slot: place[self.row(slot)]):
             row = self.row(slot)
             mask = 0
             for upstream in self.plan.upstreams[row]:
@@ -65,7 +66,7 @@ class Again(Rounds):
         return tried
 
     def _is_expanded_head(self, slot: int) -> bool:
-        return slot < self.size and slot in self.widths and self.states[slot] not in (PENDING, READY)
+        return slot in self.widths and self.states[slot] not in (PENDING, READY)
 
     def _is_stale_verdict(self, slot: int) -> bool:
         """Whether the law would say something else of a task today that it kept from running."""
@@ -82,8 +83,6 @@ class Again(Rounds):
             self.missing[slot], self.masks[slot] = kept[:2]
             if kept[2] is not None:
                 self.held[slot] = kept[2]
-            else:
-                self.held.pop(slot, None)
 
     def _counted(self, slot: int) -> tuple[int, int, int | None]:
         return self.missing[slot], self.masks[slot], self.held.get(slot)
@@ -211,16 +210,13 @@ class Again(Rounds):
         inside = self.plan.expanded_by.get(row, (row,))
         goes_on = self.states[row] == (EXPANDED if row in inside else SUCCESS) and any(map(self._has_work, inside))
         waiting = []
-        if goes_on and not self._is_under_way(inside) and self.weigh_anew(row)[0] is not Verdict.RUN:
+        if goes_on and self.weigh_anew(row)[0] is not Verdict.RUN:
             waiting = [row]
             self._move(row, Cause.RESET)
-        if self.states[row] in (PENDING, READY):
+        if self.states[row] == PENDING:
             waiting += [head for head in inside if head != row and self.states[head] != PENDING]
             self._reset(waiting)
         return bool(waiting)
-
-    def _is_under_way(self, rows: Iterable[int]) -> bool:
-        return any(self.states[slot] == RUNNING for row in rows for slot in self.slots(row))
 
     def _has_work(self, row: int) -> bool:
         """Whether an instance of a map has not ended, or will begin anew with its group."""
@@ -229,8 +225,12 @@ class Again(Rounds):
     def _weigh_all(self, at: float) -> None:
         """Settle whatever can be settled, and make ready whatever can run."""
         wave, queue = Wave(), list[int]()
+        missing, masks, states = self.missing, self.masks, self.states
+        patient = frozenset[int]() if self.held or self.plan.setups else _PATIENT
         for slot in self._those(PENDING):
-            if self.states[slot] == PENDING:  # still, since one may settle another
+            if missing[slot] and not masks[slot] and slot < self.size and self.plan.rules[slot] in patient:
+                continue  # nothing that it waits for has ended, as for most where a run begins
+            if states[slot] == PENDING:  # still, since one may settle another
                 self._decide(slot, at, wave, queue)
         self._spread(queue, at, wave)
 

@@ -106,7 +106,6 @@ class Attempts(Ends):
     def _attempt_succeeded_and_told(self, event: AttemptSucceeded) -> Commands:
         if self._is_stale(event):
             return NOTHING
-        self.errors.pop(event.task, None)
         told = self._tell("success", [event.task], event.at)  # first, since the run may end with it
         return (*told, *self._attempt_succeeded(event))
 
@@ -253,7 +252,6 @@ class Attempts(Ends):
     def _wake(self, task: int) -> Commands:
         self._move(task, Cause.WOKEN)
         self._pause_no_more(task)
-        del self.delays[task]
         return (DispatchTasks([task]),)
 
     def _retry_due(self, event: RetryDue) -> Commands:

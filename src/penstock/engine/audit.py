@@ -170,7 +170,6 @@ class Audit(AuditMaps):
             self._say("I2", "the run began twice")
         self._begun = self._going = self._driven = True
         self._notices.tell_of_run("started", self._tasks.plan.notices)
-        self._tasks.settle_all()
 
     def _run_timed_out(self, event: RunTimedOut) -> None:
         if self._tasks.plan.timeout is None:
@@ -248,8 +247,6 @@ class Audit(AuditMaps):
         for task in self._fence():
             if self._tasks.is_once(task):
                 self._fail(task)
-            else:
-                self._tasks.put(task, PENDING)
         self._cause = self._cause or self._first_failure()  # what follows from it, whoever resumes the run sees to
         try:
             plan = None if self._plans is None else self._plans(event.fingerprint)
@@ -273,7 +270,7 @@ class Audit(AuditMaps):
             return  # each is told of
         if not is_open:
             self._forget_cause()
-        below = [task for task in tasks.decided_below(event.tasks) if not (is_open and self._is_to_end(task))]
+        below = [task for task in tasks.with_decided_below(event.tasks) if not (is_open and self._is_to_end(task))]
         settled = {*tasks.settled}
         tasks.begin_generation(event.tasks)
         for task in (*event.tasks, *below):
@@ -308,7 +305,7 @@ class Audit(AuditMaps):
             self._say("I10", f"{self._name(task)} was marked, which has no outcome of its own")
         elif running := [below for below in tasks.all_below(task) if tasks.states[below] == RUNNING]:
             self._say("I5", f"{self._name(task)} was marked while {self._name(running[0])} ran, which is below it")
-        if not tasks.due.isdisjoint({*tasks.units(task), *tasks.units(tasks.rows[task])}):
+        if not tasks.due.isdisjoint(tasks.units(task)):
             self._say("I10", f"{self._name(task)} was marked, which is to begin anew with its group")
         return len(self._found) > before
 

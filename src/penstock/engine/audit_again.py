@@ -9,6 +9,7 @@ from penstock.engine.audit_law import AuditLaw
 from penstock.engine.audit_rounds import Unit
 from penstock.engine.audit_states import (
     CANCELLED,
+    DEFERRED,
     EXPANDED,
     FAILED,
     PAUSING,
@@ -36,20 +37,19 @@ class AuditAgain(AuditLaw):
         again = [slot for slot in self._unsuccessful() if slot not in kept]
         held_up = [slot for slot in self.those(UPSTREAM_FAILED) if not self.is_whole(slot)]
         again += [slot for slot in held_up if not self.is_still_held_up(slot)]
-        again += self.decided_below(again, kept)
+        again = self.with_decided_below(again, kept)
         return sorted({*again, *self._around(again)})
 
-    def decided_below(self, slots: Iterable[int], kept: Collection[int] = ()) -> list[int]:
-        """What lies below tasks and has ended by the law, as far as only such lies between."""
+    def with_decided_below(self, slots: Iterable[int], kept: Collection[int] = ()) -> list[int]:
+        """Tasks, and what lies below them and has ended by the law, as far as only such lies between."""
         frontier = [*slots]
-        known = {*frontier, *kept}
-        count = len(frontier)
+        known = {*kept}
         for slot in frontier:
             for below in self._targets(slot):
                 if below not in known and self._is_decided(below) and not self.is_spent(below):
                     known.add(below)
                     frontier.append(below)
-        return frontier[count:]
+        return frontier
 
     def _targets(self, slot: int) -> Iterator[int]:
         """What waits for a task, the instances of maps in the place of their heads."""
@@ -94,11 +94,11 @@ class AuditAgain(AuditLaw):
                     continue
                 if any(one in tried for row in scope for one in self._seen_by(slot, row)):
                     yield slot
-                    yield from (one for setup in setups for one in self._seen_by(slot, setup) if not self.is_whole(one))
+                    yield from (one for setup in setups for one in self._seen_by(slot, setup))
 
     def _seen_by(self, slot: int, row: int) -> Iterable[int]:
         beside = self.beside(slot, row)
-        return (beside,) if beside != row else (row, *self.slots(row))
+        return (beside,) if beside != row else self.slots(row)
 
     def set_going(self, slots: Iterable[int]) -> None:
         """These are tried again with a fresh budget; what had succeeded or may start only once, as other work."""
@@ -140,15 +140,11 @@ class AuditAgain(AuditLaw):
         found = [slot]
         for one in found:
             found += [below for below in dict.fromkeys(self._targets(one)) if below not in found]
-            for unit in {*self.units(one), *self.units(self.rows[one])}:
+            for unit in self.units(one):
                 beyond = [below for inside in self.all_of(unit) for below in self._targets(inside)]
-                found += [
-                    below for below in dict.fromkeys(beyond) if below not in found and not self._is_in(below, unit)
-                ]
+                beyond = [below for below in dict.fromkeys(beyond) if unit not in self.units(below)]
+                found += [below for below in beyond if below not in found]
         return found[1:]
-
-    def _is_in(self, slot: int, unit: Unit) -> bool:
-        return unit in self.units(slot) or unit in self.units(self.rows[slot])
 
     def _is_gone(self, slot: int) -> bool:
         """Whether a value is no more that was there, and is not made again anyway."""
@@ -204,11 +200,9 @@ class AuditAgain(AuditLaw):
             self.put(row, PENDING)
 
     def _holds(self, map_: int, rows: Sequence[int]) -> bool:
-        """Whether a map needs not be expanded again: nothing in it is to be done, or something is under way, or it
-        would be expanded today as it was."""
-        if not any(self.has_work(row) for row in rows) or self.weigh(map_) is Verdict.RUN:
-            return True
-        return any(self.states[slot] == RUNNING for row in rows for slot in self.slots(row))
+        """Whether a map needs not be expanded again: nothing in it is to be done, or it would be expanded today as it
+        was."""
+        return not any(self.has_work(row) for row in rows) or self.weigh(map_) is Verdict.RUN
 
     def _inputs(self, slot: int) -> Iterator[int]:
         """The tasks whose values a task takes. In a mapped group each instance speaks for itself, also before its map
@@ -261,6 +255,8 @@ class AuditAgain(AuditLaw):
         state = before.states[was]
         if state in (SUCCESS, FAILED, EXPANDED) or was in before.idle or self.is_spent(slot):
             self.put(slot, state)
+        if state == DEFERRED:  # whoever was asked is not asked again
+            self.asked |= {(slot, topic): at for (asker, topic), at in before.asked.items() if asker == was}
         if was in before.idle:
             self.idle.add(slot)
         if was in before.volatile:

@@ -82,8 +82,7 @@ class AuditAttempts:
         tasks.last[task] = event.attempt
         self._started[task] = event.at
         self._tell("started", task)
-        if tasks.policy(task).max_active_instances is not None and tasks.places[task] >= 0:
-            self._look_at_crowd(task)
+        self._look_at_crowd(task)
 
     def _look_closer(self, task: int, state: int) -> None:
         """At a start that may be wrong: the task does not wait, or started before, or nobody could start it."""
@@ -107,8 +106,10 @@ class AuditAttempts:
     def _look_at_crowd(self, task: int) -> None:
         """At a start of one of so many."""
         tasks, limit = self._tasks, self._tasks.policy(task).max_active_instances
+        if limit is None:
+            return
         running = sum(tasks.states[other] == RUNNING for other in tasks.slots(tasks.rows[task]))
-        if limit is not None and running > limit:
+        if running > limit:
             self._say("I5", f"{self._name(task)} started as one of {running} at once, and {limit} were allowed")
 
     def _too_early(self, task: int, verb: str) -> Iterator[str]:

@@ -64,8 +64,7 @@ class AuditLaw(AuditRounds):
 
     def is_still_held_up(self, slot: int) -> bool:
         """Whether a task that did not run because of a failure would not run today."""
-        row = self.rows[slot]
-        return self.weigh(row if self.is_mapped_itself(row) else slot) is Verdict.UPSTREAM_FAILED
+        return self.weigh(slot) is Verdict.UPSTREAM_FAILED
 
     def _is_left_out(self, slot: int) -> bool:
         """Whether somebody who decides has not chosen a task."""

@@ -117,11 +117,6 @@ class AuditRounds(AuditStates):
         self._seen.pop(self.rows[slot], None)
         super().put(slot, state)
 
-    def widen(self, row: int, width: int) -> None:
-        super().widen(row, width)
-        self._seen.clear()
-        self._passed.clear()
-
     # --- Rounds
 
     def close_units(self, slot: int) -> Iterator[int]:

@@ -150,11 +150,11 @@ class Columns:
 
     def policy(self, slot: int) -> TaskPolicy:
         """How the task of a slot is treated."""
-        return self.plan.policies[self.row(slot)]
+        return self.plan.policies[slot if slot < self.size else self.rows[slot - self.size]]
 
     def is_head(self, slot: int) -> bool:
         """Whether a slot stands for a map as a whole."""
-        return slot < self.size and slot in self.plan.mapped
+        return slot in self.plan.mapped
 
     # --- What one may ask
 
@@ -245,13 +245,12 @@ class Columns:
         for row, width in self._widths_after(widths):
             self._make_slots(row, width)
             self.widths[row] = width
-            self.open[row] = self.seen[row] = 0
             self.map_names[row] = names.get(plan.names[row], ())
         for slot in range(len(self.states)):
             key = plan.names[self.row(slot)], self.index(slot)
             if slot < self.size:
                 self._bring_back(slot, key)
-            if key in old_slots and (slot >= self.size or self._is_alike(slot, old_plan, old_slots[key])):
+            if key in old_slots and self._is_alike(slot, old_plan, old_slots[key]):
                 self._carry(slot, old_slots[key], columns)
         self.chosen = {
             slot: tuple(sorted(plan.numbers[name] for name in chosen[old] if name in plan.numbers))
@@ -271,7 +270,8 @@ class Columns:
         return [(row, width) for row, width in sorted(widths.items()) if width]
 
     def _is_alike(self, row: int, old_plan: Plan, old: int) -> bool:
-        """Whether a task is mapped in both plans, or in neither: what it was cannot else be taken over."""
+        """Whether a task is mapped in both plans, or in neither, as an instance is: what it was cannot else be taken
+        over."""
         before = old in old_plan.mapped, old_plan.maps.get(old) == "group"
         return before == (row in self.plan.mapped, self.plan.maps.get(row) == "group")
 

@@ -143,9 +143,10 @@ class Explainer:
             return Reason(Kind.MARKED, at=engine.ended[slot], text=engine.marks[slot])
         unit = engine.round_due(slot) if SUCCESS <= state < REMOVED and engine.rounds_due else None
         if unit is not None:
-            failed = tuple(one for one in engine.in_unit(unit) if engine.states[one] == FAILED and one != slot)
+            inside = [one for one in engine.in_unit(unit) if one != slot and one not in engine.widths]
+            failed = tuple(one for one in inside if engine.states[one] == FAILED)
             return Reason(Kind.ROUND, failed[:1] if state != FAILED else (), engine.rounds_due[unit], self._error(slot))
-        if state >= SUCCESS and slot < engine.size and slot in engine.widths:
+        if state >= SUCCESS and slot in engine.widths:
             return Reason(Kind.INSTANCES, tuple(one for one in engine.slots(slot) if engine.states[one] == state))
         return self._by_state[state](slot)
 

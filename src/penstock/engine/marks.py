@@ -68,7 +68,6 @@ class Marks(Attempts):
         if not was_running:
             self._cause, self._forced = None, False
             self.rounds.clear()
-            self.rounds_due.clear()
         before, ready, due = bytes(self.states), self._those(READY), {*self.rounds_due}
         # What does not run in a run that is to end stays so.
         below = {slot for slot in self._derived_below(tasks, ()) if not self._is_to_end(slot)}

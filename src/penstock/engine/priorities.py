@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
-from penstock.plan.graph import invert, topological_order
+from penstock.plan.graph import invert, is_in_order, topological_order
 from penstock.plan.plan import Plan
 
 STEP = 0.1
@@ -41,7 +41,7 @@ def ranks(plan: Plan, durations: Sequence[float] = ()) -> list[float]:
 def longest_paths(upstreams: Sequence[Sequence[int]], lengths: Sequence[float]) -> list[float]:
     """How long the longest path from each row to the end is, the row's own length included. In linear time."""
     order: Sequence[int] = range(len(upstreams))
-    if not _are_in_order(upstreams):
+    if not is_in_order(upstreams):
         order = topological_order(upstreams)
     paths = [0.0] * len(upstreams)  # of what is below, until the row's own turn
     for row in reversed(order):
@@ -50,11 +50,6 @@ def longest_paths(upstreams: Sequence[Sequence[int]], lengths: Sequence[float]) 
             if path > paths[upstream]:
                 paths[upstream] = path
     return paths
-
-
-def _are_in_order(upstreams: Sequence[Sequence[int]]) -> bool:
-    """Whether each row comes after its upstreams already, as it does where tasks are defined after what they take."""
-    return all(above[-1] < row for row, above in enumerate(upstreams) if above)
 
 
 def _lengths(plan: Plan, durations: Sequence[float]) -> Sequence[float]:

@@ -132,7 +132,7 @@ class Readiness(Columns):
 
     def _outcomes(self, slot: int) -> int:
         """What a task came to as far as it has ended, as a set of Outcomes: of a map, what its instances came to."""
-        if slot < self.size and slot in self.widths:
+        if slot in self.widths:
             return 0 if self.states[slot] in (PENDING, READY) else self.seen[slot]
         return OUTCOME_OF[self.states[slot]]
 
@@ -211,7 +211,7 @@ class Readiness(Columns):
         elif not together or row not in self.widths:
             in_group = self.plan.mapped.get(down, down) != down
             # Before a map is expanded (again), its head waits in the place of all its instances.
-            for target in self.slots(down) if in_group and self.states[down] not in (PENDING, READY) else (down,):
+            for target in self.slots(down) if in_group and self.states[down] != PENDING else (down,):
                 yield target, slot < self.size
 
     # --- Settling
@@ -294,12 +294,10 @@ class Readiness(Columns):
     # --- Maps
 
     def _release_instances(self, head: int, at: float, wave: Wave) -> None:
-        """Instances of a mapped task wait for nothing but their map."""
-        queue: list[int] = []
+        """Instances of a mapped task wait for nothing but their map: none of them ends by that."""
         for slot in self.slots(head):
             if self.states[slot] == PENDING:
-                self._decide(slot, at, wave, queue)
-        self._spread(queue, at, wave)
+                self._decide(slot, at, wave, [])
 
     def _show_kept(self, row: int) -> Iterator[int]:
         """What the instances came to that had ended before the map was expanded again, is seen below it now."""
@@ -320,7 +318,6 @@ class Readiness(Columns):
         for instance in self.slots(slot):
             self._move(instance, Cause.REMOVED)
             self.ended[instance] = at
-            self._pause_no_more(instance)
         for column in (self.widths, self.open, self.seen):
             del column[slot]
 
@@ -332,7 +329,6 @@ class Readiness(Columns):
         for slot in slots[width:before]:
             self._move(slot, Cause.REMOVED)
             self.ended[slot] = at
-            self._pause_no_more(slot)
         self.widths[row] = width
         self._return([slot for slot in slots[before:width] if self.states[slot] != PENDING or self.is_spent(slot)], at)
 
@@ -343,8 +339,6 @@ class Readiness(Columns):
         """The instances of a mapped row begin. The row itself, if it has ended with that."""
         self._move(row, Cause.EXPANDED)
         self.started[row] = at
-        self.values.pop(row, None)
-        self.errors.pop(row, None)
         self._tally(row)
         if not self.open[row]:
             self._close_map(row, at)

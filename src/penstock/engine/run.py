@@ -270,7 +270,9 @@ class RunEngine(Marks):
             if self.states[expansion] == SUCCESS and (len(widths) > 1 or 0 in widths):
                 self._reset([expansion])  # something new is in the group
         again = self._those(PENDING, READY, RETRYING, DEFERRED, SKIPPED, UPSTREAM_FAILED, CANCELLED)
+        asked = {task: self.asked[task] for task in self._those(DEFERRED) if task in self.asked}
         self._reset(task for task in again if not self.is_spent(task) and task not in self.skips)
+        self.asked |= asked  # whoever was asked is not asked again, and has as long as before
         for task in self._those(PENDING, READY, RETRYING, DEFERRED):
             if self.is_spent(task):  # by the new plan, or it comes back into it
                 self._cancel_spent(task, event.at)

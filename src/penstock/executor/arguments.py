@@ -37,10 +37,12 @@ class Arguments:
 
     def of(self, slot: int) -> Filled:
         """Positional and keyword arguments for one attempt."""
-        row = self._engine.row(slot)
-        task = self._tasks[row]
-        if row == slot and not task.args and not task.kwargs:
-            return (), {}
+        if slot < self._engine.size:
+            task = self._tasks[slot]
+            if not task.args and not task.kwargs:
+                return (), {}
+        else:
+            task = self._tasks[self._engine.row(slot)]
         args, kwargs = self.written(slot)
         taken: dict[str, Any] = {}  # a value that occurs twice among the arguments is one object
 

@@ -57,28 +57,32 @@ class Attempt:
     `ending` is set when the attempt is asked to end; a body may look at it through `current().cancelled`.
     """
 
-    __slots__ = (
-        "abandoned",
-        "cancel_coroutine",
-        "committed",
-        "context",
-        "cpu",
-        "decision",
-        "ending",
-        "generation",
-        "guard",
-        "heeded",
-        "interrupted",
-        "loads",
-        "memory",
-        "number",
-        "output",
-        "received",
-        "requires",
-        "task",
-        "thread",
-        "timeout",
-    )
+    # What only some attempts have is set where they get it: there is one of these for each task.
+    committed = False
+    """Whether the start is known to be safe, for whoever needs that before the outcome is."""
+    loads: tuple[str, ...] = ()
+    """The names of the transactional loads that were begun and have not failed."""
+    received: tuple[str, ...] = ()
+    """The topics of the messages that the body has asked for, and was given."""
+    decision: Decision | None = None
+    """What somebody has decided, if the task is an approval."""
+    ending: Ending | None = None
+    heeded = False
+    """Whether the body has looked and seen that it should end: what it returns then is not its full work."""
+    abandoned = False
+    cpu: int | None = None
+    """Microseconds of processor time that the body took, and bytes of memory, if that was measured."""
+    memory: int | None = None
+    output: AttemptOutput | None = None
+    """What the body prints; made when it first does."""
+    # For workers that are threads: an exception can be raised in the one that runs the body, by whoever has the guard.
+    # There is one guard for all attempts, since it is held for moments only, and then only to interrupt.
+    guard = Lock()
+    interrupting = False
+    """Whether somebody is about to do so, or has tried."""
+    interrupted = False
+    """Whether it was done."""
+    cancel_coroutine: Callable[[], object] | None = None
 
     def __init__(
         self, context: AttemptContext, task: int, generation: int, number: int, timeout: float | None, requires: int
@@ -90,28 +94,8 @@ class Attempt:
         self.timeout = timeout
         self.requires = requires
         """The journal position that must be written before the body may start."""
-        self.committed = False
-        """Whether the start is known to be safe, for whoever needs that before the outcome is."""
-        self.loads: tuple[str, ...] = ()
-        """The names of the transactional loads that were begun and have not failed."""
-        self.received: tuple[str, ...] = ()
-        """The topics of the messages that the body has asked for, and was given."""
-        self.decision: Decision | None = None
-        """What somebody has decided, if the task is an approval."""
-        self.ending: Ending | None = None
-        self.heeded = False
-        """Whether the body has looked and seen that it should end: what it returns then is not its full work."""
-        self.abandoned = False
-        self.cpu: int | None = None
-        """Microseconds of processor time that the body took, and bytes of memory, if that was measured."""
-        self.memory: int | None = None
-        self.output: AttemptOutput | None = None
-        """What the body prints; made when it first does."""
-        # For workers that are threads: which one runs the body now, so that an exception can be raised in it.
-        self.guard = Lock()
         self.thread: int | None = None
-        self.interrupted = False
-        self.cancel_coroutine: Callable[[], object] | None = None
+        """The thread that runs the body now."""
 
     def heed(self) -> bool:
         """Whether the attempt should end, asked by its body."""

@@ -20,6 +20,7 @@ from penstock.logs.base import Stream
 from penstock.plan.approval_options import asked_of
 from penstock.plan.choices import choices
 from penstock.plan.plan import Plan
+from penstock.policy import TaskPolicy
 
 if TYPE_CHECKING:
     from penstock.engine.events import ErrorText, ValueRef
@@ -153,8 +154,8 @@ class RunContext:
 
     def function(self, task: int) -> Callable[..., Any]:
         """The task's body; for one that runs a workflow, what does so."""
-        func = self.tasks[self.engine.row(task)].func
-        if isinstance(func, WorkflowCall) and self.children is not None:
+        func = self.tasks[task if task < self.engine.size else self.engine.row(task)].func
+        if type(func) is WorkflowCall and self.children is not None:
             return partial(self._run_workflow, self.children, task, func)
         return func
 
@@ -176,20 +177,24 @@ class RunContext:
 
     def handling(self, task: int) -> Handling:
         """How it is taken what a task's body does. Tasks that are handled alike have the very same object."""
-        row = self.engine.row(task)
-        options, policy = options_of(self.tasks[row], self.defaults), self.plan.policies[row]
+        row = task if task < self.engine.size else self.engine.row(task)
+        task_, policy = self.tasks[row], self.plan.policies[row]
+        options = options_of(task_, self.defaults) if self.defaults or task_.group is not None else task_.options
         if not options and policy.workflow is None:
             return PLAIN
         if row not in self.handlings:
-            decides = policy.decides
-            names = choices(self.plan, row) if decides == "branch" else None
-            from penstock.executor.decisions import Asks
-
-            asks = None if policy.asking is None else Asks(policy.asking, asked_of(self.tasks[row]))
-            polls, runs_workflow = policy.polling is not None, policy.workflow is not None
-            made = Handling.of(options, decides, names, polls=polls, asks=asks, runs_workflow=runs_workflow)
-            self.handlings[row] = PLAIN if made == PLAIN else made
+            self.handlings[row] = self._handling(row, options, policy)
         return self.handlings[row]
+
+    def _handling(self, row: int, options: Mapping[str, Any], policy: TaskPolicy) -> Handling:
+        from penstock.executor.decisions import Asks
+
+        decides = policy.decides
+        names = choices(self.plan, row) if decides == "branch" else None
+        asks = None if policy.asking is None else Asks(policy.asking, asked_of(self.tasks[row]))
+        polls, runs_workflow = policy.polling is not None, policy.workflow is not None
+        made = Handling.of(options, decides, names, polls=polls, asks=asks, runs_workflow=runs_workflow)
+        return PLAIN if made == PLAIN else made
 
     def keep_error(self, task: int, error: BaseException, text: ErrorText, *, final: bool) -> ErrorText:
         """The text of an error with the exception itself, also as the very object for the first few."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
-from inspect import CO_COROUTINE, iscoroutine
+from inspect import CO_COROUTINE
 from threading import get_ident
 from time import perf_counter
-from types import TracebackType
+from types import CoroutineType, TracebackType
 from typing import Any, TypeVar
 
 from penstock.clock import SYSTEM
@@ -25,7 +25,7 @@ from penstock.errors import Defer, PenstockError, Skip, StoreError, TaskCancelle
 from penstock.executor.base import Attempt, Ending, Outcome, StoreFailed
 from penstock.executor.current import Current, running
 from penstock.executor.handling import EARLY, PLAIN, Handling
-from penstock.executor.usage import LONG, last, read, used
+from penstock.executor.usage import FRESH, LONG, last, read, used
 from penstock.store.base import RETRY_FOR
 
 T = TypeVar("T")
@@ -54,20 +54,19 @@ class Prepared:
         """Call the body."""
         return self.func(*self.args, **self.kwargs)
 
-    def forget(self) -> None:
-        """Let go of what the body takes: an exception that is kept holds the frames that know of it."""
-        self.args = self.kwargs = None
-
 
 def invoke(attempt: Attempt) -> Outcome:
     """Run an attempt to its outcome. Never raises."""
+    token = running.set(attempt)
     prepared = prepare(attempt)
-    return prepared if not isinstance(prepared, Prepared) else finish(attempt, prepared)
+    outcome = finish(attempt, prepared) if isinstance(prepared, Prepared) else prepared
+    running.reset(token)
+    return outcome
 
 
 def prepare(attempt: Attempt) -> Prepared | Outcome:
-    """Make ready what a body takes; or the outcome, if it is not to be called. Never raises."""
-    token = running.set(attempt)
+    """Make ready what a body takes; or the outcome, if it is not to be called. Never raises. The caller has set
+    `running`, for this and `finish`."""
     try:
         if attempt.ending is not None:
             raise TaskCancelled("asked to end before it began")
@@ -85,13 +84,10 @@ def prepare(attempt: Attempt) -> Prepared | Outcome:
         if attempt.output is not None:
             attempt.output.end()
         return _ended(attempt, error)
-    finally:
-        running.reset(token)
 
 
 def finish(attempt: Attempt, prepared: Prepared) -> Outcome:
     """Call a body that is ready, and see what comes of it. Never raises."""
-    token = running.set(attempt)
     value, error = None, None
     try:
         value = _call(attempt, prepared)
@@ -101,13 +97,12 @@ def finish(attempt: Attempt, prepared: Prepared) -> Outcome:
         return conclude(attempt, prepared, value, error)
     finally:
         value = error = None
-        running.reset(token)
 
 
 def conclude(attempt: Attempt, prepared: Prepared, value: Any, error: BaseException | None) -> Outcome:
     """The outcome of an attempt whose body has returned a value, or raised. Never raises."""
     context, handling = attempt.context, prepared.handling
-    prepared.forget()
+    prepared.args = prepared.kwargs = None  # an exception that is kept holds the frames that know of these
     try:
         if error is not None:
             return _ended(attempt, error)
@@ -143,32 +138,37 @@ class GivenUp(Exception):
 def insist(attempt: Attempt, step: Callable[..., T], *arguments: Any) -> T:
     """Do what needs the store, and while it fails try again for a while: the body is not to blame for a full disk.
     GivenUp in the end."""
+    try:
+        return step(*arguments)
+    except StoreError as error:
+        failed = error
     clock = attempt.context.clock
     give_up = clock.monotonic() + RETRY_FOR
     delay = 0.05
-    while True:
+    while attempt.ending is None and clock.monotonic() + delay <= give_up:
+        clock.sleep(delay)
+        delay = min(2 * delay, 1.0)
         try:
             return step(*arguments)
         except StoreError as error:
-            if attempt.ending is not None or clock.monotonic() + delay > give_up:
-                raise GivenUp(str(error)) from error
-        clock.sleep(delay)
-        delay = min(2 * delay, 1.0)
+            failed = error
+    raise GivenUp(str(failed)) from failed
 
 
 def _call(attempt: Attempt, prepared: Prepared) -> Any:
     """Call the body, open to `interrupt` for just as long."""
     attempt.thread = get_ident()
     began = perf_counter()
-    if began > last.until:
+    if began - last.at > FRESH:
         read(began)
     try:
         value = prepared.func(*prepared.args, **prepared.kwargs)
-        return _run_coroutine(attempt, value) if iscoroutine(value) else value
+        return _run_coroutine(attempt, value) if type(value) is CoroutineType else value
     finally:
         _close_window(attempt)
-        if perf_counter() - began > LONG and attempt.context.clock is SYSTEM:  # in others' time, none of it is known
-            attempt.cpu, attempt.memory = used()
+        ended = perf_counter()
+        if ended - began > LONG and attempt.context.clock is SYSTEM:  # in others' time, none of it is known
+            attempt.cpu, attempt.memory = used(began, ended)
 
 
 def _run_coroutine(attempt: Attempt, coroutine: Any) -> Any:
@@ -204,10 +204,15 @@ def _run_coroutine(attempt: Attempt, coroutine: Any) -> Any:
 def _close_window(attempt: Attempt) -> None:
     """After this no exception is raised in the thread any more: one that is under way is awaited here.
 
-    It cannot be taken back: CPython would note it as pending for ever, and trip over that note when it traces."""
+    It cannot be taken back: CPython would note it as pending for ever, and trip over that note when it traces.
+
+    Either `interrupt` sees here that the thread is none, or its wish is seen here: each says what it does before it
+    looks at the other."""
     try:
-        with attempt.guard:
-            attempt.thread = None
+        attempt.thread = None
+        if attempt.interrupting:
+            with attempt.guard:
+                pass
         if attempt.interrupted:
             for _ in range(_SOON):
                 pass
@@ -223,13 +228,15 @@ def interrupt(attempt: Attempt) -> bool:
     """Raise AttemptInterrupted in the thread that runs a body. It is seen at the next bytecode: a body that sits in C
     code ends only when it comes back. False if the body does not run, or was interrupted before."""
     with attempt.guard:
-        if attempt.thread is None or attempt.interrupted:
+        attempt.interrupting = True
+        thread = attempt.thread
+        if thread is None or attempt.interrupted:
             return False
         attempt.interrupted = True
         if attempt.cancel_coroutine is not None:
             attempt.cancel_coroutine()
             return True
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(attempt.thread), ctypes.py_object(AttemptInterrupted))
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(AttemptInterrupted))
         return True
 
 

@@ -8,6 +8,7 @@ from time import monotonic
 from typing import TYPE_CHECKING
 
 from penstock.executor.base import Attempt, AttemptSource
+from penstock.executor.current import running
 from penstock.executor.invoke import Prepared, finish, interrupt, prepare
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ class ThreadsExecutor:
         """The threads do the work."""
 
     def grow(self) -> None:
+        if len(self._threads) >= self.workers:
+            return
         with self._lock:
             if self._source is None or len(self._threads) >= self.workers:
                 return
@@ -54,13 +57,16 @@ class ThreadsExecutor:
         attempt = source.take()
         while attempt is not None:
             working[attempt] = me
+            running.set(attempt)
             prepared = prepare(attempt)
             if isinstance(prepared, Prepared) and prepared.is_async:
+                running.set(None)
                 self._coroutines_of(source).start(attempt, prepared)
                 del working[attempt]
                 attempt = source.take()
                 continue
             outcome = finish(attempt, prepared) if isinstance(prepared, Prepared) else prepared
+            running.set(None)
             del prepared  # and with it what the body took
             del working[attempt]
             attempt = source.settle(attempt, outcome)

@@ -2,7 +2,8 @@
 
 A reading of a thread's processor time costs more than all else that is done for a task that does nothing. So only
 attempts that took LONG or more are measured, and the reading that theirs is compared with may be up to FRESH old: what
-the thread did between that and the beginning of the body, less than FRESH, is counted with it.
+the thread did between that and the beginning of the body is counted with it, if that is little beside what the body
+took; else it is not known what the body used.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from time import process_time, thread_time
 
 LONG = 0.01
 """Seconds from which on an attempt is measured."""
-FRESH = 0.001
-"""Seconds for which a reading is good enough."""
+FRESH = 0.01
+"""Seconds after which another reading is taken before a body begins."""
+_LITTLE = 0.05
+"""How old a reading may be, as a part of the time that the body took."""
 
 
 class Last(threading.local):
     """The last reading in this thread."""
 
-    until = float("-inf")
-    """By perf_counter(): till when it is good enough."""
+    at = float("-inf")
+    """By perf_counter()."""
     cpu = 0.0
 
 
@@ -75,15 +78,14 @@ def measure_process() -> None:
 
 def read(now: float) -> None:
     """A body begins, and the last reading is too old."""
-    last.cpu = _clock()
-    if _peak is None:
-        last.until = now + FRESH
-    else:
+    last.cpu, last.at = _clock(), now
+    if _peak is not None:
         _peak.forget()
 
 
-def used() -> tuple[int, int | None]:
-    """A body has ended: microseconds of processor time and, if that is known, bytes of memory at most."""
-    before = last.cpu
-    last.cpu, last.until = _clock(), float("-inf")
-    return round((last.cpu - before) * 1_000_000), None if _peak is None else _peak.read()
+def used(began: float, ended: float) -> tuple[int | None, int | None]:
+    """A body has ended: microseconds of processor time, and bytes of memory at most, each if it is known."""
+    before, age = last.cpu, began - last.at
+    last.cpu, last.at = _clock(), ended if _peak is None else float("-inf")
+    cpu = round((last.cpu - before) * 1_000_000) if age <= _LITTLE * (ended - began) else None
+    return cpu, None if _peak is None else _peak.read()

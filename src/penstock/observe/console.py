@@ -8,12 +8,17 @@ from typing import TextIO
 
 from penstock.engine.events import ErrorText
 from penstock.engine.states import TaskState
-from penstock.observe.words import asked, attempt_of, goes_on, instance, marked
+from penstock.observe.words import asked, goes_on, instance, marked, went_wrong
 from penstock.plan.plan import Plan
 
 
 class Console:
     """Announces each task on `out`, and what goes wrong on `err`."""
+
+    @property
+    def hears_successes(self) -> bool:
+        """It says nothing of successes, but one that was made of it may."""
+        return type(self).attempt_ended is not Console.attempt_ended
 
     def __init__(self, out: TextIO | None = None, err: TextIO | None = None) -> None:
         # Those of now: once the run lives, the streams are routers, which cost more and keep nothing of ours.
@@ -43,23 +48,17 @@ class Console:
     def attempt_ended(
         self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
     ) -> None:
-        asking = self._plan.policies[task].asking if self._plan else None
-        if state is TaskState.DEFERRED and asking is not None:
-            _write(self._out, asked(self._run_id, self._name(task, index), asking) + "\n")
-        if state is TaskState.SUCCESS or error is None:
+        if self._plan is None:
             return
-        name = self._name(task, index)
-        if state is TaskState.RETRYING:
-            retries = self._plan.policies[task].retries if self._plan else 0
-            message = f"Task {name} failed, {attempt_of(attempt, retries)}, will be tried again"
-        elif state is TaskState.READY:
-            message = f"Task {name} was lost with its worker, will be tried again"
-        elif state is TaskState.SKIPPED:
+        policy, name = self._plan.policies[task], self._name(task, index)
+        if state is TaskState.DEFERRED:
+            if policy.asking is not None:
+                own = instance(self._names[task], index)
+                _write(self._out, asked(self._run_id, own, policy.asking, self._within) + "\n")
+        elif state is TaskState.SKIPPED and error is not None:
             _write(self._out, f"Task {name} skipped{f': {error.message}' if error.message else ''}\n")
-            return
-        else:
-            message = f"Task {name} {state.label}"
-        _write(self._err, f"{message}: {summary(error)}\n")
+        elif state is not TaskState.SUCCESS and error is not None:
+            _write(self._err, went_wrong(name, attempt, policy.retries, state, error) + "\n")
 
     def map_expanded(self, task: int, width: int) -> None:
         """Told by its instances."""
@@ -83,12 +82,6 @@ class Console:
 
     def run_ended(self, state: str, error: str | None, counts: dict[str, int], seconds: float) -> None:
         """The caller of `run` gets the verdict."""
-
-
-def summary(error: ErrorText) -> str:
-    """An error in one line."""
-    first = error.message.strip().split("\n", 1)[0]
-    return f"{error.type}: {first}" if first else error.type
 
 
 def _write(stream: TextIO | None, text: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Literal, TextIO
@@ -23,11 +23,11 @@ from rich.text import Text
 
 from penstock.engine.events import ErrorText
 from penstock.engine.states import ENDED, TaskState
-from penstock.observe.console import summary
 from penstock.observe.drawing.palette import LOOKS
-from penstock.observe.drawing.remarks import worst
+from penstock.observe.live_children import MOST_OF_A_TASK, Children, ChildView, lines_of, tell
+from penstock.observe.progress import Progress, ended_of
 from penstock.observe.terminal import Lines
-from penstock.observe.words import asked, attempt_of, duration, instance, marked, opening
+from penstock.observe.words import attempt_of, duration, instance, marked, opening
 from penstock.plan.plan import Plan
 
 REFRESH = 0.125
@@ -40,6 +40,8 @@ _AROUND_ROWS = 6
 _NARROWEST_NAME = 16
 _BESIDE_NAME = 32
 """Columns that are kept for other things than names."""
+_WIDEST_CHILD = 24
+"""Columns for the index and the id of the run that a task is."""
 _GOOD = TaskState.SUCCESS
 _SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏"
 
@@ -51,24 +53,18 @@ class LiveView:
     def __init__(self, file: TextIO, done: Collection[str] = ()) -> None:
         self.started = False
         self._done = frozenset(done)
-        self._plan: Plan | None = None
-        self._states = bytearray()
-        self._running: dict[int, tuple[int, float]] = {}
-        """Attempt and start of each task that runs."""
+        self._progress: Progress | None = None
+        self._children = Children()
+        self._run_id = ""
         self._seconds: dict[int, float] = {}
         """How long each task ran that has ended, of a plan that is shown whole."""
         self._whole = False
         self._above: deque[str | Text] = deque()
         """What is to be shown above the table."""
-        self._maps: dict[int, bytearray] = {}
-        """The states of the instances of each expanded map."""
-        self._open: dict[int, int] = {}
-        """How many of them have not ended."""
         self._lines = {"stdout": Lines(), "stderr": Lines()}
         self._closing = Event()
         self._closed = False
         self._gathering = Lock()
-        self._counting = Lock()
         self._drawing = Lock()
         self._console = Console(file=file)
         self._live: Live | None = None
@@ -78,11 +74,12 @@ class LiveView:
     # --- What it is told
 
     def run_started(self, run_id: str, plan: Plan, done: int) -> None:
-        self._plan, self._run_id = plan, run_id
+        self._run_id = run_id
         self.started = True
         self._began = monotonic()
-        self._whole = len(plan) <= min(_MOST_ROWS, self._console.height - _AROUND_ROWS)
-        self._states = bytearray(TaskState.SUCCESS if name in self._done else TaskState.PENDING for name in plan.names)
+        below = MOST_OF_A_TASK if any(policy.workflow is not None for policy in plan.policies) else 0
+        self._whole = len(plan) <= min(_MOST_ROWS, self._console.height - _AROUND_ROWS - below)
+        self._progress = Progress(plan, self._done)
         self._live = Live(console=self._console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False)
         self._console.print(Text(opening(run_id, plan, self._done)))
         self._live.start()
@@ -91,65 +88,38 @@ class LiveView:
         self._thread = Thread(target=self._draw_on, name="penstock-live", daemon=True)
         self._thread.start()
 
+    def for_child(self, name: str) -> ChildView:
+        """Who observes the run that a task is, which is shown below it."""
+        return ChildView(name, "", self._children, self._say)
+
     def attempt_started(self, task: int, index: int, attempt: int) -> None:
-        if index < 0:
-            self._running[task] = attempt, monotonic()
-            self._states[task] = TaskState.RUNNING
-        else:
-            self._note(task, index, TaskState.RUNNING)
+        if self._progress is not None:
+            self._progress.started(task, index, attempt)
 
     def attempt_ended(
         self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
     ) -> None:
-        if index >= 0:
-            self._note(task, index, state)
-        else:
-            if self._running.get(task, (attempt,))[0] == attempt:  # else the next one has begun already
-                self._running.pop(task, None)
-                self._states[task] = state
-            if self._whole:
-                self._seconds[task] = seconds
-        asking = self._plan.policies[task].asking if self._plan is not None else None
-        if state is TaskState.DEFERRED and asking is not None and self._plan is not None:
-            self._say(asked(self._run_id, instance(self._plan.names[task], index), asking), state)
-        if error is not None and state not in (TaskState.SUCCESS, TaskState.SKIPPED) and self._plan is not None:
-            verdict = state.label
-            if state is TaskState.RETRYING:
-                verdict = f"failed, {attempt_of(attempt, self._plan.policies[task].retries)}, will be tried again"
-            self._say(f"Task {instance(self._plan.names[task], index)} {verdict}: {summary(error)}", state)
+        if self._progress is None:
+            return
+        self._progress.ended(task, index, attempt, state)
+        if index < 0 and self._whole:
+            self._seconds[task] = seconds
+        tell(self._say, self._run_id, self._progress.plan, "", task, index, attempt, state, error)
 
     def map_expanded(self, task: int, width: int) -> None:
-        if self._plan is None:
-            return
-        rows = self._plan.expanded_by.get(task, (task,))
-        self._states[task] = TaskState.SUCCESS if task not in rows else TaskState.EXPANDED
-        for row in rows:
-            self._maps[row], self._open[row] = bytearray(width), width
-            self._states[row] = TaskState.EXPANDED if width else TaskState.SKIPPED
-
-    def _note(self, task: int, index: int, state: TaskState) -> None:
-        """A task has ended, or an instance of a map, of which the worst is shown when all have ended."""
-        if index < 0:
-            self._states[task] = state
-        elif index < len(self._maps.get(task, b"")):
-            instances = self._maps[task]
-            with self._counting:
-                self._open[task] += (state not in ENDED) - (instances[index] not in ENDED)
-                instances[index] = state
-                is_open = self._open[task] > 0
-            self._states[task] = TaskState.EXPANDED if is_open else worst([*map(TaskState, {*instances})])
+        if self._progress is not None:
+            self._progress.expanded(task, width)
 
     def tasks_settled(self, tasks: Sequence[tuple[int, int]], state: TaskState) -> None:
-        for task, index in tasks:
-            self._note(task, index, state)
+        if self._progress is not None:
+            for task, index in tasks:
+                self._progress.note(task, index, state)
 
     def tasks_marked(self, tasks: Sequence[tuple[int, int]], state: str, story: str) -> None:
-        outcome = TaskState[state.upper()]
-        for task, index in tasks:
-            self._note(task, index, outcome)
-        if self._plan is not None:
-            names = [instance(self._plan.names[task], index) for task, index in tasks]
-            self._say(marked(names, state, story), outcome)
+        if self._progress is not None:
+            self.tasks_settled(tasks, TaskState[state.upper()])
+            names = [instance(self._progress.plan.names[task], index) for task, index in tasks]
+            self._say(marked(names, state, story), TaskState[state.upper()])
 
     def stopping(self, reason: str, running: int) -> None:
         waiting = f", waiting for {running} running task{'s' if running != 1 else ''}" if running else ""
@@ -204,12 +174,12 @@ class LiveView:
             self._draw()
 
     def _draw(self) -> None:
-        if self._live is None or self._plan is None:
+        if self._live is None or self._progress is None:
             return
         try:
             with self._drawing:
                 above = [self._above.popleft() for _ in range(len(self._above))]
-                self._live.update(self._picture(self._plan))
+                self._live.update(self._picture(self._progress))
                 if above:
                     parts = [_Raw(part) if isinstance(part, str) else part for part in above]
                     self._console.print(Group(*parts), soft_wrap=True, crop=False, end="")
@@ -218,74 +188,83 @@ class LiveView:
         except (OSError, ValueError, UnicodeError):  # the terminal is gone
             self._closing.set()
 
-    def _picture(self, plan: Plan) -> RenderableType:
+    def _picture(self, progress: Progress) -> RenderableType:
+        everything = range(len(progress.plan))
         if self._closing.is_set():
-            return self._table(plan, range(len(plan))) if self._whole else Text("")
+            return self._table(progress, everything, {}) if self._whole else Text("")
         parts = [Text(part, no_wrap=True, overflow="crop") for lines in self._lines.values() if (part := lines.part())]
-        return Group(*parts, *self._rows(plan), *self._foot(plan))
+        return Group(*parts, *self._rows(progress), *self._foot(progress))
 
-    def _rows(self, plan: Plan) -> list[RenderableType]:
+    def _rows(self, progress: Progress) -> list[RenderableType]:
+        children = self._children.by_task()
         if self._whole:
-            return [self._table(plan, range(len(plan)))]
-        running = sorted(self._running.copy().items(), key=lambda item: item[1][1])
+            return [self._table(progress, range(len(progress.plan)), children)]
+        running = [task for task, _ in sorted(progress.running.copy().items(), key=lambda item: item[1][1])]
         most = max(1, min(_MOST_RUNNING, self._console.height - _AROUND_ROWS))
+        shown = running[:most]
+        with_children = [task for name in children if (task := progress.plan.numbers.get(name)) is not None]
+        shown += [task for task in with_children if task not in shown][: most - len(shown)]
         more = len(running) - most
         rest = [Text(f"  … and {more:,} more running", style="bright_black")] if more > 0 else []
-        return [self._table(plan, [task for task, _ in running[:most]]), *rest] if running else []
+        return [self._table(progress, shown, children), *rest] if shown else []
 
-    def _table(self, plan: Plan, tasks: Sequence[int]) -> Text:
-        """A row for each task. One text, since a table of rich's takes ten times as long to draw."""
-        now = monotonic()
-        widest = max((cell_len(plan.names[task]) for task in tasks), default=0)
+    def _table(self, progress: Progress, tasks: Sequence[int], children: Mapping[str, Sequence[ChildView]]) -> Text:
+        """A row for each task, and below it the runs that it is. One text, since a table of rich's takes ten times as
+        long to draw."""
+        now, names = monotonic(), progress.plan.names
+        widest = max((cell_len(names[task]) for task in tasks), default=0)
+        widest = max(widest, _NARROWEST_NAME, *(_WIDEST_CHILD if names[task] in children else 0 for task in tasks))
         width = max(_NARROWEST_NAME, min(widest, self._console.width - _BESIDE_NAME))
-        return Text("\n", no_wrap=True, overflow="ellipsis").join(self._row(plan, task, now, width) for task in tasks)
+        room = self._console.height - _AROUND_ROWS - len(tasks)
+        rows: list[Text] = []
+        for task in tasks:
+            rows.append(self._row(progress, task, now, width))
+            if names[task] in children:
+                below = lines_of(children[names[task]], width, room)
+                room -= len(below)
+                rows += below
+        return Text("\n", no_wrap=True, overflow="ellipsis").join(rows)
 
-    def _row(self, plan: Plan, task: int, now: float, width: int) -> Text:
-        state = TaskState(self._states[task])
+    def _row(self, progress: Progress, task: int, now: float, width: int) -> Text:
+        plan, state = progress.plan, TaskState(progress.states[task])
         look = LOOKS[state]
         name = f" {set_cell_size(plan.names[task], width)} "
-        running = self._running.get(task)
+        running = progress.running.get(task)
         if running is not None:
             attempt = attempt_of(running[0], plan.policies[task].retries) if running[0] > 1 else ""
             mark, elapsed = _SPINNER[int(now * 10) % len(_SPINNER)], duration(now - running[1])
             return Text.assemble((mark, "cyan"), name, (f"{elapsed:>8} ", "cyan"), (attempt, "bright_black"))
-        seconds = self._seconds.get(task)
+        seconds = self._seconds.get(task) if state is not TaskState.DEFERRED else None
         elapsed = duration(seconds) if seconds is not None else ""
         note = "" if state in (TaskState.SUCCESS, TaskState.PENDING, TaskState.EXPANDED) else state.label
-        if task in self._maps:
-            counts = {other: number for other in ENDED if (number := self._maps[task].count(other))}
-            bad = [f"{number:,} {other.label}" for other, number in sorted(counts.items()) if other is not _GOOD]
-            note = ", ".join([f"{sum(counts.values()):,} of {len(self._maps[task]):,}", *bad])
+        if (tally := progress.tallies.get(task)) is not None:
+            counts = {other: tally[other] for other in sorted(ENDED) if tally[other]}
+            bad = [f"{number:,} {other.label}" for other, number in counts.items() if other is not _GOOD]
+            note = ", ".join([f"{sum(counts.values()):,} of {sum(tally):,}", *bad])
         dim = "bright_black" if state is TaskState.PENDING else ""
         return Text.assemble(
             (look.mark, look.terminal), (name, dim), (f"{elapsed:>8} ", "bright_black"), (note, look.terminal)
         )
 
-    def _foot(self, plan: Plan) -> list[RenderableType]:
-        ended = sum(self._states.count(state) for state in ENDED)
+    def _foot(self, progress: Progress) -> list[RenderableType]:
+        counts = progress.counts()
+        ended, total = ended_of(counts), sum(counts.values())
         line = Table.grid(padding=(0, 1, 0, 0))
-        total = len(plan)
-        bad = self._states.count(TaskState.FAILED)
-        bar = ProgressBar(total=max(total, 1), completed=ended, width=30, complete_style="red" if bad else "green")
+        colour = "red" if counts[TaskState.FAILED] else "green"
+        bar = ProgressBar(total=max(total, 1), completed=ended, width=30, complete_style=colour)
         share = Text(f"{ended:,} of {total:,}")
         elapsed = Text(duration(monotonic() - self._began), style="bright_black")
-        line.add_row(Text(plan.workflow, style="bold"), bar, share, elapsed)
-        return [line, self._counts()]
+        line.add_row(Text(progress.plan.workflow, style="bold"), bar, share, elapsed)
+        return [line, _in_words(counts)]
 
-    def _counts(self) -> Text:
-        counts = Text()
-        for state in (
-            *sorted(ENDED),
-            TaskState.RUNNING,
-            TaskState.RETRYING,
-            TaskState.DEFERRED,
-            TaskState.PENDING,
-        ):
-            number = self._states.count(state)
-            if number:
-                label = "waiting" if state is TaskState.PENDING else state.label
-                counts.append(f"{number:,} {label}", style=LOOKS[state].terminal).append("  ")
-        return counts
+
+def _in_words(counts: Mapping[TaskState, int]) -> Text:
+    text = Text()
+    for state in (*sorted(ENDED), TaskState.RUNNING, TaskState.RETRYING, TaskState.DEFERRED, TaskState.PENDING):
+        if counts[state]:
+            label = "waiting" if state is TaskState.PENDING else state.label
+            text.append(f"{counts[state]:,} {label}", style=LOOKS[state].terminal).append("  ")
+    return text
 
 
 class _Raw:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
+from shlex import quote
 
+from penstock.engine.events import ErrorText
+from penstock.engine.states import TaskState
 from penstock.plan.plan import Plan
 from penstock.policy import Asking
 
@@ -78,8 +81,25 @@ def printable(text: str) -> str:
     return text if text.isprintable() else "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def asked(run_id: str, task: str, asking: Asking) -> str:
-    """That a task waits for somebody to decide."""
+def asked(run_id: str, task: str, asking: Asking, within: str = "") -> str:
+    """That a task waits for somebody to decide; `within` has the tasks of other runs that its run is."""
     question = " ".join(asking.text.partition("\n\n")[0].split())
     told = f": {printable(question)}" if question else ""
-    return f"Task {task} waits for somebody to decide{told} (penstock approve {run_id} {task})"
+    return f"Task {within}{task} waits for somebody to decide{told} (penstock approve {run_id} {quote(task)})"
+
+
+def summary(error: ErrorText) -> str:
+    """An error in one line."""
+    first = error.message.strip().split("\n", 1)[0]
+    return f"{error.type}: {first}" if first else error.type
+
+
+def went_wrong(name: str, attempt: int, retries: int, state: TaskState, error: ErrorText) -> str:
+    """That an attempt did not succeed, and has left its task in `state`."""
+    if state is TaskState.RETRYING:
+        message = f"Task {name} failed, {attempt_of(attempt, retries)}, will be tried again"
+    elif state is TaskState.READY:
+        message = f"Task {name} was lost with its worker, will be tried again"
+    else:
+        message = f"Task {name} {state.label}"
+    return f"{message}: {summary(error)}"

@@ -43,13 +43,7 @@ def indispensable(func: Callable[..., Any], places: Iterable[int | str]) -> list
     if wanted is None:
         return []
     found = [_parameter_at(wanted, place) for place in places]
-    return [
-        parameter.name
-        for parameter in found
-        if parameter is not None
-        and parameter.default is parameter.empty
-        and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
-    ]
+    return [parameter.name for parameter in found if parameter is not None and parameter.default is parameter.empty]
 
 
 def fill_gaps(
@@ -101,16 +95,13 @@ def _signature(func: Callable[..., Any]) -> Signature | None:
 
 
 def _parameter_at(wanted: Signature, place: int | str) -> Parameter | None:
-    parameters = list(wanted.parameters.values())
+    """The parameter of its own that an argument has; `*args` and `**kwargs` are none."""
     if isinstance(place, str):
         named = wanted.parameters.get(place)
-        if named is not None and named.kind is not named.POSITIONAL_ONLY:
-            return named
-        return next((parameter for parameter in parameters if parameter.kind is parameter.VAR_KEYWORD), None)
+        return named if named is not None and named.kind in (named.POSITIONAL_OR_KEYWORD, named.KEYWORD_ONLY) else None
+    parameters = wanted.parameters.values()
     positional = [one for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    if place < len(positional):
-        return positional[place]
-    return next((parameter for parameter in parameters if parameter.kind is parameter.VAR_POSITIONAL), None)
+    return positional[place] if place < len(positional) else None
 
 
 def _surely_fits(func: FunctionType, given: int) -> bool:

@@ -55,7 +55,7 @@ def choices(plan: Plan, branch: int) -> Choices:
         inside = {*group.rows, group.expansion}
         if not inside.isdisjoint(children):
             named[group.name] = tuple(child for child in below if child in inside)
-    named |= {plan.names[child]: (child,) for child in children if plan.maps.get(child) != "group"}
+    named |= {plan.names[child]: (child,) for child in children}
     together = _followed_together(plan, below, frozenset(children))
     named = {name: _all_of(together[row] for row in rows) for name, rows in named.items()}
     relative: dict[str, tuple[int, ...]] = {}

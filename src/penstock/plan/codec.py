@@ -28,7 +28,9 @@ _SPARSE = ("deciders", "guards", "waits", "setups")
 def encode(plan: Plan) -> bytes:
     """The plan's bytes: the same plan gives the same bytes, whatever process or day."""
     policies: dict[TaskPolicy, int] = {}
-    rows = [policies.setdefault(policy, len(policies)) for policy in plan.policies]
+    # Rows mostly share the very object, and to compare objects is cheaper than to compare what is in them.
+    numbers = {key: policies.setdefault(policy, len(policies)) for key, policy in plan.distinct_policies.items()}
+    rows = [numbers[id(policy)] for policy in plan.policies]
     columns = {field.name: getattr(plan, field.name) for field in fields(Plan)}
     columns = {name: value for name, value in columns.items() if name not in _LATER_COLUMNS or value is not None}
     columns |= {name: sorted(getattr(plan, name).items()) for name in _SPARSE}

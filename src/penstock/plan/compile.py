@@ -27,7 +27,7 @@ from penstock.errors import (
 from penstock.plan.arguments import misfit
 from penstock.plan.fulfilment import check
 from penstock.plan.gates import Facts, find_gates, find_setups
-from penstock.plan.graph import cycles, topological_order
+from penstock.plan.graph import cycles, is_in_order, topological_order
 from penstock.plan.groups import Groups
 from penstock.plan.lookup import Lookup, shown
 from penstock.plan.maps import Maps
@@ -110,7 +110,8 @@ class _Compiler:
         facts = self._facts(rows)
         if not facts.plain:
             self._check_teardowns(facts)
-        self._find_cycles(facts.above())
+        if facts.expansions or not is_in_order(facts.upstreams):
+            self._find_cycles(facts.above())
         self._raise_problems()
         gates = find_gates(facts)
         plan = Plan(

@@ -21,6 +21,12 @@ def topological_order(upstreams: Sequence[Sequence[int]]) -> list[int]:
     return order
 
 
+def is_in_order(upstreams: Sequence[Sequence[int]]) -> bool:
+    """Whether each node comes after its upstreams already, as it does where tasks are defined after what they take. The
+    upstreams of each are ascending."""
+    return all(above[-1] < node for node, above in enumerate(upstreams) if above)
+
+
 def invert(upstreams: Sequence[Sequence[int]]) -> list[list[int]]:
     """The downstreams of each node."""
     below: list[list[int]] = [[] for _ in upstreams]

@@ -136,8 +136,9 @@ def check_parameters(task: Task, call: WorkflowCall, around: Mapping[str, Parame
         wanted = {name: one for name, one in call.parameters.items() if name in known}
     else:
         wanted = {name: one for name, one in call.parameters.items() if name not in open_ones}
+    values = {name: value for name, value in given.items() if name in known or name not in call.parameters}
     try:
-        bind(call.workflow.name, wanted, {n: v for n, v in known.items() if task.expand is None or n in wanted})
+        bind(call.workflow.name, wanted, {n: v for n, v in values.items() if task.expand is None or n in wanted})
     except InvalidWorkflowError as error:
         yield from (_told_of(task, problem) for problem in error.problems)
     except DefinitionError as problem:

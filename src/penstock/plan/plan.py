@@ -233,4 +233,9 @@ class Plan:
     @cached_property
     def told_of_tasks(self) -> frozenset[str]:
         """What any task has a callback for, of TASK_NOTICES."""
-        return frozenset().union(*{policy.notices for policy in self.policies})
+        return frozenset().union(*(policy.notices for policy in self.distinct_policies.values()))
+
+    @cached_property
+    def distinct_policies(self) -> dict[int, TaskPolicy]:
+        """The objects among the policies, by their ids, in the order of the first rows that have them."""
+        return {id(policy): policy for policy in self.policies}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from penstock.engine.events import (
     AttemptCancelled,
@@ -25,6 +25,7 @@ from penstock.engine.events import (
 )
 from penstock.engine.run import RunEngine
 from penstock.engine.states import RunState, TaskState
+from penstock.policy import DECISIONS, RUN_ENDS
 from penstock.runtime.parking import Going
 from penstock.runtime.times import moment
 
@@ -90,6 +91,12 @@ class Turn:
     """Whether that was to go on with it or to run parts of it again."""
 
 
+class _Awaited(NamedTuple):
+    """A task waits for a message."""
+
+    topic: str
+
+
 class Chronicle:
     """Hands events to an engine, and notes what becomes of attempts."""
 
@@ -99,7 +106,7 @@ class Chronicle:
         self._engine = engine
         self._open: dict[int, AttemptRun] = {}
         self._going = Going()
-        self._because: dict[str, str] = {}
+        self._because: dict[str, str | _Awaited] = {}
         """Why tasks begin (again), till they do."""
 
     def handle(self, event: Event) -> None:
@@ -121,6 +128,8 @@ class Chronicle:
         engine, slot = self._engine, event.task
         name = engine.name(slot)
         because = self._because.pop(name, "") if self._because else ""
+        if isinstance(because, _Awaited):
+            because = _heard(engine, slot, because.topic)
         attempt = AttemptRun(name, engine.generation(slot), event.attempt, because, event.at)
         self._open[slot] = attempt
         self.attempts.append(attempt)
@@ -140,7 +149,8 @@ class Chronicle:
         if state == "failed":
             self._because[attempt.task] = f"attempt {attempt.number} failed"
         elif state == "deferred":
-            self._because[attempt.task] = f"attempt {attempt.number} came too early"
+            early = f"attempt {attempt.number} came too early"
+            self._because[attempt.task] = early if event.topic is None else _Awaited(event.topic)
         elif state == "lost":
             self._because[attempt.task] = f"the worker of attempt {attempt.number} died"
 
@@ -191,6 +201,16 @@ class Chronicle:
             self._because[attempt.task] = f"the driver of attempt {attempt.number} {how}"
             attempt.ended = event.at if stopped else None
         self._open.clear()
+
+
+def _heard(engine: RunEngine, slot: int, topic: str) -> str:
+    """What has ended the wait for a message of a topic."""
+    message = engine.letters.get(slot, {}).get(topic)
+    if topic.startswith(RUN_ENDS):
+        return f"run {topic.removeprefix(RUN_ENDS)} {'had' if message is not None else 'was to have'} ended"
+    if topic.startswith(DECISIONS):
+        return f"{message.by} had decided" if message is not None else "nobody had decided in time"
+    return f"the message '{topic}' had come" if message is not None else f"no message '{topic}' had come in time"
 
 
 def _is_volatile(engine: RunEngine, slot: int) -> bool:

@@ -7,7 +7,7 @@ attempted. What became of it is read from its row; that it has ended is only a h
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -32,6 +32,8 @@ from penstock.store.base import RunRow
 
 LOOK_PAUSE = 30.0
 """Seconds between two looks at the rows of those that are awaited."""
+_AGAIN = 0.2
+"""Seconds after which it is tried again to cancel one."""
 
 
 class Nest(Protocol):
@@ -63,8 +65,8 @@ class Nest(Protocol):
     def hurry(self, id: str) -> None:
         """End what runs of a run that was stopped, if it is driven here."""
 
-    def cancel(self, id: str) -> None:
-        """Ask a run to end, since it is not wanted any more. RunEnded."""
+    def cancel(self, id: str, *, insist: bool = False) -> None:
+        """Ask a run to end, since it is not wanted any more; to `insist`, without its teardowns. RunEnded."""
 
 
 class _Awaited(NamedTuple):
@@ -96,6 +98,7 @@ class Children:
         self._clock = clock
         self._lock = clock.lock()
         self._poke: Callable[[], None] = lambda: None
+        self._write: Callable[[], None] = lambda: None
         self._driven = Driven(engine.run_id, lanes, self._tell, clock)
         self._awaited: dict[str, _Awaited] = {}
         self._news: deque[str] = deque()
@@ -127,10 +130,12 @@ class Children:
         if id in self._driven or (row is not None and row.state not in ENDED and self._is_held(row)):
             raise self._wait(task, id)
         if row is None:
+            self._known.add(id)  # first, since it may be on record though it could not be said so
             drive: Drive | None = self._nest.begin(call, params, self._known_workflow(part), id, part)
         else:
             if row.state in ENDED and not self._may_go_on(task, row):
                 raise self._failure(id, row)
+            self._told.pop(id, None)  # what it comes to now is told anew, should it end just as it did before
             drive = self._take_over(call, params, row)
         self._known.add(id)
         waits = self._wait(task, id)
@@ -230,9 +235,10 @@ class Children:
 
     # --- Asked by the driver
 
-    def attend(self, poke: Callable[[], None]) -> None:
-        """The parent is about to be driven: `poke` wakes its driver. Tasks that waited look at their runs."""
-        self._poke = poke
+    def attend(self, poke: Callable[[], None], write: Callable[[], None]) -> None:
+        """The parent is about to be driven: `poke` wakes its driver, and `write` returns when all that has happened in
+        it is written. Tasks that waited look at their runs."""
+        self._poke, self._write = poke, write
         engine = self._engine
         self._news.extend(
             topic.removeprefix(RUN_ENDS) for topic in engine.topics.values() if topic.startswith(RUN_ENDS)
@@ -276,7 +282,7 @@ class Children:
                 if row.id not in self._driven and (row.state in ENDED or not self._is_held(row)):
                     self._news.append(row.id)
             elif row.state not in ENDED and row.id not in self._driven and not self._is_wanted(row):
-                self._cancel(row.id)
+                self._cancel([row.id])
 
     def _is_wanted(self, row: RunRow) -> bool:
         """Whether the task that a run is may still wait for it."""
@@ -290,10 +296,13 @@ class Children:
     def _drop_unwanted(self) -> None:
         """Cancel what is awaited by tasks that have ended without it: cancelled, marked, begun anew."""
         engine = self._engine
-        for id, (slot, generation, _) in [*self._awaited.items()]:
-            if engine.generation(slot) != generation or engine.states[slot] in TASK_ENDED:
-                self._forget(id)
-                self._cancel(id)
+        unwanted = [
+            id
+            for id, (slot, generation, _) in [*self._awaited.items()]
+            if engine.generation(slot) != generation or engine.states[slot] in TASK_ENDED
+        ]
+        for id in self._cancel(unwanted):
+            self._forget(id)
 
     def _cancel_late(self) -> None:
         """Cancel what takes longer than its task may; the task fails when it has ended."""
@@ -301,19 +310,36 @@ class Children:
         for id, one in [*self._awaited.items()]:
             if one.due is not None and one.due <= now and id not in self._late:
                 self._late.add(id)
-                self._cancel(id)
-                if id not in self._driven:  # it may have ended by that, and nobody else would tell
+                if not self._cancel([id]):
+                    self._late.discard(id)
+                    self._awaited[id] = one._replace(due=now + _AGAIN)
+                elif id not in self._driven:  # it may have ended by that, and nobody else would tell
                     self._news.append(id)
 
     def _forget(self, id: str) -> None:
         with self._lock:
             self._awaited.pop(id, None)
 
-    def _cancel(self, id: str) -> None:
+    def _cancel(self, ids: Sequence[str], *, insist: bool = False) -> list[str]:
+        """Ask these to end, and give those that were asked or have ended; the others are tried again. Why they are to
+        end is on record before they hear of it: else a crash might forget that, and keep the cancel."""
+        done = []
         try:
-            self._nest.cancel(id)
-        except (RunEnded, RunLocked, RunNotFound, StoreError):
-            pass  # it has ended, or whoever adopts it will see
+            if ids:
+                self._write()
+            for id in ids:
+                try:
+                    self._nest.cancel(id, insist=insist)
+                except RunLocked:
+                    continue  # somebody is just taking it over, or giving it back
+                except (RunEnded, RunNotFound):
+                    pass
+                done.append(id)
+        except StoreError:
+            pass
+        if len(done) < len(ids):
+            self._look_at = min(self._look_at, self._clock.monotonic() + _AGAIN)
+        return done
 
     # --- The end
 
@@ -326,12 +352,15 @@ class Children:
         for id in self._driven.ids():
             self._nest.hurry(id)
 
-    def end(self) -> None:
-        """The parent has ended: so do those that have not."""
-        store = self._nest.history.store
-        for row in store.children(self._engine.run_id):
-            if row.part is not None and row.state not in ENDED:
-                self._cancel(row.id)
+    def end(self, *, insist: bool = False) -> bool:
+        """The parent has ended: so do those that have not; who cancels it twice can `insist`. Whether all of them were
+        told."""
+        try:
+            rows = self._nest.history.store.children(self._engine.run_id)
+        except StoreError:
+            return False
+        left = [row.id for row in rows if row.part is not None and row.state not in ENDED]
+        return self._cancel(left, insist=insist) == left
 
 
 def _value(run: Run, task: Task) -> Any:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from inspect import iscoroutine
+from shlex import quote
 from typing import Any
 
 from penstock.engine.events import PlanAdopted
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
-from penstock.errors import PenstockError, RunLocked, TaskNotFound, ValueUnavailable
+from penstock.errors import ApprovalTimeout, Defer, PenstockError, RunLocked, Skip, TaskNotFound, ValueUnavailable
 from penstock.executor.base import Attempt
 from penstock.executor.context import RunContext
 from penstock.executor.current import running
+from penstock.executor.handling import PLAIN
 from penstock.executor.values import RunValues
 from penstock.plan.codec import encode
 from penstock.plan.compile import Compiled
@@ -99,10 +101,30 @@ def rehearse(
     attempt = Attempt(context, slot, recorded.generation(_slot(recorded, name)), max(1, engine.attempts[slot]), None, 0)
     try:
         args, kwargs = context.arguments(slot)
+        kwargs = {**kwargs, **_answers(attempt, context)}
     except ValueUnavailable as error:
         raise ValueUnavailable(f"{error}. {_made_again(row.id, engine, slot)}") from error
     warnings = [*_warnings(recorded, _slot(recorded, name)), *_changed(recorded, compiled.plan, name)]
     return Rehearsal(name, row.id, attempt, context.function(slot), args, kwargs, warnings)
+
+
+def _answers(attempt: Attempt, context: RunContext) -> Mapping[str, Any]:
+    """What somebody has decided, of a task that asks."""
+    handling = context.handling(attempt.task)
+    if handling is PLAIN or handling.asks is None:
+        return {}
+    from penstock.executor.decisions import decided
+
+    where = f"task '{attempt.name}' of run {context.run_id}"
+    try:
+        return decided(attempt, handling.asks)
+    except Defer:
+        command = f"penstock approve {context.run_id} {quote(attempt.name)}"
+        raise PenstockError(
+            f"{where} waits for somebody to decide, so there is no answer to call it with: {command}"
+        ) from None
+    except (Skip, ApprovalTimeout) as error:
+        raise PenstockError(f"the body of {where} is not called: {error}") from None
 
 
 def _slot(engine: RunEngine, name: str) -> int:

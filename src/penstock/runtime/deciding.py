@@ -20,6 +20,7 @@ from penstock.runtime.replay import kept_plan
 from penstock.runtime.sending import await_answer, checked_name, message_of, row_to_send_to
 from penstock.runtime.task_record import TaskRun
 from penstock.runtime.times import local
+from penstock.runtime.why_sent import sent_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +86,7 @@ def _asked(one: TaskRun, named: str, now: float) -> Approval:
 
 def _sent(history: History, run_id: str, topic: str) -> list[str]:
     """Who has sent decisions about a task that the driver has not taken yet."""
-    return _topics_sent(history, run_id).get(topic, [])
-
-
-def _topics_sent(history: History, run_id: str) -> dict[str, list[str]]:
-    """The topics of the messages in a run's inbox, and who sent them."""
-    sent: dict[str, list[str]] = {}
-    for message in history.store.messages(run_id):
-        read = mail.read(message.body, message.at) if message.kind == mail.KIND else None
-        if read is not None:
-            sent.setdefault(read.topic, []).append(read.by)
-    return sent
+    return sent_to(history.store, run_id).get(topic, [])
 
 
 def _message(approval: Approval, verdict: Verdict) -> ValueRef | None:
@@ -148,7 +139,7 @@ def approvals(history: History, run_id: str | None = None) -> list[Approval]:
         if row.plan not in asks:
             asks[row.plan] = _asks_somebody(kept_plan(history.store, row.plan))
         if asks[row.plan]:
-            sent = _topics_sent(history, row.id)
+            sent = sent_to(history.store, row.id)
             run = history.run(row)
             found += [one for one in run.approvals if topic_of(one.task, run.task(one.task).generation) not in sent]
     return sorted(found, key=lambda one: (one.asked_at, one.run_id, one.task))

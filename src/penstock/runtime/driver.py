@@ -79,12 +79,13 @@ class RunDriver(Stepping):
                     self._feed(event)
                 done = len(self._engine.done())
                 if self.children is not None:
-                    self.children.attend(self._listener.poke)
+                    self.children.attend(self._listener.poke, self._journal.write)
                 if self._engine.plan.timeout is not None:
                     self._bound_time(self._engine.plan.timeout, since)
                 for message in stale:
                     self._journal.take(message)
             self._audience.tell("run_started", self.context.run_id, self._engine.plan, done)
+            self._tell_of_maps()
             self._journal.finish()
             self._audience.pass_on()
             self._work()
@@ -95,6 +96,21 @@ class RunDriver(Stepping):
             self._listener.close()
             if self._signals.received and self._stopping is None:
                 self._signals.raise_again()
+
+    def _tell_of_maps(self) -> None:
+        """Tell of maps that were expanded before, and of what has ended of them."""
+        engine = self._engine
+        for row in engine.plan.maps:
+            heads = engine.plan.expanded_by.get(row, (row,))
+            width = max(engine.widths.get(head, 0) for head in heads)
+            if width:
+                self._audience.tell("map_expanded", row, width)
+        for row in engine.widths:
+            by_state: dict[int, list[int]] = {}
+            for slot in engine.slots(row):
+                by_state.setdefault(engine.states[slot], []).append(slot)
+            for state in sorted(ENDED.intersection(by_state)):
+                self._audience.tell("tasks_settled", self._places(by_state[state]), TaskState(state))
 
     def _bound_time(self, timeout: float, since: float | None) -> None:
         now = self._time()
@@ -204,9 +220,7 @@ class RunDriver(Stepping):
         if self._lease.lost and self._failure is None:
             raise LeaseLost(f"run {self.context.run_id} was taken over by another driver")
         if self._may_write():  # else there is nothing left to do but end what runs
-            self._journal.offer()
-            if self._journal.sync_due() == 0.0:
-                self._journal.sync()
+            self._journal.serve()
         self._audience.pass_on()
         self._log.flush()
         return not self._over and not self._park() and self._listener.wait(self._pause())
@@ -267,8 +281,8 @@ class RunDriver(Stepping):
             if self._blind_since is not None or self._failure is not None:
                 pauses.append(LOOK_PAUSE)
             if self._may_write():
-                pauses.append(self._journal.sync_due())
-            if self.children is not None:
+                pauses.append(self._journal.pause())
+            if self.children is not None and self._failure is None:
                 pauses.append(self.children.pause())
         return min((pause for pause in pauses if pause is not None), default=None)
 
@@ -278,15 +292,25 @@ class RunDriver(Stepping):
                 continue  # it is still there, since the answer is not written yet
             if message.kind == "cancel":
                 self._answered.add(message.id)
-                with self.lock:
-                    self._feed(CancelRequested(self._time(), _sender(message.body)), message.id)
-                self._announce_stop("cancelled")
+                self._take_cancel(message)
             if message.kind == MARK:
                 self._answered.add(message.id)
                 self._take_marks(message)
             if message.kind == mail.KIND:
                 self._answered.add(message.id)
                 self._take_mail(message)
+
+    def _take_cancel(self, message: Message) -> None:
+        by, once = _sender(message.body)
+        with self.lock:
+            again = self._engine.disturbed_by is not None
+            if once and again:
+                self._journal.take(message.id)
+                return
+            self._feed(CancelRequested(self._time(), by), message.id)
+        self._announce_stop("cancelled")
+        if again and self.children is not None:
+            self.children.end(insist=True)
 
     def _take_marks(self, message: Message) -> None:
         with self.lock:
@@ -343,9 +367,14 @@ class RunDriver(Stepping):
         """The run is over, or stopped: so are those of its tasks. Return when none is driven here any more."""
         if self.children is None:
             return
-        if self._engine.state is not RunState.RUNNING and self._failure is None:
-            self.children.end()
-        while self.children.are_driven:
+        if self._slots is not None and self._failure is None:
+            self._slots.give_back()  # their teardowns may want these
+        told = self._engine.state is RunState.RUNNING or self._failure is not None
+        give_up = self._clock.monotonic() + RETRY_FOR
+        while True:
+            told = told or self.children.end() or self._clock.monotonic() >= give_up
+            if told and not self.children.are_driven:
+                return
             if self._signals.received:
                 self._obey_signal()
             if self._stopping is not None or self._failure is not None:
@@ -353,10 +382,12 @@ class RunDriver(Stepping):
             self._listener.wait(LOOK_PAUSE)
 
 
-def _sender(body: str) -> str:
+def _sender(body: str) -> tuple[str, bool]:
+    """Who cancels, and whether they ask for no more than that the run ends, which it may be about to."""
     import json
 
     try:
-        return str(json.loads(body).get("by") or "someone")
+        read = json.loads(body)
+        return str(read.get("by") or "someone"), read.get("once") is True
     except (ValueError, AttributeError):
-        return "someone"
+        return "someone", False

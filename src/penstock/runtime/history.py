@@ -16,6 +16,7 @@ from penstock.results.values import load_value
 from penstock.runtime.logbook import Logbook
 from penstock.runtime.record import Control, Run
 from penstock.runtime.replay import kept_plan, replay
+from penstock.runtime.why_sent import sent_to
 from penstock.runtime.why_slots import SlotWaits
 from penstock.store.base import Holder, RunRow, Store
 
@@ -83,6 +84,7 @@ class History:
             control=self.control,
             find_children=partial(self.children, row.id),
             slot_waits=partial(SlotWaits, self.store),
+            find_sent=partial(sent_to, self.store, row.id),
         )
 
     def children(self, run_id: str) -> list[Run]:

@@ -147,8 +147,10 @@ class Host:
 
     def call(self) -> None:
         """Something is ready: have a worker come for it that rests, or a new one."""
-        with self._lock:
-            rest = self._idle.pop() if self._idle else None
+        rest = None
+        if self._idle:
+            with self._lock:
+                rest = self._idle.pop() if self._idle else None
         if rest is not None:
             rest.release()
         else:

@@ -2,7 +2,9 @@
 
 Events are numbered from 1 as they come. A thread that needs event n on record calls `flush(n)`; it commits everything
 that has come so far, or finds that another thread has done so meanwhile. A thread that only wants its events to be on
-their way calls `offer`: if another thread is committing, that one takes them along.
+their way calls `offer`: they are written at once, but where commits follow each other so fast that the last one is not
+WRITTEN_WITHIN seconds ago. Then that much after it, by whoever calls `serve`, or sooner by somebody who needs one of
+them: one commit serves as many as came meanwhile.
 
 Two levels (see store.base): *written* is what a commit gives; *safe* is what survives a power cut, and follows within
 SAFE_WITHIN seconds or SAFE_EVENTS events.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields, replace
+from math import inf
 from typing import Any
 
 from penstock.clock import Clock
@@ -19,12 +22,11 @@ from penstock.engine.events import Event
 from penstock.errors import LeaseLost, StoreError
 from penstock.store.base import RETRY_FOR, Lease, RunChange, Store
 
+WRITTEN_WITHIN = 0.002
 SAFE_WITHIN = 0.005
 SAFE_EVENTS = 1_000
 MOST_PENDING = 256
 """How many events may wait for a commit before those who bring more wait too."""
-_ROUNDS = 8
-_A_MOMENT = 0.002
 
 
 class JournalWriter:
@@ -48,6 +50,10 @@ class JournalWriter:
         self._urgent = 0
         """The last event that must be safe as soon as it is written."""
         self._committing = clock.lock()
+        self._due: float | None = None
+        """When what is pending is to be written; None if nothing is, or nobody has said so yet."""
+        self._last_at = -inf
+        """When the last commit was made."""
         self._unsafe_since: float | None = None
         self.added = 0
         self.written = 0
@@ -80,18 +86,34 @@ class JournalWriter:
 
     def offer(self) -> None:
         """See that what was added is written soon."""
-        if len(self._pending) > MOST_PENDING:
+        pending = len(self._pending)
+        if pending > MOST_PENDING:
             self.flush(self.added)
-            return
-        for _ in range(_ROUNDS):
-            if not self._pending or not self._committing.acquire(blocking=False):
-                # Whoever holds the lock looks for more after letting it go, so nothing is left behind.
-                return
-            try:
+        elif pending and self._due is None:
+            due = self._last_at + WRITTEN_WITHIN
+            if self._clock.monotonic() >= due and self._committing.acquire(blocking=False):
+                try:
+                    self._commit()
+                finally:
+                    self._committing.release()
+            else:
+                self._due = due
+                self._wake()
+
+    def serve(self) -> None:
+        """Write what has waited long enough for that, and make safe what has waited for this."""
+        now = self._clock.monotonic()
+        if self._due is None and self._pending:
+            self._due = self._last_at + WRITTEN_WITHIN
+        if self._due is not None and now >= self._due:
+            with self._committing:
                 self._commit()
-            finally:
-                self._committing.release()
-        self._wake()
+        if self._unsafe_since is not None and now >= self._unsafe_since + SAFE_WITHIN:
+            self.sync()
+
+    def write(self) -> None:
+        """Return when all that has come so far is written. StoreError if that cannot be."""
+        self.flush(self.added)
 
     def flush(self, until: int, *, safe: bool = False) -> None:
         """Wait until the event numbered `until` is written, or safe. StoreError if that cannot be."""
@@ -101,12 +123,6 @@ class JournalWriter:
                     self._commit(safe=safe)
         if safe and self.safe < until:
             self.sync()
-        self._look_again()
-
-    def _look_again(self) -> None:
-        """Whoever has held the lock sees to what came meanwhile, since who brought it saw the lock and went on."""
-        if self._pending:
-            self.offer()
 
     def finish(self) -> None:
         """Write what is left, and make all of it safe."""
@@ -114,12 +130,13 @@ class JournalWriter:
             self._commit(safe=True)
         self.sync()
 
-    def sync_due(self) -> float | None:
-        """Seconds until what is pending must be written, or what is written made safe; None if all of it is."""
-        if self._pending:
-            return _A_MOMENT
-        since = self._unsafe_since
-        return None if since is None else max(0.0, since + SAFE_WITHIN - self._clock.monotonic())
+    def pause(self) -> float | None:
+        """Seconds until there is something to serve; None if all is safe."""
+        due, since = self._due, self._unsafe_since
+        moments = [due] if due is not None else []
+        if since is not None:
+            moments.append(since + SAFE_WITHIN)
+        return max(0.0, min(moments) - self._clock.monotonic()) if moments else None
 
     def sync(self) -> None:
         """Make everything written safe."""
@@ -134,14 +151,13 @@ class JournalWriter:
             except StoreError as error:
                 self._insist(self._store.sync, error)
             self.safe, self._unsafe_since = written, None
-        self._look_again()
 
     def _commit(self, *, safe: bool = False) -> None:
         """Write one batch of all that is pending. The caller holds the commit lock."""
         if self.broken:
             raise self.broken
         with self._guard:
-            events, self._pending = self._pending, []
+            events, self._pending, self._due = self._pending, [], None
             taken, self._taken = self._taken, []
             change, self._change = self._change, None
             until = self.added
@@ -156,7 +172,7 @@ class JournalWriter:
         except BaseException as error:  # e.g. no memory: the batch is lost, so nothing may follow it
             self.broken = StoreError(f"the journal cannot be written: {error!r}")
             raise self.broken from error
-        self.written = until
+        self.written, self._last_at = until, self._clock.monotonic()
         if safe or not self._must_sync:
             self.safe, self._unsafe_since = until, None
         elif self._unsafe_since is None:

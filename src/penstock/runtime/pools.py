@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 
 from penstock.errors import DefinitionError, InvalidWorkflowError, OptionError, PenstockError
@@ -20,7 +20,7 @@ def set_pool(store: Store, name: str, slots: int) -> Pool:
     if wrong:
         raise PenstockError(f"{name!r:.80} {wrong}")
     if type(slots) is not int or not 0 <= slots <= MOST_SLOTS:
-        raise PenstockError(f"pool '{name}': {slots!r:.80} is not a whole number of slots from 0 up")
+        raise PenstockError(f"pool '{name}': {slots!r:.80} is not a whole number of slots from 0 to {MOST_SLOTS:,}")
     store.set_pool(name, slots)
     return next(pool for pool in store.pools() if pool.name == name)
 
@@ -38,15 +38,27 @@ def put_on_record(store: Store, pools: Mapping[str, int]) -> None:
 def check_pools(store: Store, compiled: Compiled) -> None:
     """Whether the pools are there of which tasks take slots, and have so many: of a workflow and of those that are
     tasks of it. OptionError if one is not, and InvalidWorkflowError with all that is wrong."""
-    wanted = [(plan, row) for plan in _plans(compiled, set()) for row in _takers(plan)]
-    if not wanted:
-        return
-    pools = {pool.name: pool.slots for pool in store.pools()}
-    problems = [problem for plan, row in wanted if (problem := _problem(plan, row, pools)) is not None]
+    refuse(compiled, problems_with_pools(compiled, lambda: sizes(store)))
+
+
+def refuse(compiled: Compiled, problems: Sequence[DefinitionError]) -> None:
+    """Raise what is wrong, if anything is."""
     if len(problems) > 1:
         raise InvalidWorkflowError(compiled.plan.workflow, problems)
     if problems:
         raise problems[0]
+
+
+def problems_with_pools(compiled: Compiled, look_up: Callable[[], Mapping[str, int]]) -> list[DefinitionError]:
+    """What is wrong with the pools of which tasks take slots. How many slots each pool has is looked up if any does."""
+    wanted = [(plan, row) for plan in _plans(compiled, set()) for row in _takers(plan)]
+    pools = look_up() if wanted else {}
+    return [problem for plan, row in wanted if (problem := _problem(plan, row, pools)) is not None]
+
+
+def sizes(store: Store) -> dict[str, int]:
+    """How many slots each pool on record has."""
+    return {pool.name: pool.slots for pool in store.pools()}
 
 
 def _plans(compiled: Compiled, seen: set[int]) -> Iterator[Plan]:

@@ -21,6 +21,7 @@ from penstock.runtime.task_record import TaskRun
 from penstock.runtime.times import moment
 from penstock.runtime.why import Why, Whys, when_it_goes_on, why_run, why_task
 from penstock.runtime.why_children import with_children
+from penstock.runtime.why_sent import Sent, with_sent
 from penstock.store.base import Holder, RunRow
 
 
@@ -54,6 +55,7 @@ class Run:
         control: Control | None = None,
         find_children: Callable[[], list[Run]] = list,
         slot_waits: Callable[[RunEngine], SlotWait] = lambda engine: no_slot_wait,
+        find_sent: Callable[[], Sent] = dict,
     ) -> None:
         self.id = row.id
         self.workflow = row.workflow
@@ -84,6 +86,7 @@ class Run:
         """Which task of it this run is, with its index if it has one; None where nobody waits for it."""
         self._find_children = find_children
         self._slot_waits = slot_waits
+        self._find_sent = find_sent
 
     def wait(self, timeout: float | None = None) -> Run:
         """The run when it has ended, whoever drives it; it may have failed, or be interrupted if nobody drives it any
@@ -191,6 +194,8 @@ class Run:
                 parked=self.goes_on,
                 slot_wait=slot_wait,
             )
+        if self.state in ("waiting", "interrupted"):
+            why = with_sent(why, engine, self._find_sent())
         return with_children(why, self._find_children)
 
     @property

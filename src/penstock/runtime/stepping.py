@@ -156,26 +156,33 @@ class Stepping:
     def announce(self, attempt: Attempt | None) -> None:
         """See that what happened is on its way to the store and told, and that an attempt that was started may begin.
         Not under the lock."""
-        self._write(attempt)
-        self._audience.pass_on()
-        if attempt is not None and self._audience and attempt.task not in self._engine.deferrals:
-            where = self._engine.row(attempt.task), self._engine.index(attempt.task)
-            self._audience.tell("attempt_started", *where, attempt.number)
+        journal, audience = self._journal, self._audience
+        if attempt is None:
+            journal.offer()
+            audience.pass_on()
+            return
+        if attempt.committed or attempt.requires > journal.written or attempt.timeout is not None:
+            self._make_way(attempt)
+        else:
+            journal.offer()
+        if audience.observers:
+            audience.pass_on()
+            if attempt.task not in self._engine.deferrals:
+                where = self._engine.row(attempt.task), self._engine.index(attempt.task)
+                audience.tell("attempt_started", *where, attempt.number)
 
-    def _write(self, attempt: Attempt | None) -> None:
-        """See that what happened is written, and wait for it where the attempt's body depends on it."""
+    def _make_way(self, attempt: Attempt) -> None:
+        """Return when what an attempt depends on is written, and its time counts."""
         try:
-            if attempt is not None and (attempt.committed or attempt.requires > self._journal.written):
+            if attempt.committed or attempt.requires > self._journal.written:
                 self._journal.flush(attempt.requires, safe=attempt.committed)
-            else:
-                self._journal.offer()
-            if attempt is not None and attempt.timeout is not None:
+            if attempt.timeout is not None:
                 with self.lock:  # only now, since a body does not wait for its start at its own expense
                     self._arm(attempt.timeout, partial(self._endings.time_out, attempt))
+            self._journal.offer()
         except BaseException:
-            if attempt is not None:
-                with self.lock:
-                    self._running.pop(attempt.task, None)
+            with self.lock:
+                self._running.pop(attempt.task, None)
             raise
 
     def commit_start(self, attempt: Attempt) -> None:
@@ -195,26 +202,26 @@ class Stepping:
         if not self._ready or self._stopping is not None:
             return None
         task, requires = self._ready.take()
-        engine = self._engine
+        engine, journal = self._engine, self._journal
         number = engine.attempts[task] + 1
         started = AttemptStarted(task, number, self._time())
         commands = engine.handle(started)
-        self._journal.add(started)
+        journal.add(started)
         for command in commands:  # somebody may want to know
             self._obedience[type(command)](command)
         policy = engine.policy(task)
         attempt = Attempt(self.context, task, engine.generation(task), number, policy.timeout, requires)
         if policy.at_most_once or policy.commit_first:
-            attempt.requires, attempt.committed = self._journal.added, True
+            attempt.requires, attempt.committed = journal.added, True
         elif self._careful or policy.teardown:  # whoever resumes must know that it has begun
-            attempt.requires = self._journal.added
+            attempt.requires = journal.added
         self._running[task] = attempt
         self.has_begun = True
         return attempt
 
     def close_attempt(self, attempt: Attempt, outcome: Outcome) -> None:
         """Record how an attempt ended. The caller holds the lock."""
-        task = attempt.task
+        task, engine = attempt.task, self._engine
         self._running.pop(task, None)
         if attempt.abandoned:
             self._ready.given_up(task)
@@ -229,27 +236,39 @@ class Stepping:
         if attempt.ending is Ending.CANCEL and not isinstance(outcome, (AttemptSucceeded, AttemptSkipped)):
             outcome = AttemptCancelled(task, attempt.number, outcome.at)
         # Who was promised that a start is not forgotten relies on the end, and what follows from a decision on that.
-        self._feed(outcome, safe=attempt.committed or _decides(self._engine.policy(task), outcome))
-        state = self._engine.states[task]
+        commands = engine.handle(outcome)
+        self._journal.add(outcome, safe=attempt.committed or _decides(engine.policy(task), outcome))
+        for command in commands:
+            self._obey(command)
+        state = engine.states[task]
         if state in ENDED:
-            if isinstance(outcome, AttemptDeferred):
+            if type(outcome) is AttemptDeferred:
                 self._journal.hurry()  # it has waited long enough, which is a decision
             self._let_go(task)
         if attempt.output is not None:
-            number = place(self._engine.row(task), self._engine.index(task))
+            number = place(engine.row(task), engine.index(task))
             self._log.end(number, attempt.generation, attempt.number)
-        if self._audience:
-            error = _error_of(self._engine, outcome) or self._engine.errors.get(task)
-            began = self._engine.started[task]
-            if self._engine.policy(task).workflow is not None:
-                began = self._engine.waiting_since.get(task, began)
-            seconds = outcome.at - began
-            where = self._engine.row(task), self._engine.index(task)
-            told = *where, attempt.number, TaskState(state), error, seconds
-            # Who sees that a task is done relies on it; of a failure they hear before the attempt that follows it.
-            self._audience.note("attempt_ended", *told, written=state == TaskState.SUCCESS)
-        self._leave_if_stopped()
-        self._look_if_idle()
+        audience = self._audience
+        if audience.observers and (audience.hears_successes or type(outcome) is not AttemptSucceeded):
+            self._note_end(attempt, outcome, state)
+        if self._stopping is not None:
+            self._leave_if_stopped()
+        if self._park_after is not None:
+            self._look_if_idle()
+
+    def _note_end(self, attempt: Attempt, outcome: Outcome, state: int) -> None:
+        """Have those who watch told of an attempt that left its task in this state."""
+        task, engine = attempt.task, self._engine
+        error = _error_of(engine, outcome) or engine.errors.get(task)
+        if state == TaskState.DEFERRED:
+            error = None  # what there is of one is of an earlier attempt
+        began = engine.started[task]
+        if engine.policy(task).workflow is not None:
+            began = engine.waiting_since.get(task, began)
+        where = engine.row(task), engine.index(task)
+        told = *where, attempt.number, TaskState(state), error, outcome.at - began
+        # Who sees that a task is done relies on it; of a failure they hear before the attempt that follows it.
+        self._audience.note("attempt_ended", *told, written=state == TaskState.SUCCESS)
 
     def note_return(self, attempt: Attempt) -> None:
         """An attempt that was given up has come back: others may have its slots. The caller holds the lock."""
@@ -263,8 +282,10 @@ class Stepping:
     def _let_go(self, task: int) -> None:
         """A task has ended: what it took, and with the last of its map what the map took, may go."""
         self.context.values.consumed(task)
+        if task < self._engine.size:
+            return
         head = self._engine.row(task)
-        if head != task and self._engine.states[head] in ENDED:
+        if self._engine.states[head] in ENDED:
             self.context.values.consumed(head)
             self.context.filling.forget(head)
 
@@ -302,7 +323,7 @@ class Stepping:
     def _note_settled(self, command: TasksSettled) -> None:
         for task in command.tasks:
             self.context.values.consumed(task)
-        if self._audience:
+        if self._audience.observers:
             self._audience.note("tasks_settled", self._places(command.tasks), command.state)
 
     def _places(self, tasks: Sequence[int]) -> list[tuple[int, int]]:
@@ -409,6 +430,6 @@ def _error_of(engine: RunEngine, outcome: Outcome) -> ErrorText | None:
 def _decides(policy: TaskPolicy, outcome: Outcome) -> bool:
     """Whether an outcome says what else runs, or what was seen of the world: then nothing may follow from it that a
     power cut could contradict."""
-    if isinstance(outcome, AttemptSucceeded):
+    if type(outcome) is AttemptSucceeded:
         return outcome.chosen is not None or policy.polling is not None
-    return isinstance(outcome, AttemptSkipped)
+    return type(outcome) is AttemptSkipped

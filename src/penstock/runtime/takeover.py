@@ -119,19 +119,30 @@ def adopt_plan(store: Store, engine: RunEngine, plan: Plan, now: float) -> tuple
 
 
 def cancel_unheld(
-    store: Store, run_id: str, by: str, notifiers: Mapping[str, str] = NOBODY, clock: Clock = SYSTEM
-) -> None:
-    """Cancel a run that has no driver, so that nobody would read its inbox."""
+    store: Store,
+    run_id: str,
+    by: str,
+    notifiers: Mapping[str, str] = NOBODY,
+    clock: Clock = SYSTEM,
+    *,
+    once: bool = False,
+) -> bool:
+    """Cancel a run that has no driver, so that nobody would read its inbox. With `once`, only if it is not to end
+    already, since who cancels twice wants no teardowns. Whether it was."""
     lease = store.acquire(run_id)
     try:
         row = store.run(run_id)
         engine = replay(store, row)
+        before = engine.disturbed_by is not None
+        if once and before:
+            return before
         now = clock.time()
         first = RunStarted(now) if engine.state is RunState.QUEUED else DriverStopped(now, "lost")
         events = [*_told(engine, notifiers, now), first, CancelRequested(now, by)]
         for event in events:
             engine.handle(event)
         store.append(lease, events, change=left_waiting(row, end_of(engine)), safe=True)
+        return before
     finally:
         lease.release()
 

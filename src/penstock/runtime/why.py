@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 from penstock.engine.explain import Explainer, Kind, Reason, SlotWait, held_up, no_slot_wait, outcomes_above
@@ -315,7 +316,7 @@ def _decision(engine: RunEngine, slot: int, reason: Reason) -> str:
     default = "its default counts" if asking is not None and asking.default is not None else "it fails"
     until = f"; after {local(reason.at)} {default}" if reason.at is not None else ""
     asks = f": {' '.join(question.split())}" if question else ""
-    command = f"penstock approve {engine.run_id} {engine.name(slot)}"
+    command = f"penstock approve {engine.run_id} {quote(engine.name(slot))}"
     return f"waits for somebody to decide{asks} ({command}{until})"
 
 

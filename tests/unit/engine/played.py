@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from penstock.engine.audit import Audit
 from penstock.engine.commands import Command, EndRun
 from penstock.engine.events import (
     AttemptCancelled,
@@ -21,6 +22,7 @@ from penstock.engine.events import (
     Event,
     ExpansionFailed,
     MapExpanded,
+    PlanAdopted,
     RunStarted,
     TasksRerun,
 )
@@ -31,6 +33,7 @@ from penstock.plan.plan import Group, Plan
 from penstock.policy import TaskPolicy, TriggerRule
 from tests.simulation.plans import make_plan
 from tests.simulation.simulator import snapshot
+from tests.unit.engine.followed import agree
 
 ERROR = ErrorText("ValueError", "no")
 LETTERS = {
@@ -38,6 +41,7 @@ LETTERS = {
     TaskState.READY: "r",
     TaskState.RUNNING: ">",
     TaskState.RETRYING: "~",
+    TaskState.DEFERRED: "d",
     TaskState.EXPANDED: "E",
     TaskState.SUCCESS: "S",
     TaskState.FAILED: "F",
@@ -77,7 +81,7 @@ def plan_of(
     def some(column: Words | None) -> dict[int, tuple[int, ...]]:
         return {numbers[name]: rows(words) for name, words in (column or {}).items()}
 
-    torn_down = some(setups)
+    torn_down, deciding = some(setups), {row for above in some(deciders).values() for row in above}
     policies = []
     for name in names:
         given: dict[str, Any] = {**(options or {}).get(name, {})}
@@ -87,6 +91,8 @@ def plan_of(
             given |= {"teardown": True, "trigger_rule": TriggerRule.ALL_DONE_SETUP_SUCCESS}
         if any(numbers[name] in above for above in torn_down.values()):
             given["setup"] = True
+        if numbers[name] in deciding:
+            given.setdefault("decides", "branch")
         policies.append(TaskPolicy(**given))
     return make_plan(
         [rows(above) for above in tasks.values()],
@@ -126,11 +132,13 @@ def _groups(
 
 
 class Played:
-    """A run, looked at after every event."""
+    """A run, looked at after every event; the audit reads along, and is to find nothing and see the same. Not so if the
+    run is `odd`: the engine is told what no journal of a driver tells, and what it makes of that is all that counts."""
 
-    def __init__(self, plan: Plan, **plans: Plan) -> None:
+    def __init__(self, plan: Plan, *, odd: bool = False, **plans: Plan) -> None:
         self.plans = {"same": plan, **plans}
         self.engine = RunEngine(plan, run_id="run", plans=self.plans.__getitem__)
+        self.audit = None if odd else Audit(plan, plans=self.plans.__getitem__)
         self.journal: list[Event] = []
         self.commands: list[Command] = []
         """Those of the last event."""
@@ -143,8 +151,14 @@ class Played:
         """Hand in events."""
         for event in events:
             self.commands = list(self.engine.handle(event))
-            check(self.engine)
             self.journal.append(event)
+            found = [] if self.audit is None else self.audit.see(event)
+            assert found == []
+            if isinstance(event, PlanAdopted):
+                continue  # what follows it in the same batch belongs to it
+            check(self.engine)
+            if self.audit is not None:
+                agree(self.engine, self.audit)
         return self
 
     def tick(self) -> float:

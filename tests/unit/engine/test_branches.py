@@ -154,8 +154,7 @@ def test_under_another_plan_it_chose_the_tasks_of_the_same_names() -> None:
         deciders={"a": "choose", "b": "choose", "c": "choose"},
     )
     run = Played(fork(), other=other).ok("choose", chosen="a").start("a")
-    run.engine.handle(PlanAdopted(9.0, "other"))
-    run.feed(RunResumed(9.0))
+    run.feed(PlanAdopted(9.0, "other"), RunResumed(9.0))
     assert run.engine.chosen == {2: (3,)}
     assert [run[name] for name in ("new", "choose", "a", "b", "c")] == ["r", "S", "r", "K", "K"]
 
@@ -163,8 +162,7 @@ def test_under_another_plan_it_chose_the_tasks_of_the_same_names() -> None:
 def test_what_it_chose_and_the_other_plan_does_not_have_is_forgotten() -> None:
     other = plan_of({"choose": "", "b": "choose"}, deciders={"b": "choose"})
     run = Played(fork(), other=other).ok("choose", chosen="a").start("a")
-    run.engine.handle(PlanAdopted(9.0, "other"))
-    run.feed(RunResumed(9.0))
+    run.feed(PlanAdopted(9.0, "other"), RunResumed(9.0))
     assert run.engine.chosen == {0: ()}
     assert run.letters == "SK"
     assert run.verdict == "success"
@@ -207,3 +205,15 @@ def test_a_map_that_is_not_chosen_is_skipped_and_never_expanded() -> None:
     plan = plan_of({"gate": "", "m": "gate", "x": "m"}, deciders={"m": "gate"}, rules={"x": "all_skipped"}, maps="m")
     run = Played(plan).ok("gate", chosen="")
     assert (run.letters, run.of("m")) == ("SKr", "")
+
+
+def test_what_a_mapped_branch_chose_does_not_count_while_it_waits_to_be_expanded_again() -> None:
+    tasks = {"a": "", "m": "a", "x": "m"}
+    plan = plan_of(tasks, maps="m", deciders={"x": "m"}, guards={"m": "a"})
+    run = Played(plan).ok("a").expand("m", 2).ok("m[0]", chosen="").ok("m[1]", chosen="x")
+    assert run.letters == "SSK"
+    run.rerun("a", "m[1]", "x")
+    assert run.letters == "r.."
+    assert run.ok("a").letters == "Sr."
+    run.expand("m", 1)
+    assert (run.letters, run.of("m")) == ("SSK", "S-")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,10 +11,12 @@ import pytest
 
 from penstock.engine.columns import UNMAPPED
 from penstock.engine.events import (
+    AttemptDeferred,
     AttemptFailed,
     AttemptStarted,
     AttemptSucceeded,
     ErrorText,
+    MapExpanded,
     NoticeDropped,
     PlanAdopted,
     RunResumed,
@@ -150,6 +153,34 @@ def test_a_success_with_a_task_that_failed_is_one() -> None:
     engine.state = RunState.SUCCESS
     with pytest.raises(ContradictionError, match="the run is success, and a task failed"):
         check(engine)
+
+
+@pytest.mark.parametrize(("row", "width"), [(0, 1), (1, 0), (1, 3)])
+def test_more_instances_than_were_made_or_none_or_of_what_is_no_map_are_one(row: int, width: int) -> None:
+    engine = RunEngine(make_plan([[], []], maps={1: "task"}), run_id="run")
+    for event in (RunStarted(1.0), MapExpanded(1, 2.0, 2)):
+        engine.handle(event)
+    check(engine)
+    engine.widths[row] = width
+    engine.instances.setdefault(row, array("i", [2]))
+    with pytest.raises(ContradictionError, match=f"row {row} has {width} instances"):
+        check(engine)
+
+
+def test_messages_that_somebody_waits_for_are_named_in_order() -> None:
+    topics = [f"topic {letter}" for letter in "hgfedcba"]
+    engine = RunEngine(make_plan([[]] * len(topics)), run_id="run")
+    engine.handle(RunStarted(1.0))
+    for task, topic in enumerate(topics):
+        engine.handle(AttemptStarted(task, 1, 2.0))
+        engine.handle(AttemptDeferred(task, 1, 3.0, None, topic))
+    check(engine)
+    engine.mailbox.update({topic: [] for topic in topics})
+    with pytest.raises(ContradictionError) as caught:
+        check(engine)
+    assert list(caught.value.contradictions) == [
+        f"a task waits for a message '{topic}', and there is one" for topic in sorted(topics)
+    ]
 
 
 # --- At most once

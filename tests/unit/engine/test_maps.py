@@ -101,7 +101,7 @@ def test_nothing_is_expanded_that_is_no_map_or_less_than_empty() -> None:
 
 
 def test_an_expansion_that_comes_late_changes_nothing() -> None:
-    run = Played(mapped())
+    run = Played(mapped(), odd=True)
     assert run.expand("m", 2).commands == []  # nobody asked for it yet
     run.ok("up").expand("m", 2).expand("m", 3).fail_to_expand("m")
     assert (run.letters, run.of("m")) == ("SE.", "rr")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from penstock.engine.commands import DispatchTasks, WithdrawTasks
-from penstock.engine.events import TasksMarked
+from penstock.engine.commands import DispatchTasks, SetGroupTimer, TasksSettled, WithdrawTasks
+from penstock.engine.events import GroupRetryDue, TasksMarked
 from penstock.engine.run import InvalidEvent, RunEngine
+from penstock.engine.states import TaskState
+from penstock.policy import TaskPolicy
 from tests.simulation.simulator import snapshot
 from tests.unit.engine.played import Played, plan_of
 
@@ -106,7 +108,54 @@ def test_what_cannot_run_any_more_is_settled() -> None:
     assert run.ok("d").verdict == "failed: task 'a' failed"
 
 
+def test_what_ends_with_a_mark_without_running_is_told_by_its_state() -> None:
+    run = mark(Played(plan_of({**CHAIN, "d": ""})).start("d"), "failed", "a")
+    assert run.commands == [WithdrawTasks([0]), TasksSettled([1, 2], TaskState.UPSTREAM_FAILED)]
+    run = mark(Played(plan_of({**CHAIN, "d": ""})).start("d"), "skipped", "a")
+    assert run.commands == [WithdrawTasks([0]), TasksSettled([1, 2], TaskState.SKIPPED)]
+    run = mark(Played(plan_of({"a": "", "b": "", "c": "a b"})).cancel().rerun("a", "c"), "success", "a")
+    assert (run.letters, run.commands[:2]) == ("SCC", [WithdrawTasks([0]), TasksSettled([2], TaskState.CANCELLED)])
+
+
+def test_what_had_ended_before_and_the_map_of_a_marked_instance_are_not_told_anew() -> None:
+    run = Played(plan_of({"m": "", "x": "m", "c": "", "y": "c", "d": ""}, maps="m")).start("d").fail("c")
+    mark(run.expand("m", 1), "skipped", "m[0]")
+    assert (run.letters, run.of("m")) == ("KKFU>", "K")
+    assert run.commands == [WithdrawTasks([run.slot("m[0]")]), TasksSettled([1], TaskState.SKIPPED)]
+
+
+def test_what_was_to_wake_still_does_and_only_new_rounds_are_told_of() -> None:
+    tasks = {"a": "", "b": "", "c": "", "d": "c", "e": ""}
+    again = TaskPolicy(retries=1, retry_delay=10.0)
+    plan = plan_of(tasks, retried={"b": again, "c d": again}, options={"a": {"retries": 1}})
+    run = Played(plan).fail("a", "b").fail("c")
+    due = {*run.engine.rounds_due}
+    assert len(due) == 2
+    mark(run, "success", "e")
+    assert run.commands == [WithdrawTasks([4])]
+    run = Played(plan).fail("a", "b").ok("c")
+    mark(run, "skipped", "d")
+    assert run.commands == [WithdrawTasks([3, 4]), DispatchTasks([4])]
+    retried = Played(plan_of({"a": "", "b": "", "c": ""}, retried={"a b": again})).fail("a")
+    mark(retried, "success", "b")
+    assert retried.commands == [WithdrawTasks([1, 2]), DispatchTasks([2]), SetGroupTimer(0, -1, retried.now + 10.0)]
+
+
+def test_who_marks_a_task_of_a_run_that_has_ended_gives_all_rounds_again() -> None:
+    plan = plan_of({"a": "", "b": "a"}, retried={"a b": TaskPolicy(retries=1)})
+    run = Played(plan).fail("a").feed(GroupRetryDue(0, -1, 9.0)).fail("a")
+    assert (run.letters, run.engine.rounds_due) == ("FU", {})
+    assert mark(run, "success", "a").letters == "Sr"
+    assert [*run.fail("b").engine.rounds_due] == [(0, -1)]
+
+
 # --- Maps
+
+
+def test_a_failure_by_hand_ends_a_run_that_is_to_fail_fast() -> None:
+    run = Played(plan_of({"a": "", "b": "", "c": ""}, fail_fast=True)).start("c")
+    assert mark(run, "failed", "a").letters == "FC>"
+    assert run.ok("c").verdict == "failed: task 'a' failed, and fail_fast ended the rest"
 
 
 def test_an_instance_is_marked_by_itself() -> None:
@@ -148,6 +197,38 @@ def test_what_cannot_be_marked_is_refused_and_nothing_changes(case: str) -> None
     with pytest.raises(InvalidEvent):
         engine.handle(TasksMarked(9.0, marked, state, "ann"))
     assert snapshot(engine) == before
+
+
+def test_what_runs_far_below_is_in_the_way_and_named_once_and_in_order() -> None:
+    tasks = {"a": "", **dict.fromkeys("bcdefgh", ""), "i": "a", "b": "a", "j": "b i"}
+    run = Played(plan_of(tasks, rules={"j": "always"})).ok("a").start("i", "b", "j")
+    assert [run.engine.name(slot) for slot in run.engine.in_the_way([0])] == ["b", "i", "j"]
+    assert run.engine.in_the_way([run.slot("c")]) == []
+
+
+def test_what_waits_for_a_group_is_in_the_way_of_all_that_is_in_it() -> None:
+    """Since the group may begin anew with a mark. What is in it, and not below, is not."""
+    tasks = {"a": "", "b": "", "c": "b", "x": "b"}
+    plan = plan_of(tasks, retried={"a b": TaskPolicy(retries=1)})
+    run = Played(plan).ok("a", "b").start("x", "c")
+    assert run.engine.in_the_way([0]) == [2, 3]
+    inside = Played(plan_of(tasks, retried={"a b c": TaskPolicy(retries=1)})).ok("a", "b").start("c")
+    assert inside.engine.in_the_way([0]) == []
+    with pytest.raises(InvalidEvent):
+        run.engine.handle(TasksMarked(9.0, (0,), "failed", "ann"))
+
+
+def test_what_is_to_begin_anew_with_its_group_cannot_be_marked() -> None:
+    run = Played(plan_of({"a": "", "b": ""}, retried={"a b": TaskPolicy(retries=1)})).ok("a").fail("b")
+    assert run.engine.waits_for_round(0)
+    assert run.engine.waits_for_round(1)
+    with pytest.raises(InvalidEvent):
+        run.engine.handle(TasksMarked(9.0, (0,), "failed", "ann"))
+
+
+def test_there_is_no_task_beyond_the_last() -> None:
+    run = Played(plan_of({"a": "", "b": ""}))
+    assert [run.engine.can_be_marked(slot) for slot in (-1, 0, 1, 2)] == [False, True, True, False]
 
 
 def test_an_instance_that_its_map_has_no_more_cannot_be_marked() -> None:

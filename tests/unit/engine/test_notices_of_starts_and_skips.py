@@ -18,6 +18,7 @@ from penstock.engine.events import (
     MapExpanded,
     MessageReceived,
     NotifiersSet,
+    PlanAdopted,
     RetryDue,
     RunResumed,
     RunStarted,
@@ -196,3 +197,21 @@ def test_notifiers_are_usually_told_of_questions() -> None:
     run = Told(make_plan([()], policies=[ASKS]))
     run.feed(RunStarted(1.0), NotifiersSet(1.0, ("chat",), ("",)), AttemptStarted(0, 1, 2.0))
     assert run.feed(AttemptDeferred(0, 1, 3.0, None, TOPIC)) == ["t0/0/1/task_asks", "t0/0/1/task_asks/chat"]
+
+
+def test_another_plan_does_not_ask_again_what_was_asked() -> None:
+    plans = {name: make_plan([()], policies=[ASKS], tags=(name,)) for name in ("old", "new")}
+    engine = RunEngine(plans["old"], run_id="run", plans=plans.__getitem__)
+    audit = Audit(plans["old"], plans=plans.__getitem__)
+    for event in (
+        RunStarted(1.0),
+        AttemptStarted(0, 1, 2.0),
+        AttemptDeferred(0, 1, 3.0, None, TOPIC),
+        PlanAdopted(4.0, "new"),
+        RunResumed(4.0, by_hand=False),
+        AttemptStarted(0, 2, 5.0),
+    ):
+        engine.handle(event)
+        assert audit.see(event) == []
+    assert engine.handle(AttemptDeferred(0, 2, 6.0, None, TOPIC)) == ()
+    assert engine.asked == {0: {TOPIC: 3.0}}

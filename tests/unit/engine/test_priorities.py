@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from penstock import Workflow, WorkflowManager, task, task_group
 from penstock.engine.priorities import STEP, longest_paths, priority_weights, ranks
 from penstock.plan.graph import invert, reach
-from penstock.plan.plan import Plan
+from penstock.plan.plan import Group, Plan
 from penstock.policy import TaskPolicy, WeightRule
 from tests.simulation.plans import Graph, graphs, make_plan
 
@@ -65,6 +65,10 @@ def test_a_task_that_is_new_is_taken_for_one_of_middling_length():
     assert ranks(plan, [5.0, nan, 1.0, 2.0]) == [-50, -20, -10, -20]
     assert ranks(plan, [nan] * 4) == ranks(plan)
     assert ranks(plan, [inf, 1.0, -inf, nan]) == [-10] * 4, "what cannot be is not believed"
+
+
+def test_of_an_even_number_the_longer_of_the_two_in_the_middle_is_middling():
+    assert ranks(make_plan([[]] * 5), [9.0, 1.0, nan, 5.0, 2.0]) == [-90, -10, -50, -50, -20]
 
 
 def test_what_differs_by_less_than_a_step_is_equal():
@@ -157,6 +161,13 @@ def test_what_is_above_a_mapped_group_is_above_the_tasks_in_it():
     weights = dict(zip(plan.names, priority_weights(plan) or (), strict=True))
     names = ("first", "group.a", "group.b", "last")
     assert [weights[name] for name in names] == [40, 30, 20, 10]
+
+
+def test_also_above_one_that_takes_nothing_of_what_its_group_is_mapped_over():
+    group = Group("group", -1, (2,), 1)
+    policies = [TaskPolicy(priority_weight=weight) for weight in (10, 100, 5)]
+    plan = make_plan([[], [0], []], policies=policies, guards={2: (1,)}, maps={1: "group"}, groups=(group,))
+    assert priority_weights(plan) == [15, 5, 5]
 
 
 def test_what_expands_a_group_takes_no_time():

@@ -138,7 +138,7 @@ def test_each_round_has_all_retries_of_its_tasks_again() -> None:
 
 
 def test_a_timer_that_nobody_waits_for_changes_nothing() -> None:
-    run = Played(pair()).ok("a")
+    run = Played(pair(), odd=True).ok("a")
     assert due(run).commands == []
     assert run.letters == "Sr.."
     assert due(run, group=3).commands == []
@@ -299,7 +299,9 @@ def test_one_that_is_not_tried_again_does_when_the_rest_of_the_group_has_ended()
 
 
 def test_another_driver_waits_for_the_next_round() -> None:
-    run = Played(pair(TWICE)).ok("a").fail("b")
+    run = Played(pair(TWICE))
+    run.now = 1_000.0
+    run.ok("a").fail("b")
     at = run.now + 10.0
     run.feed(DriverStopped(run.tick(), "SIGTERM"), RunResumed(run.tick(), by_hand=False))
     assert run.commands == [SetGroupTimer(0, -1, at)]

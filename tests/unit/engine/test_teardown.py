@@ -104,6 +104,14 @@ def test_the_failure_of_a_teardown_fails_the_run_only_if_it_says_so(
     assert (run.letters, run.verdict) == ("SSF", verdict)
 
 
+@pytest.mark.parametrize("counts", [True, False])
+def test_of_leaves_a_teardown_is_one_if_its_failure_is_the_runs(counts: bool) -> None:
+    options = {"s": {"allow_failure": True}, "t": {"on_failure_fail_run": counts}}
+    plan = plan_of({"s": "", "t": "s"}, setups={"t": "s"}, options=options, run_state="leaves")
+    assert Played(plan).ok("s").fail("t").verdict == ("failed: task 't' failed" if counts else "success")
+    assert Played(plan).fail("s").verdict == ("failed: task 't' did not run" if counts else "success")
+
+
 def test_work_before_a_teardown_is_a_leaf() -> None:
     graph = {"s": "", "a": "s", "t": "s a"}
     run = Played(plan_of(graph, setups={"t": "s"}, run_state="leaves")).ok("s").fail("a").ok("t")

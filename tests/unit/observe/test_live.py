@@ -59,17 +59,6 @@ def test_the_last_state_of_each_task_stays(screen: Screen):
     ]
 
 
-def test_news_of_an_older_attempt_does_not_hide_the_newer(screen: Screen):
-    with LiveView(screen) as view:
-        view.run_started("abc", plan_of([()]), 0)
-        view.attempt_started(0, -1, 1)
-        view.attempt_started(0, -1, 2)
-        view.attempt_ended(0, -1, 1, TaskState.RETRYING, ErrorText("OSError", "down"), 0.1)
-        assert view._counts().plain.strip() == "1 running"
-        view.attempt_ended(0, -1, 2, TaskState.SUCCESS, None, 0.1)
-        assert view._counts().plain.strip() == "1 success"
-
-
 @pytest.mark.parametrize(
     ("outcomes", "row"),
     [

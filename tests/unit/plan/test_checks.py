@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import pytest
@@ -20,6 +20,7 @@ from penstock.errors import (
     OptionError,
 )
 from tests.unit.definition.places import line_at
+from tests.unit.plan.compiling import plan_of
 from tests.unit.plan.refusals import flow_of, problem, refusal, work
 
 # --- Cycles
@@ -385,3 +386,27 @@ def test_checking_a_big_workflow_takes_no_recursion() -> None:
         flow_of(*(Task(f"t{n}", work, [f"t{n - 1}"] if n else []) for n in range(20_000)))
     )
     assert len(plan) == 20_000
+
+
+def test_upstreams_are_ascending_whether_they_are_awaited_or_taken() -> None:
+    tasks: list[Task] = [Task(f"t{number}", work) for number in range(9)]
+    last = Task("last", work, [tasks[8]], args=[tasks[1]])
+    assert plan_of(flow_of(*tasks, last)).upstreams[9] == (1, 8)
+
+
+def test_a_decorated_function_is_called_as_the_one_that_it_stands_for() -> None:
+    def two(x: object, y: object) -> None: ...
+
+    @wraps(two)
+    def around(*values: object, **more: object) -> None: ...
+
+    assert "do not fit two(x" in str(problem(Task("a", around, args=[1])))
+    assert len(plan_of(flow_of(Task("a", around, args=[1, 2])))) == 1
+
+
+def test_what_is_wrong_with_tasks_is_told_before_what_is_wrong_with_the_graph() -> None:
+    def takes(value: object) -> None: ...
+
+    fails = Task("fails", work, retries=-1)
+    error = problem(fails, Task("b", takes, args=[fails], trigger_rule="all_done"))
+    assert isinstance(error, OptionError)

@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from penstock import Task, Workflow, setup, task, teardown
+from penstock.plan.gates import Facts, find_gates
 from penstock.plan.plan import Plan
+from penstock.policy import TaskPolicy, TriggerRule
 from tests.simulation.plans import graphs
 from tests.unit.plan.compiling import named, plan_of
 from tests.unit.plan.refusals import flow_of, work
@@ -228,6 +230,20 @@ def test_gates_are_what_the_law_says(data: st.DataObject, graph: list[list[int]]
     expected = as_the_law_says(graph, kinds, taken)
     assert [plan.deciders, plan.guards, plan.waits, plan.setups] == expected
     check_order(plan)
+
+
+def test_where_all_rules_are_early_a_task_still_waits_for_what_it_takes() -> None:
+    early = TaskPolicy(trigger_rule=TriggerRule.ONE_SUCCESS)
+    facts = Facts(upstreams=[(), (0,)], inputs=[(), (0,)], policies=[early, early])
+    assert find_gates(facts).waits == {1: (0,)}
+
+
+def test_what_a_task_waits_for_is_ascending_however_many_there_are() -> None:
+    early, decides = TaskPolicy(trigger_rule=TriggerRule.ONE_SUCCESS), TaskPolicy(decides="branch")
+    upstreams = [(), *[()] * 8, (1, 8)]
+    policies = [TaskPolicy(), decides, *[TaskPolicy()] * 6, decides, early]
+    gates = find_gates(Facts(upstreams=upstreams, inputs=upstreams, policies=policies))
+    assert (gates.deciders, gates.waits) == ({9: (1, 8)}, {9: (1, 8)})
 
 
 def check_order(plan: Plan) -> None:

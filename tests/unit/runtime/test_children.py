@@ -14,8 +14,10 @@ from penstock import (
     Workflow,
     WorkflowManager,
     current,
+    setup,
     task,
     task_group,
+    teardown,
     workflow,
 )
 from penstock.errors import CycleError, DefinitionError, Fail, ParameterError, PenstockError, StoreError
@@ -536,6 +538,42 @@ def test_who_cancels_a_run_cancels_those_of_its_tasks(levels: int) -> None:
         assert len(runs.runs()) == levels + 1
 
 
+def test_who_cancels_a_run_once_leaves_its_children_their_teardowns() -> None:
+    held, torn_down = Held(), []
+
+    @setup
+    def up() -> int:
+        return 1
+
+    @task
+    def works(number: int) -> None:
+        held.began.set()
+        while not current().cancelled and not held.go.wait(0.005):
+            pass
+
+    @teardown
+    def down(number: int) -> None:
+        torn_down.append(number)
+
+    @workflow
+    def inner() -> None:
+        number = up()
+        with down(number):
+            works(number)
+
+    @workflow
+    def outer() -> None:
+        inner()
+
+    with held, manager() as runs:
+        run = runs.start(outer)
+        come(held.began)
+        runs.cancel(run.id, by="me")
+        assert run.wait(60).state == "cancelled"
+        eventually(lambda: [child.state for child in runs.get(run.id).children] == ["cancelled"])
+        assert torn_down == [1]
+
+
 def test_a_run_that_fails_fast_ends_those_of_its_tasks() -> None:
     held = Held()
     inner = held.flow()
@@ -635,6 +673,7 @@ def test_why_goes_down_into_the_runs_of_tasks() -> None:
         run = runs.start(flow)
         come(held.began)
         eventually(lambda: runs.get(run.id).task("outer").state == "deferred")
+        eventually(lambda: runs.get(run.id).why("outer").first_causes[0].task == "outer / inner / held")
         why = runs.get(run.id).why("outer")
         assert why.text.startswith(f"Task outer waits for run {run.children[0].id} of 'outer', which is running")
         assert [step.task for step in why.first_causes] == ["outer / inner / held"]

@@ -13,13 +13,19 @@ import pytest
 from penstock import Defer, Run, Secret, Task, Workflow, WorkflowManager, current, task, workflow
 from penstock.engine.events import Event, TaskWoken
 from penstock.errors import PlanMismatch, RunNotFound
-from penstock.runtime import mail
+from penstock.runtime import mail, waking
 from penstock.runtime.run_check import check_run, rewrite_row
 from penstock.store.base import Lease, RunChange
 from tests.unit.runtime.clocks import TurnedClock
 from tests.unit.runtime.waiting import Background, eventually, states
 
 HOUR = 3_600.0
+
+
+@pytest.fixture(autouse=True)
+def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever wakes what is parked looks for it all the time."""
+    monkeypatch.setattr(waking, "LOOK", 0.05)
 
 
 @pytest.fixture(params=["memory", "sqlite"])

@@ -7,10 +7,18 @@ import click
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Output
 
+_MOST_DIGITS = 20
+
+
+def _whole(ctx: click.Context, parameter: click.Parameter, text: str) -> int:
+    if not text.isdecimal() or len(text) > _MOST_DIGITS:
+        raise click.BadParameter(f"{text[:_MOST_DIGITS]!r} is not a whole number of slots from 0 up")
+    return int(text)
+
 
 @click.command("set")
 @click.argument("name")
-@click.argument("slots", type=click.IntRange(min=0))
+@click.argument("slots", callback=_whole)
 @json_option
 @store_option
 @click.pass_obj

@@ -23,6 +23,7 @@ from penstock import (
     wait_for_time,
 )
 from penstock.executor.waits.times import _next
+from tests.unit.runtime.clocks import TurnedClock
 from tests.unit.runtime.waiting import Background, error_of, eventually, states
 
 EXECUTORS = ("threads", "inline", "processes")
@@ -122,9 +123,14 @@ def test_a_time_of_day_is_the_next() -> None:
 
 
 def test_of_a_time_of_day_too() -> None:
-    at = (datetime.now(UTC) + timedelta(milliseconds=50)).timetz()
-    one = run_of(lambda: wait_for_time(at)).task("wait_for_time")
-    assert one.result.timetz() == at
+    at = (datetime.now(UTC) - timedelta(hours=1)).timetz()  # which is in 23 hours
+    with Workflow("flow") as flow:
+        wait_for_time(at)
+    with WorkflowManager(store="memory", observers=[]) as manager:
+        manager._clock = here = TurnedClock()
+        run = manager.run(flow, park=True)
+        here.turned += 86_400
+        assert manager.resume(run.id, flow).task("wait_for_time").result.timetz() == at
 
 
 @pytest.mark.parametrize(

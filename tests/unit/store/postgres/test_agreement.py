@@ -28,6 +28,6 @@ def test_agreement(postgres: str):
     run_state_machine_as_test(
         PostgresAgreement,
         settings=settings(
-            max_examples=12, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow], deadline=None
+            max_examples=8, stateful_step_count=30, suppress_health_check=[HealthCheck.too_slow], deadline=None
         ),
     )
