@@ -77,8 +77,8 @@ coverage: setup  ## Run the tests with coverage, that of subprocesses included (
 docs: setup  ## Build the documentation into site/
 	$(BIN)/zensical build --clean --strict
 
-bench: setup  ## Run the benchmarks
-	$(BIN)/python -m bench
+bench: setup  ## Measure the table of aims (half an hour), for docs/concepts/speed.md and its chart; BENCH="W1 --quick" for less
+	$(BIN)/python -m bench $(BENCH)
 
 build: setup  ## Build the wheel and the source distribution into dist/
 	$(UV) build

@@ -111,11 +111,11 @@ def measure_breakdown(what: str = "show") -> None:
         make_page()
 
 
-def count(what: str = "show") -> None:
+def count(what: str = "show", *workloads: str) -> None:
     """What fixed workloads cost, counted."""
     from bench import counts
 
-    counts.main(what)
+    counts.main(what, *workloads)
 
 
 def measure_parking(runs: str = "10000") -> None:

@@ -33,7 +33,7 @@ PARTS = {
     "invoke": "arguments, the context of the attempt, the call, the value and the outcome",
     "usage readings": "processor time of the thread",
     "tell who watches": "a line on the console for each task",
-    "journal": "events are collected and encoded in batches, with checksums",
+    "journal": "events are collected and encoded in batches, with checksums; waits for whoever commits",
     "store": "batches are committed, and synced",
     "end": "what is learned from the run, and given back",
     USER: "bodies, and the loop that makes the tasks",

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from time import perf_counter
 from types import FrameType
 from typing import Any
@@ -28,16 +28,16 @@ SECONDS = 4.0
 """For which each column is looked at, at least."""
 PAUSE = 0.001
 COLUMNS = {
-    "W1, memory": ("W1", "memory", 2_000),
+    "W1, memory": ("W1", "memory", 1_000),
     "W3, memory": ("W3", "memory", 10_000),
-    "W1, durable": ("W1", "durable", 2_000),
+    "W1, durable": ("W1", "durable", 1_000),
     "W3, durable": ("W3", "durable", 10_000),
 }
 
 
-def breakdown(seconds: float = SECONDS) -> dict[str, Any]:
+def breakdown(seconds: float = SECONDS, columns: Iterable[str] = COLUMNS) -> dict[str, Any]:
     """Of each column: microseconds a task by part, how many looks there were, and what garbage collection took."""
-    return {name: _in_fresh_process(name, seconds) for name in COLUMNS}
+    return {name: _in_fresh_process(name, seconds) for name in columns}
 
 
 def _in_fresh_process(column: str, seconds: float) -> Any:

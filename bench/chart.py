@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import ceil, floor, log10
 from typing import NamedTuple
 
@@ -35,7 +36,7 @@ def chart(results: Results) -> str:
     for power in range(low, high + 1):
         x = _x(10.0**power, low, high)
         parts.append(f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{_TOP}" y2="{bottom - 8}" stroke="#ddd"/>')
-        parts.append(_text(x, bottom + 8, f"{10**power:,} µs" if power < 3 else f"{10 ** (power - 3):,} ms", size=10))
+        parts.append(_text(x, bottom + 8, _amount(10.0**power), size=10))
     for graph, bars in groups.items():
         parts.append(_text(12, y + 14, _TITLES[graph], anchor="start", weight="bold"))
         y += _GAP - 10
@@ -65,11 +66,16 @@ def _bars(results: Results, graph: str) -> list[_Bar]:
         for name, figures in parts.items()
         if name != "default"
     ]
-    measured = {name.split(",")[0] for name in parts}
+    measured = {_without_version(name) for name in parts}
     for name, graphs in RECORDED.items():
-        if graph in graphs and name.split(" ")[0].rstrip(",") not in measured:
+        if graph in graphs and _without_version(name) not in measured:
             bars.append(_Bar(name, graphs[graph][0], _ON_RECORD))
     return sorted(bars, key=lambda bar: bar.us)
+
+
+def _without_version(name: str) -> str:
+    """ "Luigi 3.8.1" and "Luigi" are one."""
+    return re.sub(r" [\d.]+", "", name)
 
 
 def _x(us: float, low: int, high: int) -> float:

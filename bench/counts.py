@@ -9,8 +9,8 @@ and of them less is counted. Counted are
 - blocks of memory that are still held when the run has ended, which is what runs of many tasks need;
 - opcodes in Penstock's functions: by version of Python, as compilers differ.
 
-`python -m bench counts` shows them, `python -m bench counts record` writes them down, with the opcodes of this version of
-Python. Those of other versions are forgotten where the rest has changed: they are of another Penstock.
+`python -m bench counts` shows them, and `... record` writes them down, with the opcodes of this version
+of Python. Those of other versions are forgotten where the rest has changed: they are of another Penstock.
 """
 
 from __future__ import annotations
@@ -224,18 +224,18 @@ def _opcodes(before: Mapping[str, Any], counts: Counts) -> dict[str, dict[str, f
     return {"opcodes": dict(sorted({**(before["opcodes"] if same else {}), VERSION: counts["opcodes"]}.items()))}
 
 
-def in_fresh_process() -> dict[str, Counts]:
-    """All workloads, in a process in which nothing else has happened."""
-    command = [sys.executable, "-m", "bench", "counts", "json"]
+def in_fresh_process(*workloads: str) -> dict[str, Counts]:
+    """Workloads, or all of them, in a process in which nothing else has happened."""
+    command = [sys.executable, "-m", "bench", "counts", "json", *workloads]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE)
     return cast("dict[str, Counts]", json.loads(done.stdout))
 
 
-def main(what: str) -> None:
+def main(what: str, *workloads: str) -> None:
     """`show`, `record` or `json`."""
     if what == "json":
-        print(json.dumps({workload: measure(workload) for workload in WORKLOADS}))
+        print(json.dumps({workload: measure(workload) for workload in workloads or WORKLOADS}))
         return
     found = in_fresh_process()
     if what == "record":

@@ -10,28 +10,10 @@ from pathlib import Path
 from time import perf_counter
 
 from bench.row import Aim, Figures, Medians, Row, ratio
+from bench.rows.bodies import burn, nothing, stamp
 from penstock import Task, WorkflowManager
 
 WORKERS = 2
-TURNS = 700_000
-"""Of a loop, about 35 ms."""
-
-
-def burn() -> int:
-    """Something to compute."""
-    x = 0
-    for i in range(TURNS):
-        x += i * i
-    return x & 0xFF
-
-
-def stamp() -> float:
-    """The time, on the one clock that all processes have."""
-    return perf_counter()
-
-
-def nothing() -> None:
-    """An empty task."""
 
 
 # --- W7

@@ -148,7 +148,7 @@ FAULTS: dict[str, Fault] = {
     "reading dies": _FINE(partial(harm.Calls, os._exit, 3), taker=(LOST,)),
     "reading does something": _FINE(harm.be_noticed_when_read),
     "reading gives another": _FINE(partial(harm.Calls, str, "another")),
-    "disagreeable": Fault(harm.Disagreeable, (SUCCEEDED, FAILED), taker=(SUCCEEDED, FAILED)),
+    "disagreeable": Fault(harm.Disagreeable, (SUCCEEDED, FAILED), taker=(SUCCEEDED, FAILED), final=True),
     "recursive": _FINE(harm.recursive),
     "deep": Fault(harm.deep, (FAILED,), final=True),
     "changing": Fault(harm.changing, (SUCCEEDED, FAILED)),

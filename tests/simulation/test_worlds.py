@@ -45,7 +45,7 @@ LEAST_NESTED = {
     "and a task of that another": 5,
     "and does not wait for it": 8,
     "and that is taken over": 12,
-    "and that is cancelled": 4,
+    "and that is cancelled": 2,
     "and that is tried again": 6,
     "and that has failed": 12,
 }

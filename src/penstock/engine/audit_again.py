@@ -237,14 +237,19 @@ class AuditAgain(AuditLaw):
             if self.is_spent(slot) and not self.has_ended(slot):
                 self.put(slot, CANCELLED)
         for row, inside in plan.expanded_by.items():
-            if self.states[row] == SUCCESS and (len({were[one] for one in inside}) > 1 or not were[inside[0]]):
+            widths = {were[one] for one in inside}
+            if self.states[row] == SUCCESS and (len(widths) > 1 or 0 in widths):
                 self.put(row, PENDING)
         self._await_rounds(due)
 
     def _await_rounds(self, due: dict[tuple[str, int], int]) -> None:
         """The groups that were to begin anew do so, after so many rounds, if they are still tried again."""
         for number, group in enumerate(self.plan.groups):
-            places = range(max(self.widths.get(row, 0) for row in group.rows)) if self._is_indexed(number) else (-1,)
+            places = (
+                range(max((self.widths.get(row, 0) for row in group.rows), default=0))
+                if self._is_indexed(number)
+                else (-1,)
+            )
             for place in places if group.policy is not None else ():
                 if (group.name, place) in due:
                     self.due.add((number, place))

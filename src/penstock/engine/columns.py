@@ -266,7 +266,7 @@ class Columns:
         plan = self.plan
         widths = {row: before.get(plan.names[row], 0) for row in plan.mapped}
         for inside in plan.expanded_by.values():
-            widths |= dict.fromkeys(inside, max(widths[row] for row in inside))
+            widths |= dict.fromkeys(inside, max((widths[row] for row in inside), default=0))
         return [(row, width) for row, width in sorted(widths.items()) if width]
 
     def _is_alike(self, row: int, old_plan: Plan, old: int) -> bool:

@@ -167,13 +167,17 @@ class Readiness(Columns):
         barriers = plan.barriers.get(row, _NO_BARRIERS)
         # What an expanded map came to, its instances have told one by one.
         outcome = 0 if slot in self.widths else OUTCOME_OF[self.states[slot]]
+        masks = self.masks
         for down in plan.downstreams[row]:
             if self._is_held_back(slot, barriers.get(down), unit):
                 continue
             for target, counts in self._targets(slot, row, down):
-                self.masks[target] |= outcome
+                mask = masks[target] | outcome
                 if counts:
                     self.missing[target] -= 1
+                elif mask == masks[target]:
+                    continue  # one of many instances that came to what others had come to: nothing new is seen of it
+                masks[target] = mask
                 yield target
         if row in plan.followers:
             for down in plan.followers[row]:

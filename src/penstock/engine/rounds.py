@@ -259,7 +259,6 @@ class Rounds(Readiness):
         """See anew which units are settled: all whose tasks have ended, but for those that wait for another round."""
         if not self.plan.units:
             return
-        self._left.clear()
         self.settled.clear()
         for group in reversed(range(len(self.plan.groups))):  # the innermost first
             if self.plan.groups[group].policy is None:

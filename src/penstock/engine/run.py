@@ -223,7 +223,7 @@ class RunEngine(Marks):
                 failed.append(task)
             else:
                 self._move(task, Cause.LOST)
-        told, settled = self._settle_failed(failed, at)
+        _, settled = self._settle_failed(failed, at)
         if not event.by_hand:
             self._cause = self._cause or self._first_failure(settled.failed)
         if self._cause is not None:  # it was to end, and nobody has asked for more
@@ -234,7 +234,7 @@ class RunEngine(Marks):
         self._set_going(task for task in again if self.states[task] != REMOVED)  # by what was lost
         self._realign(at)
         ended = [command for command in settled.commands() if isinstance(command, TasksSettled)]
-        return self._with_undelivered((*told, *ended, *self._go_on(at)))
+        return self._with_undelivered((*ended, *self._go_on(at)))
 
     def _tasks_rerun(self, event: TasksRerun) -> Commands:
         refused = self.state is RunState.QUEUED or RUNNING in self.states

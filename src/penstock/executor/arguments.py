@@ -60,10 +60,9 @@ class Arguments:
         row, index = engine.row(slot), engine.index(slot)
         task = self._tasks[row]
         args, kwargs = tuple(task.args), dict(task.kwargs or {})
-        if slot == row:
-            return self._in_group(task, index, args, kwargs) if self._plan.maps else (args, kwargs)
-        args, kwargs = self._in_group(task, index, args, kwargs)
-        if row in self._plan.maps:
+        if self._plan.maps and (args or kwargs):
+            args, kwargs = self._in_group(task, index, args, kwargs)
+        if slot != row and row in self._plan.maps:
             kwargs |= {name: own(value) for name, value in self.expanded(row).arguments(index).items()}
         return args, kwargs
 
@@ -75,6 +74,9 @@ class Arguments:
 
     def expanded(self, row: int) -> Expanded:
         """The same as it was when the map was expanded."""
+        made = self._maps.get(row)
+        if made is not None:
+            return made
         with self._making:
             return self._maps.get(row) or self.expand(row)
 

@@ -137,7 +137,7 @@ class Capture:
         with _installing:
             detach(self)
             for router in self._routers:
-                router.settle()
+                router.settle(entirely=True)
                 router.captures = tuple(capture for capture in router.captures if capture is not self)
                 if not router.captures:
                     if getattr(sys, router.place) is router:
@@ -161,8 +161,9 @@ class Capture:
 
 @io.TextIOBase.register
 class Router:
-    """Stands in the place of `sys.stdout` or `sys.stderr`, and is like the stream it replaced in all but `write` and
-    `flush`. Once no capture uses it any more, and in a forked child, it is like it in these too: somebody may hold it.
+    """Stands in the place of `sys.stdout` or `sys.stderr`, and is like the stream it replaced in all but `write`,
+    `flush` and `close`. Once no capture uses it any more, and in a forked child, it is like it in these too: somebody
+    may hold it.
     """
 
     def __init__(self, place: Literal["stdout", "stderr"], replaced: TextIO | None) -> None:
@@ -206,6 +207,13 @@ class Router:
                 return
         self.original.flush()
 
+    def close(self) -> None:
+        """A body that closes the stream does so for itself: it is the program's, and of all others that run in it."""
+        if self._alive():
+            self.flush()
+        else:
+            self.original.close()
+
     def show(self, text: str) -> None:
         """Show text of an attempt. Not worth a task are: a reader that went away (`penstock run | head`), a stream that
         was closed, and characters that it cannot encode."""
@@ -225,9 +233,9 @@ class Router:
         except (OSError, ValueError):
             pass
 
-    def settle(self) -> None:
-        """Show what waits outside of attempts."""
-        self._outside.flush(self.place)
+    def settle(self, *, entirely: bool = False) -> None:
+        """Show what waits outside of attempts; `entirely`: also what may become a secret."""
+        self._outside.flush(self.place, entirely=entirely)
 
     def _alive(self) -> bool:
         """Whether there is something to route: not in the echo itself, and not in a forked child, which has copies of

@@ -183,7 +183,7 @@ class _Compiler:
             inputs = self.lookup.rows(task, over.tasks)
             return _Row(inputs, inputs, TaskPolicy(), "", "", f"(){text}")
         wiring, text = None, "()"
-        if not isinstance(task.args, (tuple, list)) or not isinstance(task.kwargs, (dict, Mapping, NoneType)):
+        if not isinstance(task.args, (tuple, list)) or not isinstance(task.kwargs, (Mapping, NoneType)):
             message = f"task '{task.name}': args are {shown(task.args)} and kwargs {shown(task.kwargs)}; "
             self._problem(ArgumentsError, f"{message}give a list of values and a dict of names to values", task.where)
         elif task.args or task.kwargs:

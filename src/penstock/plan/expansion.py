@@ -76,6 +76,11 @@ class Expanded:
         error, if a function in `.map(...)` raises it."""
         if self._whole is not None:
             return self._row(self._whole, index)
+        if len(self._sources) == 1:
+            [(name, items)] = self._sources.items()
+            if not 0 <= index < self.width:
+                raise IndexError(f"{self._title} has no instance {index}")
+            return {name: items[index]}
         return {name: self._sources[name][place] for name, place in self._places(index).items()}
 
     def argument(self, argument: GroupArgument, index: int) -> Any:

@@ -123,8 +123,8 @@ class _Finder:
         )
 
     def _scope(self, teardown: int, setups: Rows) -> set[int]:
-        """What lies between a teardown and its setups."""
-        return (reach(setups, self.below) & reach([teardown], self.above)) - {teardown, *setups}
+        """What lies between a teardown and its setups, these included."""
+        return (reach(setups, self.below) & reach([teardown], self.above)) - {teardown}
 
     def _wait(self, task: int, others: set[int]) -> None:
         others = others - self.guards.get(task, set())  # which have to end anyway

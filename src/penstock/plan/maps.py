@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Mapping, Set
 from string import Formatter
 from typing import Any
 
@@ -183,7 +183,7 @@ def not_iterable(value: Any) -> str | None:
         return "a text that cannot be mapped over: put it in a list" if isinstance(value, str) else _NOT_ITERABLE
     if isinstance(value, (set, frozenset)):
         return "a set, which has no order: make it a sorted list"
-    if isinstance(value, (Mapping, Sequence)) or (hasattr(value, "__iter__") and hasattr(value, "__len__")):
+    if hasattr(value, "__iter__") and hasattr(value, "__len__"):
         return None
     return _NOT_ITERABLE
 

@@ -156,7 +156,7 @@ class Plan:
     def are_together(self, task: int, other: int) -> bool:
         """Whether two tasks are in one mapped group, so that each instance of one has one of the other beside it."""
         expansion = self.mapped.get(task)
-        return expansion is not None and expansion == self.mapped.get(other) and expansion not in (task, other)
+        return expansion is not None and expansion == self.mapped.get(other) and expansion != task
 
     @cached_property
     def units(self) -> Mapping[int, tuple[tuple[int, bool], ...]]:

@@ -27,6 +27,8 @@ __all__ = ["VOLATILE", "load_value", "share", "shareable", "store_value"]
 VOLATILE = ValueRef("volatile", 0)
 """Stands for a value that no codec took."""
 _SCALARS = frozenset({bool, int, float, str})
+_LARGE = 1 << 64
+"""Integers nearer to 0 are written as Python shows them, which JSON does too."""
 
 
 def store_value(value: object, results: ResultStore) -> ValueRef | None:
@@ -70,7 +72,7 @@ def _inline_scalar(value: Any) -> ValueRef | None:
     """The short way for the values that most tasks return."""
     if type(value) is str and len(value) > INLINE_LIMIT:
         return None
-    text = tagged_json.dumps(value)
+    text = repr(value) if type(value) is int and -_LARGE < value < _LARGE else tagged_json.dumps(value)
     if has_secrets() and holds_secret(text.encode()):
         raise ValueNotKept(HELD)
     size = len(text) if text.isascii() else len(text.encode())

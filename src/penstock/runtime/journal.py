@@ -2,9 +2,9 @@
 
 Events are numbered from 1 as they come. A thread that needs event n on record calls `flush(n)`; it commits everything
 that has come so far, or finds that another thread has done so meanwhile. A thread that only wants its events to be on
-their way calls `offer`: they are written at once, but where commits follow each other so fast that the last one is not
-WRITTEN_WITHIN seconds ago. Then that much after it, by whoever calls `serve`, or sooner by somebody who needs one of
-them: one commit serves as many as came meanwhile.
+their way calls `offer`: they are written at once, but where BUSY commits follow each other within WRITTEN_WITHIN
+seconds each. Then that much after the last, by whoever calls `serve`, or sooner by somebody who needs one of them: one
+commit serves as many as came meanwhile.
 
 Two levels (see store.base): *written* is what a commit gives; *safe* is what survives a power cut, and follows within
 SAFE_WITHIN seconds or SAFE_EVENTS events.
@@ -12,6 +12,7 @@ SAFE_WITHIN seconds or SAFE_EVENTS events.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import fields, replace
 from math import inf
@@ -23,6 +24,7 @@ from penstock.errors import LeaseLost, StoreError
 from penstock.store.base import RETRY_FOR, Lease, RunChange, Store
 
 WRITTEN_WITHIN = 0.002
+BUSY = 4
 SAFE_WITHIN = 0.005
 SAFE_EVENTS = 1_000
 MOST_PENDING = 256
@@ -52,8 +54,8 @@ class JournalWriter:
         self._committing = clock.lock()
         self._due: float | None = None
         """When what is pending is to be written; None if nothing is, or nobody has said so yet."""
-        self._last_at = -inf
-        """When the last commit was made."""
+        self._commits: deque[float] = deque(maxlen=BUSY)
+        """When the last commits were made."""
         self._unsafe_since: float | None = None
         self.added = 0
         self.written = 0
@@ -90,7 +92,7 @@ class JournalWriter:
         if pending > MOST_PENDING:
             self.flush(self.added)
         elif pending and self._due is None:
-            due = self._last_at + WRITTEN_WITHIN
+            due = self._commits[-1] + WRITTEN_WITHIN if self._is_busy() else -inf
             if self._clock.monotonic() >= due and self._committing.acquire(blocking=False):
                 try:
                     self._commit()
@@ -100,11 +102,16 @@ class JournalWriter:
                 self._due = due
                 self._wake()
 
+    def _is_busy(self) -> bool:
+        """Whether commits follow each other so fast that some should be one."""
+        commits = self._commits
+        return len(commits) == BUSY and self._clock.monotonic() - commits[0] < BUSY * WRITTEN_WITHIN
+
     def serve(self) -> None:
         """Write what has waited long enough for that, and make safe what has waited for this."""
         now = self._clock.monotonic()
         if self._due is None and self._pending:
-            self._due = self._last_at + WRITTEN_WITHIN
+            self._due = self._commits[-1] + WRITTEN_WITHIN if self._is_busy() else now
         if self._due is not None and now >= self._due:
             with self._committing:
                 self._commit()
@@ -172,7 +179,8 @@ class JournalWriter:
         except BaseException as error:  # e.g. no memory: the batch is lost, so nothing may follow it
             self.broken = StoreError(f"the journal cannot be written: {error!r}")
             raise self.broken from error
-        self.written, self._last_at = until, self._clock.monotonic()
+        self.written = until
+        self._commits.append(self._clock.monotonic())
         if safe or not self._must_sync:
             self.safe, self._unsafe_since = until, None
         elif self._unsafe_since is None:

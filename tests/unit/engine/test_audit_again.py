@@ -12,6 +12,7 @@ from penstock.engine.events import (
     AttemptSucceeded,
     DriverStopped,
     Event,
+    GroupRetryDue,
     MessageReceived,
     NoticeDelivered,
     NotifiersSet,
@@ -25,7 +26,7 @@ from penstock.engine.states import TaskState
 from penstock.plan.plan import Group, Plan
 from penstock.policy import Polling, TaskPolicy
 from tests.simulation.plans import Graph, make_plan
-from tests.unit.engine.histories import BEGIN, CHAIN, blame, chose, done, failed, found, lost, skipped, start
+from tests.unit.engine.histories import BEGIN, CHAIN, VOLATILE, blame, chose, done, failed, found, lost, skipped, start
 from tests.unit.engine.histories import plan_of as plain
 from tests.unit.engine.test_audit_maps import AGAIN, MAPPED, TWO, grouped, wide
 
@@ -92,6 +93,11 @@ WRONG: dict[str, tuple[Plan, list[Event], str]] = {
         plain([[], []]),
         [BEGIN, DriverStopped(3.0, "SIGINT"), mark(0, state="success"), start(1)],
         "I2: task 't1' started while nobody drove the run",
+    ),
+    "before what is made anew with its group": (
+        AGAIN,
+        [BEGIN, *done(0, value=VOLATILE), *failed(1), GroupRetryDue(0, -1, 4.0), start(1)],
+        "I1: task 't1' started before task 't0' had succeeded$",
     ),
     "deferred without end": (
         plain([[]]),

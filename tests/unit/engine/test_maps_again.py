@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from penstock.engine.events import AttemptSucceeded, GroupRetryDue, RunResumed, TasksMarked, ValueRef
+from penstock.engine.events import (
+    AttemptLost,
+    AttemptSucceeded,
+    GroupRetryDue,
+    PlanAdopted,
+    RunResumed,
+    TasksMarked,
+    ValueRef,
+)
 from penstock.engine.explain import Explainer
 from penstock.engine.run import InvalidEvent
-from penstock.plan.plan import Plan
+from penstock.plan.plan import Group, Plan
 from penstock.policy import TaskPolicy
-from tests.unit.engine.played import Played, plan_of
+from tests.unit.engine.played import ERROR, Played, plan_of
 
 ONCE_MORE = TaskPolicy(retries=1)
 VOLATILE = ValueRef("volatile", 0)
@@ -53,6 +63,16 @@ def test_a_map_waits_to_be_expanded_again_for_a_group_above_it_in_which_another_
     run.ok("m[0]")
     assert run.letters == "SSr"
     assert run.expand("n", 1).ok("n[0]").verdict == "success"
+
+
+def test_it_waits_too_where_a_mark_has_the_group_go_on() -> None:
+    tasks = {"x": "", "g": "", "u": "", "m": "u", "n": "x"}
+    options = {"u": {"allow_failure": True}}
+    plan = plan_of(tasks, groups={"g": "u m"}, maps="n", retried={"x g u m": ONCE_MORE}, options=options)
+    run = Played(plan).ok("x").expand("g", 1).fail("u[0]").expand("n", 1)
+    assert (run.letters, run.of("m"), run.of("n")) == ("SSFUE", "U", "r")
+    mark(run, "success", "u[0]")
+    assert (run.letters, run.of("m"), run.of("n")) == ("SSSE.", "r", ".")
 
 
 def test_what_expands_a_group_is_enough_for_who_comes_after_that_alone() -> None:
@@ -138,6 +158,18 @@ def test_or_with_all_of_them() -> None:
     run = widened(0)
     assert due(run) == OTHERS
     assert (run["m"], run["a"], run["x"]) == ("K", "K", "r")
+    for name, index in OTHERS:
+        begun(run, name, index)
+    assert run.ok("b[0]", "b[1]", "b[2]", "c", "x").verdict == "success"
+
+
+def test_a_mapped_group_of_nothing_is_tried_again_as_soon_as_any() -> None:
+    run = Played(plan_of({"m": "", "x": "m"}, groups={"m": ""}, retried={"m": ONCE_MORE})).expand("m", 2).fail("x")
+    assert run.letters == "SF"
+    assert run.feed(RunResumed(run.tick())).ok("x").verdict == "success"
+    assert run.rerun("m").expand("m", 3).verdict == "success"
+    run.rerun("x").feed(PlanAdopted(run.tick(), "same"), RunResumed(run.now, by_hand=False))
+    assert run.ok("x").verdict == "success"
 
 
 # --- Groups within groups
@@ -203,6 +235,14 @@ def test_a_teardown_runs_when_the_rounds_of_a_group_in_a_group_are_given_up() ->
     assert run.ok("t").verdict == "failed: task 'b' failed"
 
 
+def test_a_group_of_two_is_given_up_beside_one_of_one() -> None:
+    tasks = {"s": "", "a": "s", "b": "a", "d": "s", "t": "s b d"}
+    again = {"a b d": ONCE_MORE, "a b": ONCE_MORE, "d": ONCE_MORE}
+    run = Played(plan_of(tasks, setups={"t": "s"}, waits={"t": "a"}, retried=again)).ok("s", "a", "d").fail("b")
+    assert [group.name for group in run.engine.plan.groups] == ["a b d", "a b", "d"]
+    assert run.cancel().letters == "SSFSr"
+
+
 def test_a_group_in_a_group_in_which_something_is_still_to_come_is_not_the_last() -> None:
     tasks = {"s": "", "a": "s", "b": "s", "t": "s a b"}
     plan = plan_of(tasks, setups={"t": "s"}, retried={"a b": ONCE_MORE, "b": ONCE_MORE})
@@ -230,3 +270,44 @@ def test_what_an_instance_chose_before_still_counts_when_its_map_is_expanded_aga
     assert run.letters == "Srr."
     run.expand("d", 2)
     assert (run.letters, run.of("d")) == ("SErK", "Sr")
+
+
+# --- A group that fails a run which is to fail fast
+
+
+@pytest.mark.parametrize("end", ["success", "skip", "nothing", "lost", "no map"])
+def test_whatever_ends_last_in_it(end: str) -> None:
+    """What has failed in a group that is tried again counts when the group is settled."""
+    is_map = end in ("nothing", "no map")
+    plan = plan_of({"a": "", "b": "", "x": ""}, maps="b" * is_map, retried={"a b": ONCE_MORE}, fail_fast=True)
+    run = Played(plan).fail("a", retryable=False)
+    assert run.letters == "Frr"
+    if end == "success":
+        run.ok("b")
+    elif end == "skip":
+        run.skip("b")
+    elif end == "nothing":
+        run.expand("b", 0)
+    elif end == "no map":
+        run.fail_to_expand("b")
+    for _ in range(3 * (end == "lost")):
+        run.start("b")
+        run.feed(AttemptLost(1, run.engine.attempts[1], run.tick(), ERROR))
+    assert run["x"] == "C"
+
+
+def test_or_a_round_in_which_nothing_runs_any_more() -> None:
+    plan = plan_of({"p": "", "a": "", "i": "p", "x": ""}, retried={"a i": ONCE_MORE, "i": ONCE_MORE}, fail_fast=True)
+    run = Played(plan).ok("p").fail("i").fail("a", retryable=False)
+    mark(run, "skipped", "p")
+    assert run.letters == "KFFr"
+    begun(run, "i", -1)
+    assert run.letters == "KFKC"
+
+
+def test_groups_however_deep_are_settled_for_another_driver_as_they_were() -> None:
+    groups = tuple(Group(f"g{number}", number - 1, (0,), -1, ONCE_MORE) for number in range(9))
+    run = Played(replace(plan_of({"a": "", "x": "a"}), groups=groups)).ok("a")
+    run.feed(PlanAdopted(run.tick(), "same"), RunResumed(run.now, by_hand=False))
+    assert run.letters == "Sr"
+    assert run.ok("x").verdict == "success"

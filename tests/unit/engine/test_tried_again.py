@@ -12,6 +12,7 @@ from penstock.engine.events import (
     AttemptDeferred,
     DriverStopped,
     GroupRetryDue,
+    MessageReceived,
     PlanAdopted,
     RunResumed,
     TasksRerun,
@@ -264,6 +265,29 @@ def test_a_mapped_group_all_of_whose_tasks_are_new_is_expanded_again(width: int)
     assert followed(run, "wider").letters == "r..."
 
 
+def test_a_group_within_one_that_is_not_tried_again_waits_for_its_round_under_another_plan() -> None:
+    groups = (Group("outer", -1, (0, 1), -1), Group("inner", 0, (0,), -1, TaskPolicy(retries=1)))
+    run = Played(replace(plan_of({"a": "", "b": ""}), groups=groups)).fail("a")
+    assert [*followed(run).engine.rounds_due] == [(1, -1)]
+
+
+def test_instances_are_numbered_by_their_rows_under_another_plan() -> None:
+    run = Played(plan_of({"g": "", "a": "", "m": ""}, groups={"g": "a"}, maps="m")).expand("m", 2).expand("g", 2)
+    assert [run.slot(name) for name in ("m[0]", "m[1]", "a[0]", "a[1]")] == [3, 4, 5, 6]
+    followed(run.ok("m[0]"))
+    assert [run.slot(name) for name in ("m[0]", "m[1]", "a[0]", "a[1]")] == [5, 6, 3, 4]
+    assert (run.of("m"), run.of("a")) == ("Sr", "rr")
+
+
+def test_no_round_follows_of_a_mapped_group_whose_tasks_are_all_new() -> None:
+    again = TaskPolicy(retries=1)
+    plan = plan_of({"m": "", "a": "", "x": "a"}, groups={"m": "a"}, retried={"m": again})
+    other = plan_of({"m": "", "b": "", "x": "b"}, groups={"m": "b"}, retried={"m": again})
+    run = followed(Played(plan, other=other).expand("m", 2).fail("a[0]"), "other")
+    assert (run.letters, run.engine.rounds_due) == ("r..", {})
+    assert run.expand("m", 1).ok("b[0]", "x").verdict == "success"
+
+
 def test_each_of_two_groups_in_a_group_begins_its_rounds_anew() -> None:
     tasks = {"a": "", "b": "", "y": "a", "z": ""}
     again = TaskPolicy(retries=1)
@@ -275,3 +299,24 @@ def test_each_of_two_groups_in_a_group_begins_its_rounds_anew() -> None:
     assert run.letters == "rr.r"
     assert run.ok("a").letters == "Sr.r"  # y does not see a before b has ended
     assert run.ok("b").letters == "SSrr"
+
+
+def test_a_task_that_is_in_a_mapped_group_only_now_begins_anew() -> None:
+    plan = plan_of({"m": "", "a": ""}, maps="m")
+    other = plan_of({"m": "", "a": ""}, groups={"m": "a"})
+    run = Played(plan, other=other).ok("a")
+    assert followed(run, "other").letters == "r."
+    assert run.expand("m", 2).of("a") == "rr"
+
+
+def test_a_map_whose_instances_may_begin_once_is_expanded_again_where_that_failed() -> None:
+    run = Played(plan_of({"m": ""}, maps="m", options={"m": ONCE})).fail_to_expand("m")
+    assert resumed(run).letters == "r"
+
+
+def test_who_is_run_again_asks_anew_and_waits_behind_who_asked_before() -> None:
+    run = Played(plan_of({"a": "", "b": ""})).start("a", "b")
+    run.feed(*(AttemptDeferred(slot, 1, run.tick(), None, "go") for slot in (0, 1)))
+    run.rerun("a").start("a")
+    run.feed(AttemptDeferred(0, 1, run.tick(), None, "go"), MessageReceived(run.tick(), "go", None, "ann"))
+    assert run.letters == "dr"

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from penstock.definition.secret import Secret
 from penstock.executor.capture import AttemptOutput, Capture
 
 running: contextvars.ContextVar[AttemptOutput | None] = contextvars.ContextVar("running", default=None)
@@ -376,6 +377,19 @@ class Broken(io.StringIO):
         raise BrokenPipeError("the reader went away")
 
 
+def test_a_body_that_closes_its_stream_takes_it_from_nobody(replace):
+    stream = replace("stdout")
+    with Capture(running.get):
+        with Attempt():
+            print("half", end="")
+            sys.stdout.close()
+        with Attempt() as other:
+            print("another")
+    assert (stream.closed, stream.getvalue(), other.text()) == (False, "halfanother\n", "another\n")
+    sys.stdout.close()
+    assert stream.closed, "once the run is over it is the program's own"
+
+
 def test_a_reader_that_went_away_costs_no_task_but_is_told_to_others(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Broken())
     with Capture(running.get):
@@ -487,3 +501,13 @@ def test_printing_while_showing_does_not_deadlock(monkeypatch):
         assert not thread.is_alive()
     assert attempt.text() == "outer\ninner\n"
     assert stream.getvalue() == "inner\nouter\n"
+
+
+def test_what_may_become_a_secret_is_shown_when_the_run_is_over(replace):
+    replace("stdout")
+    shown: list[str] = []
+    secret = Secret("unheard-of")
+    with Capture(running.get, echo=lambda stream, text: shown.append(text)):
+        print("said: unhea", end="")
+    assert "".join(shown) == "said: unhea"
+    del secret

@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from penstock import Task, Workflow, setup, task, teardown
+from penstock import Task, TaskGroup, Workflow, setup, task, teardown
 from penstock.plan.gates import Facts, find_gates
-from penstock.plan.plan import Plan
+from penstock.plan.plan import Group, Plan
 from penstock.policy import TaskPolicy, TriggerRule
-from tests.simulation.plans import graphs
+from tests.simulation.plans import graphs, make_plan
 from tests.unit.plan.compiling import named, plan_of
 from tests.unit.plan.refusals import flow_of, work
 
@@ -244,6 +244,29 @@ def test_what_a_task_waits_for_is_ascending_however_many_there_are() -> None:
     policies = [TaskPolicy(), decides, *[TaskPolicy()] * 6, decides, early]
     gates = find_gates(Facts(upstreams=upstreams, inputs=upstreams, policies=policies))
     assert (gates.deciders, gates.waits) == ({9: (1, 8)}, {9: (1, 8)})
+
+
+def test_what_holds_a_task_back_is_ascending_wherever_it_is_looked_up() -> None:
+    graph: list[list[int]] = [*[[]] * 9, [1]]
+    plan = make_plan(graph, guards={9: (8,)}, deciders={9: (1,)}, waits={8: (0,), 1: (0,)})
+    assert plan.held == (1, 8, 9)
+    assert plan.held_by(9) == plan.all_upstreams[9] == (1, 8)
+
+
+def test_what_only_expands_a_group_is_no_leaf() -> None:
+    group = Group("group", -1, (1,), 0)
+    plan = make_plan([[], []], guards={1: (0,)}, maps={0: "group"}, groups=(group,))
+    assert plan.leaves == (1,)
+
+
+def test_what_comes_before_a_group_is_ascending_for_what_is_in_it() -> None:
+    with Workflow("flow") as flow:
+        tasks = [step.named(f"t{number}")() for number in range(9)]
+        with TaskGroup("g") as group:
+            step.named("a")()
+        [tasks[8], tasks[1]] >> group
+    plan = plan_of(flow)
+    assert plan.upstreams[plan.numbers["g.a"]] == (1, 8)
 
 
 def check_order(plan: Plan) -> None:

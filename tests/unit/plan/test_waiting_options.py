@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -190,6 +191,14 @@ def test_words_that_name_what_is_no_argument_are_refused() -> None:
     assert "do not fit" in said("{place}", takes, args=[1, 2, 3])
 
 
+def test_arguments_by_name_are_in_any_kind_of_mapping() -> None:
+    def takes(value: object) -> None: ...
+
+    kwargs = MappingProxyType({"value": 1})
+    plan = plan_of(flow_of(Task("t", takes, kwargs=kwargs)))
+    assert plan.wiring == ("(value=1)",)
+
+
 # --- Two of a kind
 
 
@@ -232,7 +241,8 @@ def test_a_task_of_a_mapped_group_that_another_workflow_has_too_is_in_none_there
             each.expand(x=[1])
         kept += [found for found in one.tasks if found.group is not None and found.func is step.func]
     assert len(kept) == 1
-    other = Workflow("other")
+    with Workflow("other") as other, TaskGroup("own"):
+        step.named("t")(1)
     other.add_task(kept[0])
     told = refusal(other).message
     assert told.startswith("task 'outer.each.step' depends on task group 'outer.each' (made at ")

@@ -50,17 +50,38 @@ class Writer(Guarded):
 
     def _open(self) -> None:
         try:
-            self._locks.queue(_WRITE)  # so that one process alone makes the database
-            db = self._db = connect(self.path, lambda db: check_ours(db, self.path))
-            db.set_wal_hook(self._see_log)
+            if not self._is_made():
+                self._make()
+        except (apsw.Error, OSError) as error:
+            raise store_error(error, self.path) from error
+
+    def _is_made(self) -> bool:
+        """Open the database if there is one with the present schema, which takes no lock: others may write."""
+        if not self.path.exists():
+            return False
+        try:
+            self._connect()
+        except apsw.BusyError:  # another process makes it
+            return False
+        return is_current(self.check())
+
+    def _make(self) -> None:
+        """Open the database and give it the present schema, by one process alone."""
+        try:
+            self._locks.queue(_WRITE)
+            db = self._connect()
             if not is_current(db):
                 db.execute("BEGIN IMMEDIATE")
                 prepare(db, self.path)
                 db.execute("COMMIT")
-        except (apsw.Error, OSError) as error:
-            raise store_error(error, self.path) from error
         finally:
             self._locks.leave(_WRITE)
+
+    def _connect(self) -> apsw.Connection:
+        if self._db is None:
+            self._db = connect(self.path, lambda db: check_ours(db, self.path))
+            self._db.set_wal_hook(self._see_log)
+        return self._db
 
     def commit(self, work: Callable[[apsw.Connection], _T], *, safe: bool = False) -> _T:
         """Do `work` in one transaction, and give what it gives. Any error undoes all of it."""

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from penstock.store.sqlite import locks
 from penstock.store.sqlite.locks import open_lock_file
 
 TAKE = """
@@ -85,6 +89,33 @@ def test_two_processes_that_queue_crosswise_both_go_on(tmp_path: Path):
     assert child.returncode == 0
     one.close()
     other.close()
+
+
+STOPPED = """
+import os, signal, sys
+from pathlib import Path
+from penstock.store.sqlite.locks import open_lock_file
+file = open_lock_file(Path(sys.argv[1]))
+file.queue(0)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_nobody_queues_for_ever_behind_a_process_that_was_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(locks, "LOOK_EVERY", 0.02)
+    file = open_lock_file(tmp_path / "lock")
+    with subprocess.Popen([sys.executable, "-c", STOPPED, tmp_path / "lock"]) as child:
+        os.waitid(os.P_PID, child.pid, os.WSTOPPED | os.WNOWAIT)
+        with pytest.raises(locks.Stopped, match=f"process {child.pid} was stopped .* kill -CONT {child.pid}"):
+            file.queue(0)
+        file.close()  # though a thread still waits
+        file = open_lock_file(tmp_path / "lock")
+        os.kill(child.pid, signal.SIGCONT)
+        file.queue(0)
+        file.leave(0)
+    assert child.returncode == 0
+    assert elsewhere(tmp_path / "lock", 0).startswith("True")
+    file.close()
 
 
 def test_files_do_not_stay_open(tmp_path: Path):
