@@ -220,7 +220,7 @@ class Columns:
         more = range(len(before), width)
         first = len(self.states)
         before.extend(range(first, first + len(more)))
-        self.rows.extend([row] * len(more))
+        self.rows.extend(array("i", [row]) * len(more))
         self.indexes.extend(more)
         for name in _BYTES:
             getattr(self, name).extend(bytes(len(more)))

@@ -6,8 +6,12 @@ guards, then its rule. What is settled by that without running has ended too, an
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from array import array
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from operator import le
 
 from penstock.engine.columns import (
     CANCELLED,
@@ -37,7 +41,8 @@ _WAIT, _RUN, _SKIP = Verdict.WAIT, Verdict.RUN, Verdict.SKIP
 class Wave:
     """What follows, all in all, when tasks have ended."""
 
-    ready: list[int] = field(default_factory=list)
+    ready: MutableSequence[int] = field(default_factory=partial(array, "i"))
+    """What may start: perhaps all items of a large map."""
     maps: list[int] = field(default_factory=list)
     """What is to be expanded."""
     settled: dict[int, list[int]] = field(default_factory=dict)
@@ -57,8 +62,13 @@ class Wave:
         if self.maps:
             commands.append(ExpandMaps(sorted(self.maps)))
         if self.ready:
-            commands.append(DispatchTasks(sorted(self.ready)))
+            commands.append(DispatchTasks(_in_order(self.ready)))
         return [*commands, *self.timers]
+
+
+def _in_order(tasks: MutableSequence[int]) -> Sequence[int]:
+    """The tasks by their numbers; those of a large map are, and are not copied."""
+    return tasks if all(map(le, tasks, islice(tasks, 1, None))) else sorted(tasks)
 
 
 class Readiness(Columns):

@@ -2,7 +2,7 @@
 
 A run that succeeds leaves behind how long the last attempt of each of its tasks took: seconds as 4-byte floats,
 little-endian, one for each row of its plan, compressed; NaN where a task did not succeed by running. Of a map it is the
-median of its instances. What comes of several runs is the median of each task's, by name.
+median of its instances, or of some of very many. What comes of several runs is the median of each task's, by name.
 
 This is advice: where it cannot be read, a run goes in the order of its plan alone.
 """
@@ -12,7 +12,8 @@ from __future__ import annotations
 import sys
 import zlib
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from math import isnan, nan
 
 from penstock.engine.run import RunEngine
@@ -22,6 +23,9 @@ from penstock.plan.codec import decode_names
 from penstock.plan.plan import Plan
 from penstock.store.base import Durations, Store
 
+ASKED = 1_000
+"""Of about how many instances of a map the median is taken at most: they lie evenly among all."""
+
 
 def durations_of(engine: RunEngine, fingerprint: str) -> Durations | None:
     """What a run leaves behind. Nothing if it did not succeed, or was of a part of its workflow only: those would soon
@@ -29,19 +33,24 @@ def durations_of(engine: RunEngine, fingerprint: str) -> Durations | None:
     plan = engine.plan
     if engine.state is not RunState.SUCCESS or plan.selection:
         return None
-    columns = zip(engine.states, engine.attempts, engine.started, engine.ended, strict=True)
-    success = int(TaskState.SUCCESS)
-    took = [
-        max(ended - started, 0.0) if state == success and attempts else nan  # without: somebody said that it succeeded
-        for state, attempts, started, ended in columns
-    ]
-    for slot, since in engine.waiting_since.items():
-        if engine.policy(slot).workflow is not None and not isnan(took[slot]):
-            took[slot] = max(engine.ended[slot] - since, 0.0)  # the whole run that the task is
-    seconds = array("f", took[: engine.size])
-    for row in engine.widths:
-        seconds[row] = _median([took[slot] for slot in engine.slots(row)])
+    seconds = array("f", _took(engine, range(engine.size)))
+    for row, width in engine.widths.items():
+        some = islice(engine.slots(row), None, None, 1 + width // ASKED)
+        seconds[row] = _median([*_took(engine, some)])
     return Durations(fingerprint, zlib.compress(_little(seconds).tobytes(), 1))
+
+
+def _took(engine: RunEngine, slots: Iterable[int]) -> Iterable[float]:
+    """How long the last attempts of tasks took."""
+    states, attempts, started, ended = engine.states, engine.attempts, engine.started, engine.ended
+    success = int(TaskState.SUCCESS)
+    for slot in slots:
+        if states[slot] != success or not attempts[slot]:  # without an attempt, somebody said that it succeeded
+            yield nan
+        elif slot in engine.waiting_since and engine.policy(slot).workflow is not None:
+            yield max(ended[slot] - engine.waiting_since[slot], 0.0)  # the whole run that the task is
+        else:
+            yield max(ended[slot] - started[slot], 0.0)
 
 
 def learned(store: Store, plan: Plan, fingerprint: str, *, without: Durations | None = None) -> Sequence[float]:

@@ -147,7 +147,7 @@ class LimitedQueue(ReadyQueue):
 
     # --- As the driver uses it
 
-    def add(self, tasks: Iterable[int], requires: int) -> None:
+    def add(self, tasks: Sequence[int], requires: int) -> None:
         """Tasks are ready."""
         touched: dict[int, Line] = {}
         for task in tasks:

@@ -2,12 +2,36 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from heapq import heappop, heappush
+from itertools import groupby
 
 Entry = tuple[int, int]
 """A task, and the journal position that must be written before its body begins."""
+_MANY = 64
+
+
+class Bunch:
+    """Many tasks that became ready together, in a few bytes each."""
+
+    __slots__ = ("_requires", "_tasks")
+
+    def __init__(self, tasks: Iterable[int], requires: int) -> None:
+        self._tasks = array("i", tasks)
+        self._tasks.reverse()  # the first is the last: what was taken then takes no memory
+        self._requires = requires
+
+    def __bool__(self) -> bool:
+        return bool(self._tasks)
+
+    def take(self) -> Entry:
+        """The next one."""
+        return self._tasks.pop(), self._requires
+
+    def __iter__(self) -> Iterator[Entry]:
+        return ((task, self._requires) for task in reversed(self._tasks))
 
 
 class ReadyQueue:
@@ -17,7 +41,7 @@ class ReadyQueue:
     def __init__(self, row: Callable[[int], int], ranks: Sequence[float] = ()) -> None:
         self._row = row
         self._ranks = ranks
-        self._lines: dict[float, Entry | deque[Entry]] = {}
+        self._lines: dict[float, Entry | deque[Entry | Bunch]] = {}
         """Who waits, by rank: one task, as most often where all ranks differ, or several in a line."""
         self._heap: list[float] = []
         """The ranks of the lines."""
@@ -25,28 +49,37 @@ class ReadyQueue:
     def __bool__(self) -> bool:
         return bool(self._heap)
 
-    def add(self, tasks: Iterable[int], requires: int) -> None:
+    def add(self, tasks: Sequence[int], requires: int) -> None:
         """Tasks are ready."""
-        for task in tasks:
-            self._put((task, requires))
+        if len(tasks) < _MANY:
+            for task in tasks:
+                self._put((task, requires))
+            return
+        for rank, equals in groupby(tasks, self._rank):
+            self._line_up(rank, Bunch(equals, requires))
+
+    def _rank(self, task: int) -> float:
+        ranks = self._ranks
+        return (ranks[task] if task < len(ranks) else ranks[self._row(task)]) if ranks else 0.0
 
     def _put(self, entry: Entry) -> None:
-        ranks, task = self._ranks, entry[0]
-        rank = (ranks[task] if task < len(ranks) else ranks[self._row(task)]) if ranks else 0.0
+        self._line_up(self._rank(entry[0]), entry)
+
+    def _line_up(self, rank: float, waiting: Entry | Bunch) -> None:
         line = self._lines.get(rank)
         if line is None:
-            self._lines[rank] = entry
+            self._lines[rank] = waiting if isinstance(waiting, tuple) else deque((waiting,))
             heappush(self._heap, rank)
         elif isinstance(line, tuple):
-            self._lines[rank] = deque((line, entry))
+            self._lines[rank] = deque((line, waiting))
         else:
-            line.append(entry)
+            line.append(waiting)
 
     def take(self) -> Entry:
         """The next one. IndexError if there is none."""
         rank = self._heap[0]
         line = self._lines[rank]
-        entry = line if isinstance(line, tuple) else line.popleft()
+        entry = line if isinstance(line, tuple) else _first_of(line)
         if line is entry or not line:
             del self._lines[rank]
             heappop(self._heap)
@@ -64,8 +97,22 @@ class ReadyQueue:
     def withdraw(self, tasks: Collection[int]) -> None:
         """Tasks are not to run any more, though they were ready."""
         gone = set(tasks)
-        waiting = [entry for line in self._lines.values() for entry in (line if isinstance(line, deque) else (line,))]
+        waiting = [entry for line in self._lines.values() for entry in _entries_of(line)]
         self._lines, self._heap = {}, []
         for entry in waiting:
             if entry[0] not in gone:
                 self._put(entry)
+
+
+def _first_of(line: deque[Entry | Bunch]) -> Entry:
+    """Take the first out of a line."""
+    first = line[0]
+    entry = first if isinstance(first, tuple) else first.take()
+    if first is entry or not first:
+        line.popleft()
+    return entry
+
+
+def _entries_of(line: Entry | deque[Entry | Bunch]) -> Iterator[Entry]:
+    for waiting in line if isinstance(line, deque) else (line,):
+        yield from (waiting,) if isinstance(waiting, tuple) else waiting

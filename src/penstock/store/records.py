@@ -3,7 +3,7 @@
 A batch is a JSON array in UTF-8 with one array per event: a short code for the kind of event, then its fields in the
 order of its class; at the end, fields that have a default may be missing. A ValueRef and an ErrorText are arrays of
 their own fields. Texts may hold lone surrogates (an error may carry any text), so the UTF-8 is the one with surrogates,
-Python's "surrogatepass".
+Python's "surrogatepass". A batch of LARGE bytes or more is compressed (RFC 1950, which never begins as an array does).
 
 Codes and the order of fields are a format on disk: a code is never used again for something else.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import product
 from operator import attrgetter
@@ -21,6 +22,11 @@ from penstock.engine import events as ev
 from penstock.engine.events import ErrorText, Event, ValueRef
 from penstock.errors import StoreCorrupt
 
+LARGE = 1_024
+MOST = 1 << 30
+_LEVEL = 1  # the quickest: events of one kind resemble each other so much that more work would gain little
+_COMPRESSED = b"\x78"
+
 
 def encode_events(events: Iterable[Event]) -> bytes:
     """One batch as bytes."""
@@ -29,18 +35,30 @@ def encode_events(events: Iterable[Event]) -> bytes:
         code, fields, shorten = _WRITERS[type(event)]
         row = (code, *fields(event))
         rows.append(row if shorten is None else shorten(row))
-    return _to_json(rows).encode("utf-8", "surrogatepass")
+    body = _to_json(rows).encode("utf-8", "surrogatepass")
+    return body if len(body) < LARGE else zlib.compress(body, _LEVEL)
 
 
 def decode_events(body: bytes) -> list[Event]:
     """The events of one batch. StoreCorrupt if the bytes are not such as `encode_events` writes."""
     try:
-        rows = _from_json(body.decode("utf-8", "surrogatepass"))
+        rows = _from_json(_plain(body).decode("utf-8", "surrogatepass"))
         if type(rows) is not list:
             raise TypeError("it is no array")
         return [_read(row) for row in rows]
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError, zlib.error) as error:
         raise StoreCorrupt(f"a batch of events cannot be read: {type(error).__name__}: {error}") from error
+
+
+def _plain(body: bytes) -> bytes:
+    """A batch that is not compressed. ValueError if it would be larger than any that is written."""
+    if body[:1] != _COMPRESSED:
+        return body
+    unpacking = zlib.decompressobj()
+    plain = unpacking.decompress(body, MOST)
+    if not unpacking.eof or unpacking.unused_data:
+        raise ValueError("what was compressed is cut off, too long, or goes on after its end")
+    return plain
 
 
 def _read(row: Any) -> Event:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from penstock.engine.audit import Audit
-from penstock.engine.commands import Command, EndRun
+from penstock.engine.commands import Command, DispatchTasks, EndRun
 from penstock.engine.events import (
     AttemptCancelled,
     AttemptFailed,
@@ -131,6 +131,11 @@ def _groups(
         yield Group(name, parents[-1] if parents else -1, inside, expansion, retried.get(name))
 
 
+def _as_lists(command: Command) -> Command:
+    """A command that compares by what is dispatched, not by what holds it."""
+    return DispatchTasks(list(command.tasks)) if isinstance(command, DispatchTasks) else command
+
+
 class Played:
     """A run, looked at after every event; the audit reads along, and is to find nothing and see the same. Not so if the
     run is `odd`: the engine is told what no journal of a driver tells, and what it makes of that is all that counts."""
@@ -150,7 +155,7 @@ class Played:
     def feed(self, *events: Event) -> Played:
         """Hand in events."""
         for event in events:
-            self.commands = list(self.engine.handle(event))
+            self.commands = [_as_lists(command) for command in self.engine.handle(event)]
             self.journal.append(event)
             found = [] if self.audit is None else self.audit.see(event)
             assert found == []

@@ -32,7 +32,7 @@ class Model(RuleBasedStateMachine):
         self.taken: list[int] = []
         self.next_slot, self.position = ROWS, 0
 
-    @rule(plain=st.integers(0, ROWS - 3), instances=st.integers(0, 5))
+    @rule(plain=st.integers(0, ROWS - 3), instances=st.integers(0, 5) | st.integers(62, 70))
     def add(self, plain: int, instances: int) -> None:
         known = {slot for slot, _ in self.came} | {*self.taken}
         slots = [plain] * (plain not in known)

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import zlib
+from collections.abc import Callable
 from typing import get_args
 
 import pytest
@@ -20,6 +22,7 @@ from penstock.engine.events import (
     ValueRef,
 )
 from penstock.errors import StoreCorrupt
+from penstock.store import records
 from penstock.store.records import decode_events, encode_events
 from penstock.testing.store_samples import EVERY_EVENT
 
@@ -61,7 +64,8 @@ def test_the_examples_hold_every_kind_of_event():
 
 def test_the_format_on_disk():
     """Changing this breaks every journal that was ever written."""
-    lines = [json.dumps(row) for row in json.loads(encode_events(EVERY_EVENT).decode("utf-8", "surrogatepass"))]
+    body = zlib.decompress(encode_events(EVERY_EVENT))
+    lines = [json.dumps(row) for row in json.loads(body.decode("utf-8", "surrogatepass"))]
     assert lines == [
         '["run", 1.5, ""]',
         f'["run", 1.5, "{"ab" * 16}"]',
@@ -115,6 +119,36 @@ def test_a_field_that_came_later_takes_its_default():
         assert decode_events(b'[["fail",1,1,4.5,["E","",""]%s]]' % later) == [failed]
     assert decode_events(b'[["map",1,3.5,2]]') == [MapExpanded(1, 3.5, 2, ())]
     assert decode_events(b'[["mark",3.5,[2],"failed","ann"]]') == [TasksMarked(3.5, (2,), "failed", "ann", "")]
+
+
+def many(count: int) -> list[Event]:
+    return [AttemptStarted(1_000_000 + number, 1, 1763829000.25 + number / 7) for number in range(count)]
+
+
+def test_a_large_batch_is_compressed():
+    small, large = encode_events(many(25)), encode_events(many(1_000))
+    assert small.startswith(b'[["go",1000000,1,1763829000.25],')
+    assert len(large) < 16 * 1_000
+    assert decode_events(large) == many(1_000)
+    plain = zlib.decompress(large)
+    assert plain.startswith(small[:-1])
+    assert decode_events(plain) == many(1_000), "as versions before wrote it"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda body: body[:-1], lambda body: body[:2], lambda body: body + b"x"],
+    ids=["cut off", "all but empty", "something behind it"],
+)
+def test_one_that_was_changed_is_refused(change: Callable[[bytes], bytes]):
+    with pytest.raises(StoreCorrupt, match="cannot be read"):
+        decode_events(change(encode_events(many(1_000))))
+
+
+def test_nobody_is_made_to_unpack_more_than_is_ever_written(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "MOST", 1_000)
+    with pytest.raises(StoreCorrupt, match="too long"):
+        decode_events(zlib.compress(b"[" + b" " * 1_000_000 + b"]"))
 
 
 def test_an_empty_batch():
