@@ -130,7 +130,8 @@ class Family:
         row, kind = self.child(parent, place), event.error.type.rpartition(".")[2]
         if row is not None and kind == "RunFailed":
             state = self._referee.reading(row.id).engine.state
-            if state not in (RunState.FAILED, RunState.CANCELLED) and row.id not in self._referee.resumed:
+            again = self._referee.resumed | self._going_again  # a journal is read anew after a power cut
+            if state not in (RunState.FAILED, RunState.CANCELLED) and row.id not in again:
                 self._say(parent.run_id, f"{place} has failed, and its run {row.id} is {state}")
         else:
             self._say(parent.run_id, f"{place} failed for what is not its fault: {event.error[:2]}")
@@ -145,9 +146,9 @@ class Family:
         parent = self._referee.reading(row.parent)
         slot = None if place is None else parent.slot(place)
         is_tried_again = slot is not None and bool(parent.engine.failures.get(slot))
-        if is_tried_again or not self._going_again.isdisjoint({child.run_id, row.parent}):
-            self._going_again.add(child.run_id)
-        elif self._referee.resumed.isdisjoint({child.run_id, row.parent}):
+        if is_tried_again or not (self._going_again | self._referee.resumed).isdisjoint({child.run_id, row.parent}):
+            self._going_again.add(child.run_id)  # and its own with it
+        else:
             self._say(child.run_id, "it was resumed by hand, and nobody had asked for it")
 
     def appended(self, reading: Reading, events: Sequence[Event]) -> None:

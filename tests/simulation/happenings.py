@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from penstock.engine.events import AttemptDeferred, AttemptStarted, Event
 from penstock.engine.run import RunEngine
-from penstock.engine.states import RunState, TaskState
+from penstock.engine.states import ENDED, RunState, TaskState
 
 _KINDS = {
     TaskState.SUCCESS: "task_success",
@@ -74,6 +74,8 @@ class Happenings:
         engine, before = self._engine, self._stood
         self._stood = self._standing()
         for name, (slot, state, generation) in self._stood.items():
+            if state in ENDED:
+                self._asked.discard((name, generation))  # if it is set going again, so is its question
             kind = _KINDS.get(state)
             if kind is None or (name in before and before[name][1:] == (state, generation)):
                 continue

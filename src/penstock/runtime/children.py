@@ -162,7 +162,8 @@ class Children:
         return self._compiled.children.get(part.task)
 
     def _take_over(self, call: WorkflowCall, params: Mapping[str, Any], row: RunRow) -> Drive | None:
-        by_hand = self._by_hand or row.state in ENDED  # what has failed is tried again, as its task is
+        asked = self._by_hand and row.id not in self._known  # not if it was only left here, since the store failed
+        by_hand = asked or row.state in ENDED  # what has failed is tried again, as its task is
         try:
             return self._nest.again(call, params, row, by_hand=by_hand)
         except RunLocked:
@@ -199,15 +200,18 @@ class Children:
 
     def _failure(self, id: str, row: RunRow) -> PenstockError:
         """That the run of a task came to nothing."""
-        self._told[id] = row.ended_at
-        self._forget(id)
+        error: PenstockError
         if id in self._late:
-            self._late.discard(id)
-            return TaskTimeout(f"run {id} of '{row.workflow}' took longer than the task's timeout, and was cancelled")
-        run = self._nest.history.run(row)
-        failed = [task for task in run.tasks if task.state == "failed"]
-        detail = f": {failed[0].error}" if len(failed) == 1 else ""
-        return RunFailed(f"run {id} of '{row.workflow}' {row.state}: {row.error}{detail}", run)
+            error = TaskTimeout(f"run {id} of '{row.workflow}' took longer than the task's timeout, and was cancelled")
+        else:
+            run = self._nest.history.run(row)
+            failed = [task for task in run.tasks if task.state == "failed"]
+            detail = f": {failed[0].error}" if len(failed) == 1 else ""
+            error = RunFailed(f"run {id} of '{row.workflow}' {row.state}: {row.error}{detail}", run)
+        self._told[id] = row.ended_at  # last: where the store could not be read, nothing has been told
+        self._late.discard(id)
+        self._forget(id)
+        return error
 
     def _result(self, call: WorkflowCall, params: Mapping[str, Any], row: RunRow) -> Any:
         compiled = self._known_workflow(Part.read(row.part or "[]"))

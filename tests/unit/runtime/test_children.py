@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -20,8 +21,9 @@ from penstock import (
     teardown,
     workflow,
 )
+from penstock.engine.events import AttemptSucceeded, Event, RunResumed
 from penstock.errors import CycleError, DefinitionError, Fail, ParameterError, PenstockError, StoreError
-from penstock.runtime import waking
+from penstock.runtime import journal, waking
 from tests.unit.runtime.clocks import TurnedClock
 from tests.unit.runtime.waiting import Background, come, error_of, eventually, states
 
@@ -915,6 +917,65 @@ def test_a_store_that_fails_for_a_while_is_not_the_fault_of_the_task(monkeypatch
         run = runs.run(outer)
         assert run.task("adding").result == 11
         assert not failures
+
+
+def test_a_failure_that_cannot_be_read_at_once_is_told_later_and_not_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called: list[str] = []
+
+    @task
+    def fails() -> None:
+        called.append("fails")
+        raise Fail("as ever")
+
+    @workflow
+    def inner() -> None:
+        fails()
+
+    @workflow
+    def outer() -> None:
+        inner()
+
+    with manager() as runs:
+        store, failures = runs.parts.store, [StoreError("the disk is full")]
+        read = store.read
+
+        def failing(run_id: str, after: int = 0) -> Any:
+            row = store.run(run_id)
+            if row.parent is not None and row.state == "failed" and failures:
+                raise failures.pop()
+            return read(run_id, after)
+
+        monkeypatch.setattr(store, "read", failing)
+        run = runs.run(outer, raise_on_failure=False)
+        assert "RunFailed" in error_of(run, "inner")
+        assert (called, failures) == (["fails"], [])
+
+
+def test_one_that_was_left_since_the_store_failed_is_taken_over_and_not_resumed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @workflow
+    def outer() -> None:
+        adding(1)
+
+    with manager() as runs:
+        store, failures = runs.parts.store, [StoreError("the disk is full")]
+        append = store.append
+
+        def failing(lease: Any, events: Sequence[Event], **options: Any) -> None:
+            parent = store.run(lease.run_id).parent
+            if parent is not None and any(isinstance(event, AttemptSucceeded) for event in events) and failures:
+                raise failures.pop()
+            append(lease, events, **options)
+
+        monkeypatch.setattr(store, "append", failing)
+        monkeypatch.setattr(journal, "RETRY_FOR", 0.0)
+        run = runs.run(outer)
+        assert (run.task("adding").result, failures) == (11, [])
+        events = [event for _, batch in store.read(run.children[0].id) for event in batch]
+        assert [event.by_hand for event in events if isinstance(event, RunResumed)] == [False]
 
 
 def test_the_time_of_a_task_goes_on_while_it_is_parked() -> None:
