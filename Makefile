@@ -19,7 +19,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format types layers unit torture law mutation coverage docs bench build clean
+.PHONY: help setup web webtest demo test lint format types layers unit torture law timetables fuzz mutation coverage docs bench build clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -31,8 +31,24 @@ $(UV):
 	$(PYTHON) -m venv .bootstrap/uv-$(UV_VERSION)
 	$(@D)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
+# The pages are built where there is Node; without it the service has its API alone. A wheel brings them built.
+HAS_NODE := $(shell node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null && echo yes)
+PAGES := src/penstock/ui/index.html
+web: $(PAGES)  ## Build the pages of the service (needs Node 20); does nothing while web/ is unchanged
+
+webtest: $(PAGES)  ## Check types and style of the pages and run the tests of their layouts (the rest is in tests/web)
+	cd web && npm run --silent lint && npm run --silent test
+
+$(PAGES): web/node_modules/.package-lock.json $(shell find web -path web/node_modules -prune -o -type f -print)
+	cd web && npm run --silent build
+	@touch $@
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	cd web && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 # The stamp is a copy of the lock file, compared by content: a checkout that only touches the file sets nothing up again.
-setup: $(UV)  ## Make .venv as uv.lock pins it; does nothing while that is unchanged
+setup: $(UV) $(if $(HAS_NODE),$(PAGES))  ## Make .venv as uv.lock pins it; does nothing while that is unchanged
 	@cmp -s uv.lock $(SYNCED) && test -x $(BIN)/penstock || { \
 		echo "Setting up $(VENV)" && \
 		$(UV) sync --frozen --all-extras --all-groups --python $(<D)/python && \
@@ -41,7 +57,7 @@ setup: $(UV)  ## Make .venv as uv.lock pins it; does nothing while that is uncha
 demo: setup  ## Run the example pipeline on the flights of New York in 2013
 	$(BIN)/penstock demo
 
-test: lint types layers unit  ## Everything that must hold before a change lands
+test: lint types layers $(if $(HAS_NODE),webtest) unit  ## Everything that must hold before a change lands
 
 lint: setup  ## Check style and formatting
 	$(BIN)/ruff check
@@ -66,6 +82,12 @@ torture: setup  ## Break the promise of durability in every way known, many time
 law: setup  ## Random workflows through the compiler and the engine, judged by a model of the law (LAW="--count 100000")
 	$(BIN)/python -m tests.law $(LAW)
 
+timetables: setup  ## A million random cron expressions, zones and times, where cronsim must agree (TIMETABLES="--count 10000")
+	$(BIN)/python -m tests.timetable_law $(TIMETABLES)
+
+fuzz: setup  ## Requests of every form to the HTTP API: none may break it
+	$(BIN)/python -m tests.unit.api.fuzz $(FUZZ)
+
 mutation: setup  ## Change the engine and the plan in small ways, and see that the tests notice (an hour)
 	$(BIN)/python -m tests.mutation --workers $(WORKERS)
 
@@ -84,5 +106,5 @@ build: setup  ## Build the wheel and the source distribution into dist/
 	$(UV) build
 
 clean:  ## Remove environments, builds and caches
-	rm -rf $(VENV) .bootstrap dist site htmlcov .coverage .coverage.* .cache
+	rm -rf $(VENV) .bootstrap dist site src/penstock/ui web/node_modules htmlcov .coverage .coverage.* .cache
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -23,6 +23,7 @@ from bench.anatomy import PARTS, part_of_frame
 from bench.contenders import body
 from bench.graphs import GRAPHS
 from bench.machine import ROOT
+from bench.runner import environment
 
 SECONDS = 4.0
 """For which each column is looked at, at least."""
@@ -44,7 +45,7 @@ def _in_fresh_process(column: str, seconds: float) -> Any:
     import json
 
     command = [sys.executable, "-c", f"from bench.breakdown import look; look({column!r}, {seconds})"]
-    done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), check=True, stdout=subprocess.PIPE)
     return json.loads(done.stdout.splitlines()[-1])
 
 

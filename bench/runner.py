@@ -61,6 +61,13 @@ def run_row(row: Row, *, quick: bool, repeat: int | None = None) -> dict[str, An
     return found
 
 
+def environment() -> dict[str, str]:
+    """That of somebody at home: without output that goes to the system line by line, and modules that are compiled anew
+    each time."""
+    unusual = ("PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
+    return {name: value for name, value in os.environ.items() if name not in unusual}
+
+
 def medians(found: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     """Of a row as it stands in the results: the medians."""
     return {part: {name: of[0] for name, of in figures.items()} for part, figures in found["parts"].items()}
@@ -80,7 +87,9 @@ def _in_fresh_process(row: str, part: str, size: int, folder: Path) -> Figures:
     with tempfile.TemporaryDirectory(dir=folder) as own:
         command = [sys.executable, "-m", "bench", "one", row, part, str(size), own]
         try:
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=LONGEST, check=False)
+            done = subprocess.run(
+                command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=LONGEST, check=False
+            )
         except subprocess.TimeoutExpired:
             raise MeasurementFailed(f"it took more than {LONGEST} s") from None
         if done.returncode:

@@ -64,6 +64,15 @@ class OptionError(DefinitionError):
     """An option of a task or workflow has a value that cannot be."""
 
 
+class ScheduleError(DefinitionError):
+    """A schedule, or what a workflow says with it, tells no times. `span` is where in the text of a schedule the fault
+    lies: its first character, counted from 0, and the one after its last."""
+
+    def __init__(self, message: str, *, where: str | None = None, span: tuple[int, int] | None = None) -> None:
+        super().__init__(message, where=where)
+        self.span = span
+
+
 class ParameterError(DefinitionError):
     """A workflow's parameter is unknown, missing or of the wrong type."""
 
@@ -217,6 +226,14 @@ class RunNotFound(PenstockError):
 
 class PoolNotFound(PenstockError):
     """No pool of that name is on record."""
+
+
+class ScheduleNotFound(PenstockError):
+    """No schedule of a workflow of that name is on record."""
+
+
+class LogicalTimeTaken(PenstockError):
+    """A workflow has had a run for a logical time, and gets no second one."""
 
 
 class TaskNotFound(PenstockError):

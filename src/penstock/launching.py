@@ -18,6 +18,7 @@ from penstock.errors import DefinitionError, LeaseLost, PenstockError, RunFailed
 from penstock.runtime.loading import loading_file
 
 if TYPE_CHECKING:
+    from penstock.executor.logical_time import LogicalTime
     from penstock.parts import Parts
     from penstock.plan.compile import Compiled
     from penstock.plan.plan import Plan
@@ -92,6 +93,10 @@ class Launching:
         check_flow(flow)
         bound = bind(flow.name, flow.parameters, given, where=flow.where)
         workflow = flow.build(bound) if isinstance(flow, WorkflowFunction) else flow
+        if workflow.says_when:
+            from penstock.timetable.schedule import schedule_of
+
+            schedule_of(workflow)
         return compile_workflow(workflow, Identify()), bound
 
     def _new_company(self) -> Beside:
@@ -106,6 +111,7 @@ class Launching:
         *,
         beside: Beside | None = None,
         run_id: str | None = None,
+        time: LogicalTime | None = None,
         **origin: str | None,
     ) -> Driving:
         """Put a run on record, to be driven by itself or beside the one that `origin` says it is a part of."""
@@ -119,7 +125,9 @@ class Launching:
         equipment = self._equipment
         notifiers, told = equipment.new_notifiers(), equipment.wanted_notices(compiled.plan.workflow)
         id = run_id or self._new_id()
-        session = begin(self.parts.store, compiled, params, source, told, run_id=id, clock=self._clock, **origin)
+        session = begin(
+            self.parts.store, compiled, params, source, told, run_id=id, time=time, clock=self._clock, **origin
+        )
         return Driving(session, host, observers, notifiers)
 
     def _again(

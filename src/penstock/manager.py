@@ -8,15 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from penstock.definition.task import Task
-from penstock.errors import (
-    PenstockError,
-)
+from penstock.errors import PenstockError
 from penstock.launching import check_flow, main_file
 from penstock.runtime.messaging import Messaging
 from penstock.sub_runs import Nesting
 
 if TYPE_CHECKING:
-    from datetime import timedelta
+    from datetime import datetime, timedelta
     from threading import Event
 
     from penstock.engine.events import Event as RunEvent
@@ -72,48 +70,63 @@ class WorkflowManager(Nesting, Messaging):
         raise_on_failure: bool = True,
         resume: bool = False,
         park: bool = False,
+        logical_time: datetime | None = None,
         **values: Any,
     ) -> Run:
         """Run a workflow (by default the manager's own) to its end.
 
         Parameters are given by name or, where a name collides, in `params`. With `resume`, the newest run of this
         workflow with the same parameters goes on if it has not succeeded. With `park`, a run that only waits, and for
-        long, comes back with the state "waiting": `resume` goes on with it. Raises RunFailed if the run fails, unless
-        `raise_on_failure` is false; KeyboardInterrupt on Ctrl-C; DefinitionError, before anything runs, if the workflow
-        is not well formed.
+        long, comes back with the state "waiting": `resume` goes on with it. `logical_time` is what time the run is for:
+        LogicalTimeTaken if the workflow has had one for it, which `resume` goes on with. Raises RunFailed if the run
+        fails, unless `raise_on_failure` is false; KeyboardInterrupt on Ctrl-C; DefinitionError, before anything runs,
+        if the workflow is not well formed.
         """
         from penstock.runtime.given import kept
         from penstock.runtime.loading import end_loading
+        from penstock.runtime.logical_times import time_by_hand
 
         flow = workflow if workflow is not None else self.workflow
         check_flow(flow)
         given = {**(params or {}), **values}
         end_loading(flow, given)
         compiled, bound = self._compile(flow, given)
+        time = time_by_hand(flow, logical_time)
         if resume:
             wanted = kept(compiled.plan.workflow, compiled.parameters, bound)
-            unfinished = self._history.unfinished(compiled.plan.workflow, wanted)
+            unfinished = self._history.unfinished(compiled.plan.workflow, wanted, time.at)
             if unfinished is not None:
                 secrets = {name: bound[name] for name in given if compiled.parameters[name].is_secret}
                 return self.resume(unfinished, flow, secrets=secrets, raise_on_failure=raise_on_failure, park=park)
-        return self._told(*self._drive(self._begin(compiled, bound, main_file()), park=park), raise_on_failure)
+        driving = self._begin(compiled, bound, main_file(), time=time)
+        return self._told(*self._drive(driving, park=park), raise_on_failure)
 
-    def start(self, workflow: Flow | None = None, /, *, params: Mapping[str, Any] | None = None, **values: Any) -> Run:
+    def start(
+        self,
+        workflow: Flow | None = None,
+        /,
+        *,
+        params: Mapping[str, Any] | None = None,
+        logical_time: datetime | None = None,
+        **values: Any,
+    ) -> Run:
         """Begin a run of a workflow (by default the manager's own) and return at once. It goes on in this process,
         which does not end before it has, beside others: they share the workers. `run.wait()` waits for it. A run that
         only waits, and for long, is parked, and needs no thread until it is woken.
 
-        Parameters are given as to `run`. DefinitionError, before anything runs, if the workflow is not well formed; a
-        run that fails raises nothing.
+        Parameters are given as to `run`, and so is `logical_time`. DefinitionError, before anything runs, if the
+        workflow is not well formed; a run that fails raises nothing.
         """
         from penstock.runtime.loading import end_loading
+        from penstock.runtime.logical_times import time_by_hand
 
         flow = workflow if workflow is not None else self.workflow
         check_flow(flow)
         given = {**(params or {}), **values}
         end_loading(flow, given)
         compiled, bound = self._compile(flow, given)
-        return self._beside(self._begin(compiled, bound, main_file()), flow)
+        driving = self._begin(compiled, bound, main_file(), time=time_by_hand(flow, logical_time))
+        return self._beside(driving, flow)
 
     def wait(self, run_id: str | None = None, timeout: float | None = None) -> Run:
         """The run (by default the newest) when it has ended, whoever drives it; it may have failed, or be interrupted

@@ -38,6 +38,10 @@ Decides: TypeAlias = Literal["", "branch", "short_circuit"]
 RunStateRule: TypeAlias = Literal["any", "leaves"]
 """Which failures fail a run: any that counts, or those of its leaves."""
 
+CatchUp: TypeAlias = Literal["all", "latest", "none"]
+"""What becomes of the times of a schedule that were missed: each gets its run; one run stands for them all; or they are
+left out."""
+
 WeightRule: TypeAlias = Literal["downstream", "upstream", "absolute"]
 """Whose weights count for how soon a task is taken: its own and those of all tasks below it, or above it, or only its
 own."""
@@ -205,6 +209,7 @@ NoticeKind: TypeAlias = Literal[
     "run_success",
     "run_failed",
     "run_cancelled",
+    "run_late",
 ]
 
 TASK_NOTICES = ("success", "failed", "retry", "skipped", "started", "asks")
@@ -213,7 +218,14 @@ skipped, began an attempt, or began to wait for what a person decides."""
 RUN_NOTICES = ("success", "failed", "cancelled", "started")
 """What a run may have a callback for: the ways in which it can end, and its beginning."""
 NOTICE_KINDS: tuple[NoticeKind, ...] = get_args(NoticeKind)
-USUAL_NOTICES: tuple[NoticeKind, ...] = ("task_failed", "task_asks", "run_success", "run_failed", "run_cancelled")
+USUAL_NOTICES: tuple[NoticeKind, ...] = (
+    "task_failed",
+    "task_asks",
+    "run_success",
+    "run_failed",
+    "run_cancelled",
+    "run_late",
+)
 """What a notifier is told of that does not say what it wants."""
 
 

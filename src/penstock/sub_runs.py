@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -115,6 +114,8 @@ class Nesting(Starting):
     def _cancel(self, row: RunRow, by: str, *, once: bool = False) -> None:
         """Ask a run to end, and with it the runs of its tasks. Who asks again wants no teardowns, but with `once`.
         RunEnded if it has."""
+        import json
+
         from penstock.runtime.history import ENDED
         from penstock.runtime.takeover import cancel_unheld
 
@@ -125,6 +126,8 @@ class Nesting(Starting):
             wanted = self._equipment.wanted_notices(row.workflow)
             again = cancel_unheld(store, row.id, by, wanted, self._clock, once=once)
         except RunLocked:
+            import json
+
             store.post(row.id, "cancel", json.dumps({"by": by, "once": once}))  # its driver cancels those
             return
         for child in store.children(row.id):
@@ -172,12 +175,16 @@ class SubRuns:
 
     def begin(self, call: WorkflowCall, given: Mapping[str, Any], known: Compiled | None, id: str, part: Part) -> Drive:
         """Put a run on record."""
+        from penstock.runtime.logical_times import time_of
+
         self._check_depth(call)
         compiled, params = self.compile(call, given, known)
         origin = {"parent": self.row.id, "part": part.text if call.wait else None}
         beside = self._beside(part.name) if call.wait else None
         launching = self._launching
-        driving = launching._begin(compiled, params, self.row.source, beside=beside, run_id=id, **origin)
+        driving = launching._begin(
+            compiled, params, self.row.source, beside=beside, run_id=id, time=time_of(self.row), **origin
+        )
         return self._as_drive(driving) if call.wait else launching._as_drive(driving)
 
     def again(self, call: WorkflowCall, given: Mapping[str, Any], row: RunRow, *, by_hand: bool) -> Drive | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
+from time import sleep
 from typing import Any
 
 from penstock.engine.events import Event
@@ -60,6 +61,21 @@ def errors_of_the_disk_that_look_like_the_tasks() -> None:
 def values_whose_digests_nobody_compares() -> None:
     """A damaged value is read."""
     FileResults._verify = lambda self, digest, file: None  # type: ignore[method-assign]
+
+
+def times_that_are_decided_before_their_runs_are_on_record() -> None:
+    """Who is killed in between leaves a time without a run."""
+    decide = SQLiteStore.decide
+
+    def hasty(self: SQLiteStore, workflow: str, upto_was: float, upto: float, runs: Any = (), missed: Any = ()) -> bool:
+        if not decide(self, workflow, upto_was, upto, (), missed):
+            return False
+        for run, plan in runs:
+            sleep(0.05)
+            self.create_run(run, plan)
+        return True
+
+    SQLiteStore.decide = hasty  # type: ignore[method-assign,assignment]
 
 
 def plant(name: str) -> None:

@@ -29,6 +29,7 @@ from penstock.store.chain import chained, seed
 from penstock.store.records import encode_events
 from penstock.store.upkeep import DEAD_CLAIMS
 from penstock.testing.store_samples import new_run
+from penstock.testing.store_schedules import due_run, new_schedule
 from tests.integration.commands import penstock, penstock_json, read_json, start, write
 from tests.unit.runtime.waiting import Background, come
 
@@ -643,3 +644,21 @@ def test_a_row_that_is_repaired_while_somebody_drives_the_run_is_left_to_him(run
         assert store.run(run_id).tasks == 9
         lease.release()
     assert [problem.repaired for problem in check(repair=True).problems] == [True]
+
+
+def test_a_logical_time_that_could_have_a_second_run_is_found():
+    with manager() as opened:
+        store = opened.parts.store
+        plan = store.run(opened.run(flow).id).plan
+        store.put_schedules([new_schedule("flow")])
+        runs = [(due_run(f"run-{at}", float(at), workflow="flow", plan=plan), store.plan(plan)) for at in (1, 2, 3)]
+        assert store.decide("flow", 0.0, 3.0, runs)
+        store.merge_ticks(1)
+        store.create_run(due_run("by-hand", 9.0, workflow="flow", plan=plan, trigger="manual"), store.plan(plan))
+    assert [problem for problem in check().problems if problem.kind == "database"] == []
+    edit("UPDATE schedule SET upto = 2.0")
+    edit("DELETE FROM tick WHERE last = 9.0")
+    texts = [problem.text for problem in check().problems if problem.kind == "database"]
+    assert len(texts) == 2
+    assert "run run-3 is due after the cursor of the schedule of 'flow'" in texts[0]
+    assert "run by-hand" in texts[1]

@@ -10,6 +10,7 @@ import pytest
 
 from penstock import WorkflowManager, task, workflow
 from penstock.runtime.store_check import LOGS, VALUES
+from penstock.testing.store_schedules import due_run, new_schedule
 from tests.integration.commands import penstock, penstock_json, read_json
 from tests.postgres import Admin
 
@@ -64,3 +65,20 @@ def test_what_postgres_does_itself_is_left_to_it(store: str):
     assert "autovacuum" in penstock_json("db", "vacuum", code=2)["error"]["message"]
     assert "pg_dump" in penstock("db", "backup", "copy", "--store", store, code=2).stderr
     assert not Path("copy").exists()
+
+
+def test_a_logical_time_that_could_have_a_second_run_is_found_in_postgres(store: str, admin: Admin):
+    with WorkflowManager(observers=[]) as opened:
+        kept = opened.parts.store
+        plan = kept.runs(limit=1)[0].plan
+        kept.put_schedules([new_schedule("flow")])
+        run = due_run("run-1", 1.0, workflow="flow", plan=plan, source=None, params='{"letter":"c"}')
+        assert kept.decide("flow", 0.0, 1.0, [(run, kept.plan(plan))])
+        opened.resume("run-1", flow)
+    assert penstock_json("db", "check")["problems"] == []
+    admin.rows("UPDATE schedule SET upto = 0.5")
+    admin.rows("DELETE FROM tick")
+    texts = [problem["text"] for problem in penstock_json("db", "check", code=1)["problems"]]
+    assert len(texts) == 2
+    assert "run run-1 is due after the cursor of the schedule of 'flow'" in texts[0]
+    assert "run run-1 is the one of 'flow' for its logical time" in texts[1]

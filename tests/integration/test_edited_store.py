@@ -43,6 +43,7 @@ def edit(statement: str) -> None:
         "created_at = created_at + 1",
         "id = 'abcdef123456'",
         "parent = 'abcdef123456'",
+        "logical_at = 5.0",
     ],
 )
 def test_a_run_does_not_go_on_with_other_parameters_than_it_began_with(change: str):

@@ -16,6 +16,7 @@ from penstock.errors import LeaseLost, RunLocked, StoreError
 from penstock.store.base import RunChange
 from penstock.store.postgres import PostgresStore, connection
 from penstock.testing.store_samples import EVERY_EVENT, new_run
+from penstock.testing.store_schedules import due_run
 from tests.postgres import Admin, Server, with_schema
 from tests.postgres_proxy import Pooler, Proxy
 
@@ -252,6 +253,21 @@ def test_a_run_whose_start_was_not_answered_is_started_once(
     far.close()
     store.append(store.acquire("run-2"), [RunResumed(2.0)])
     assert list(store.read("run-2")) == [(1, [RunStarted(1.0)]), (2, [RunResumed(2.0)])]
+
+
+@pytest.mark.parametrize("fault", ["unsent", "sent", "answered", "half", "late"])
+def test_a_run_for_a_time_whose_start_was_not_answered_is_started_once(
+    store: PostgresStore, admin: Admin, proxy: Proxy, postgres_url: str, fault: str
+):
+    far = PostgresStore(through(proxy, admin, postgres_url), lease=1.0)
+    proxy.arm(fault, "INSERT INTO lease")
+    lease = far.start_run(due_run("run-2", 5.0), b"a plan")
+    assert proxy.struck.acquire(timeout=60)
+    proxy.deliver()
+    assert [tick.run_id for tick in store.ticks("flights")] == ["run-2"]
+    eventually(lambda: admin.locked() == [lease.number])
+    far.append(lease, [RunStarted(1.0)])
+    far.close()
 
 
 def test_a_run_whose_start_was_never_answered_is_taken_over_like_a_dead_drivers(

@@ -19,6 +19,8 @@ from penstock.results.files import FileResults
 from penstock.runtime.history import History
 from penstock.runtime.pruner import DAY, HOUR, Retention, prune
 from penstock.store.base import RunChange
+from penstock.store.schedules import TICKS_KEPT, TickRow
+from penstock.testing.store_schedules import new_schedule
 from tests.integration.commands import penstock, penstock_json, read_json, write
 from tests.unit.runtime.waiting import Background, come
 
@@ -81,6 +83,21 @@ def test_old_runs_go_with_their_logs_and_values(manager):
     assert [path.name for path in (HOME / "logs").iterdir()] == [kept.id]
     assert manager.get(kept.id).task("make").result == "b" * LARGE
     assert manager.prune(older_than=0, keep=1).runs == ()
+
+
+def test_what_was_decided_long_ago_is_kept_in_short(manager):
+    store = manager.parts.store
+    store.put_schedules([new_schedule("flow")])
+    first = [TickRow("skipped", float(at), float(at), 1, None, 1.0) for at in range(1, TICKS_KEPT + 501)]
+    assert store.decide("flow", 0.0, 9_000.0, missed=first)
+    manager.prune()
+    assert len(store.ticks("flow")) == TICKS_KEPT + 1
+    assert sum(tick.count for tick in store.ticks("flow")) == len(first)
+    assert store.decide("flow", 9_000.0, 10_000.0, missed=[TickRow("skipped", 9_001.0, 9_001.0, 1, None, 1.0)])
+    manager.run(flow)
+    age_stamp(1.5)
+    manager.run(flow)
+    assert len(store.ticks("flow")) == TICKS_KEPT + 1, "once a day it is done unasked"
 
 
 def test_a_value_that_a_kept_run_has_too_stays_until_that_goes(manager):

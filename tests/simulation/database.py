@@ -11,15 +11,18 @@ when both are gone. There every commit is safe, sessions may be cut, and the ser
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
 from penstock.engine.events import Event
-from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
+from penstock.errors import LeaseLost, LogicalTimeTaken, RunLocked, RunNotFound, StoreError
 from penstock.store.base import DURATIONS_KEPT, Claim, Durations, Holder, Message, RunChange, RunRow
 from penstock.store.lookup import only_match
+from penstock.store.memory_schedules import MemorySchedules
 from penstock.store.records import decode_events
+from penstock.store.schedules import TickRow
 from penstock.store.slots import Stake
 from tests.simulation.scheduler import Process, Scheduler
 from tests.simulation.sim_pools import SimPools
@@ -133,6 +136,7 @@ class Database:
         self.records: dict[str, Record] = {}
         self.plans: dict[str, bytes] = {}
         self.pools = SimPools(self._drives)
+        self.schedules = MemorySchedules()
         self.messages = 0
         self.unsafe: list[Undo] = []
         self.up = True
@@ -227,14 +231,41 @@ class Database:
 
     def create(self, run: RunRow, plan: bytes) -> Record:
         """Put a run on record, safely."""
-        if run.id in self.records:
-            raise StoreError(f"run {run.id} is on record already: give the new run another id")
+        self._refuse_known(run)
+        self.schedules.check_free(run)
+        self.schedules.note_run(run)
         self.plans.setdefault(run.plan, plan)
         record = self.records[run.id] = Record(run, followed={run.plan})
         self.sync()
         if self.witness is not None:
             self.witness.created(run)
         return record
+
+    def _refuse_known(self, run: RunRow) -> None:
+        if run.id in self.records:
+            raise StoreError(f"run {run.id} is on record already: give the new run another id")
+
+    def decide(
+        self,
+        workflow: str,
+        upto_was: float,
+        upto: float,
+        runs: Sequence[tuple[RunRow, bytes]],
+        missed: Sequence[TickRow],
+    ) -> bool:
+        """Move a cursor, with all that was decided, safely."""
+        if not self.schedules.may_move(workflow, upto_was):
+            return False
+        for run, _ in runs:
+            self._refuse_known(run)
+        self.schedules.move(workflow, upto)
+        for tick in missed:
+            self.schedules.note(workflow, tick)
+        for run, plan in runs:
+            with suppress(LogicalTimeTaken):
+                self.create(run, plan)
+        self.sync()
+        return True
 
     def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
         """Keep a plan."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import TypeVar
 
 from penstock.engine.events import Event
 from penstock.errors import LeaseLost, StoreError
 from penstock.store.base import Claim, Durations, Holder, Lease, Message, Pool, PoolUse, RunChange, RunRow
+from penstock.store.listing import Listing
 from penstock.store.records import decode_events, encode_events
+from penstock.store.schedules import TICKS_KEPT, ScheduleRow, TickRow
 from penstock.store.slots import Stake
+from penstock.store.ticks import check_decision
 from tests.simulation.database import Database, Kind, Session, SimLease
 from tests.simulation.scheduler import Process, Scheduler, SimClock, SimThread
 
@@ -71,7 +75,7 @@ class SimListener:
         self._forget(self)
 
 
-class SimStore:
+class SimStore(Listing):
     """See penstock.store.base."""
 
     durable = True
@@ -89,6 +93,7 @@ class SimStore:
         self._scheduler = database.scheduler
         self._session = Session(process)
         self._closed = False
+        self._asked = count()
 
     # --- Journal
 
@@ -184,8 +189,12 @@ class SimStore:
     def post(self, run_id: str, kind: str, body: str = "{}") -> None:
         """Put a message into a run's inbox and wake its driver."""
         at = self._clock.time()
-        self._write(lambda: self._database.post(run_id, kind, body, at))
-        self._wake(run_id)
+
+        def deliver() -> None:
+            self._database.post(run_id, kind, body, at)
+            self._wake(run_id)  # also if the sender does not learn of it
+
+        self._write(deliver)
 
     def _wake(self, *run_ids: str) -> None:
         random = self._scheduler.random
@@ -246,32 +255,12 @@ class SimStore:
         """The run with this id, or with the only id that begins so."""
         return self._read(lambda: self._database.find(run_id))
 
-    def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
-        """Runs, newest first."""
-        rows = self._read(lambda: [record.row for record in [*self._database.records.values()]])
-        rows = [row for row in rows if workflow is None or row.workflow == workflow]
-        rows.reverse()
-        rows.sort(key=lambda row: -row.created_at)
-        return rows[:limit]
+    def _rows(self) -> list[RunRow]:
+        return self._read(lambda: [record.row for record in [*self._database.records.values()]])
 
-    def unfinished(self) -> list[RunRow]:
-        """Runs that have not ended or have undelivered notices, oldest first."""
-        rows = self._read(lambda: [record.row for record in [*self._database.records.values()]])
-        open_rows = [
-            row for row in rows if row.state in ("queued", "running") or (row.undelivered and row.state != "waiting")
-        ]
-        return sorted(open_rows, key=lambda row: row.created_at)
-
-    def due(self, now: float) -> list[RunRow]:
-        """Waiting runs whose time has come, those that have been due longest first."""
-        rows = self._read(lambda: [record.row for record in [*self._database.records.values()]])
-        due = [(at, row) for row in rows if row.state == "waiting" and (at := row.wake_at) is not None and at <= now]
-        return [row for _, row in sorted(due, key=lambda pair: pair[0])]
-
-    def children(self, run_id: str) -> list[RunRow]:
-        """Runs that are a part of this one, oldest first."""
-        rows = self._read(lambda: [record.row for record in [*self._database.records.values()]])
-        return sorted((row for row in rows if row.parent == run_id), key=lambda row: row.created_at)
+    def changes(self) -> int:
+        """A number that is another one each time: something may have been written."""
+        return self._read(lambda: next(self._asked))
 
     def durations(self, workflow: str) -> list[Durations]:
         """How long tasks took in the newest runs of a workflow. This is advice: nothing that can happen to its reading
@@ -318,6 +307,50 @@ class SimStore:
         claim, poke = self._write(lambda: self._database.claim(lease, pool, wish))
         self._wake(*poke)
         return claim
+
+    # --- Schedules
+
+    def put_schedules(self, rows: Sequence[ScheduleRow]) -> None:
+        """Put schedules on record."""
+        self._write(lambda: self._database.schedules.put(rows))
+
+    def schedules(self) -> list[ScheduleRow]:
+        """All schedules, by the names of their workflows."""
+        return self._read(self._database.schedules.all)
+
+    def schedule(self, workflow: str) -> ScheduleRow:
+        """The schedule of a workflow."""
+        return self._read(lambda: self._database.schedules.one(workflow))
+
+    def pause(self, workflow: str, paused: bool) -> None:
+        """Pause a schedule, or let it go on."""
+        self._write(lambda: self._database.schedules.pause(workflow, paused))
+
+    def forget_schedule(self, workflow: str) -> None:
+        """Forget a schedule, and not what was decided."""
+        self._write(lambda: self._database.schedules.forget(workflow))
+
+    def decide(
+        self,
+        workflow: str,
+        upto_was: float,
+        upto: float,
+        runs: Sequence[tuple[RunRow, bytes]] = (),
+        missed: Sequence[TickRow] = (),
+    ) -> bool:
+        """Move a cursor, with all that was decided."""
+        check_decision(workflow, upto_was, upto, runs)
+        return self._write(lambda: self._database.decide(workflow, upto_was, upto, runs, missed))
+
+    def ticks(
+        self, workflow: str, *, limit: int | None = None, before: tuple[float, str] | None = None
+    ) -> list[TickRow]:
+        """What was decided about a workflow, the latest logical times first."""
+        return self._read(lambda: self._database.schedules.ticks(workflow, limit, before))
+
+    def merge_ticks(self, keep: int = TICKS_KEPT) -> int:
+        """Merge what is old of what was decided."""
+        return self._write(lambda: self._database.schedules.merge(keep))
 
     def close(self) -> None:
         """Give every lease back, and refuse everything from now on."""

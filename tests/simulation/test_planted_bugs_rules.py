@@ -12,7 +12,7 @@ from penstock.engine.events import AttemptSkipped, AttemptSucceeded
 from penstock.engine.run import RunEngine
 from penstock.executor.arguments import Arguments
 from penstock.plan.plan import Plan
-from penstock.runtime import limits, stepping
+from penstock.runtime import dispatching, limits
 from penstock.runtime.driver import RunDriver
 from tests.law.graph import Graph
 from tests.simulation.planted import must_show
@@ -24,7 +24,7 @@ Plant = Callable[[pytest.MonkeyPatch], None]
 
 def unsafe_decisions(patch: pytest.MonkeyPatch) -> None:
     """What follows from a decision begins when that is written, and not safe."""
-    patch.setattr(stepping, "_decides", lambda policy, outcome: False)
+    patch.setattr(dispatching, "_decides", lambda policy, outcome: False)
 
 
 def too_many_instances(patch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,8 @@ class SimStoreConformance(StoreConformance):
     test_threads_append_to_one_run = UNTHREADED  # type: ignore[assignment]
     test_no_message_is_missed_by_a_run_that_comes_to_wait = UNTHREADED  # type: ignore[assignment]
     test_threads_never_get_more_than_there_is = UNTHREADED  # type: ignore[assignment]
+    test_of_many_who_decide_one_does = UNTHREADED  # type: ignore[assignment]
+    test_of_many_who_start_a_run_for_a_logical_time_one_does = UNTHREADED  # type: ignore[assignment]
     test_a_poke_from_a_thread_wakes = UNTHREADED  # type: ignore[assignment]
     test_a_poke_from_a_signal_handler_wakes = UNTHREADED  # type: ignore[assignment]
     test_a_signal_handler_may_poke_while_its_thread_does = UNTHREADED  # type: ignore[assignment]

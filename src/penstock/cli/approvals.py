@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import shlex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from penstock.api.records import approval_record
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Cell, Output
-from penstock.cli.records import local_time, timestamp
+from penstock.cli.records import local_time
 from penstock.definition.annotations import type_name
 from penstock.definition.asking import inputs_of
 from penstock.errors import RunNotFound
@@ -47,21 +48,6 @@ def command(output: Output, run_id: str | None, store: str | None) -> int:
         for approval in found:
             _tell(output, approval, choices.hint)
     return 0
-
-
-def approval_record(approval: Approval) -> dict[str, Any]:
-    """What a task waits for somebody to decide, as JSON."""
-    return {
-        "run": approval.run_id,
-        "workflow": approval.workflow,
-        "task": approval.task,
-        "question": approval.question,
-        "inputs": approval.inputs,
-        "asked_at": timestamp(approval.asked_at),
-        "deadline": timestamp(approval.deadline),
-        "default": approval.default,
-        "given": approval.given,
-    }
 
 
 def _cells(approval: Approval) -> list[Cell]:

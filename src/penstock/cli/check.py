@@ -5,7 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import cache
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +22,10 @@ from penstock.observe.words import count, printable, size
 from penstock.plan.compile import Compiled
 from penstock.runtime.loader import Loaded, load_all
 from penstock.runtime.pools import problems_with_pools
+from penstock.timetable.schedule import schedule_of
+from penstock.timetable.words import shown
+
+_TIMES_SHOWN = 3
 
 
 class Problem(NamedTuple):
@@ -68,8 +74,9 @@ class Pools:
 def command(output: Output, files: tuple[str, ...], params: dict[str, str], store: str | None) -> int:
     """Check all workflows of each FILE without running them.
 
-    Finds cycles, missing dependencies, arguments that do not fit, bad options and parameters, and pools that are not
-    there. Exits with 2 if there is any problem. Parameters are only needed where they shape the graph.
+    Finds cycles, missing dependencies, arguments that do not fit, bad options and parameters, schedules that tell no
+    times, and pools that are not there. Of a workflow with a schedule, the next times are shown. Exits with 2 if there
+    is any problem. Parameters are only needed where they shape the graph.
     """
     pools = Pools(Choices(store))
     problems: list[Problem] = []
@@ -105,16 +112,34 @@ def _check(file: str, params: dict[str, str], pools: Pools) -> tuple[list[str], 
     problems: list[Problem] = []
     for loaded in flows:
         try:
+            times = _times(file, loaded, problems)
             compiled = check_shape(loaded, _own(loaded, params, flows))
             found = pools.problems(file, compiled)
             problems += [problem for problem in found if problem not in problems]  # a task may run another of them
-            if not found:
-                good.append(f"{printable(compiled.plan.workflow)}: {size(compiled.plan)}, fine")
+            if not found and times is not None:
+                good += [f"{printable(compiled.plan.workflow)}: {size(compiled.plan)}, fine", *times]
         except PenstockError as error:
             problems += _problems(file, error)
         except Exception as error:
             problems.append(Problem(file, type(error).__name__, str(error), users_place(error)))
     return good, problems
+
+
+def _times(file: str, loaded: Loaded, problems: list[Problem]) -> list[str] | None:
+    """When a workflow is due, in words and as the next times; None if its schedule is a problem, which is told."""
+    try:
+        schedule = schedule_of(loaded.flow)
+    except PenstockError as error:
+        problems += _problems(file, error)
+        return None
+    if schedule is None:
+        return []
+    lines = [f"  {printable(schedule.text)}"]
+    if not schedule.timetable.at_once:
+        ticks = islice(schedule.timetable.ticks(datetime.now(UTC)), _TIMES_SHOWN)
+        times = [shown(tick.at, schedule.timezone) for tick in ticks]
+        lines.append(f"  next: {', '.join(times)}" if times else "  it is never due again")
+    return lines
 
 
 def _own(loaded: Loaded, params: dict[str, str], flows: list[Loaded]) -> dict[str, str]:

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
+from penstock.api.records import attempt_record
 from penstock.cli.colours import TASK_COLOURS
 from penstock.cli.output import Cell, Output
-from penstock.cli.records import attempt_record
 from penstock.observe.words import count, duration
 from penstock.runtime.pace import critical_path, pace, usual
 from penstock.runtime.replay import replay

@@ -8,11 +8,11 @@ from contextlib import ExitStack, contextmanager
 from time import monotonic
 from typing import TYPE_CHECKING, Any, TextIO
 
+from penstock.api.records import run_record
 from penstock.cli.colours import RUN_COLOURS
 from penstock.cli.failures import FAILED, INTERRUPTED
 from penstock.cli.options import Choices
 from penstock.cli.output import Output, is_terminal, spared_stdout
-from penstock.cli.records import run_record
 from penstock.cli.story import next_commands, tell_failures
 from penstock.errors import RunInterrupted
 from penstock.observe.console import Console

@@ -10,6 +10,7 @@ import click
 from penstock.cli.output import Output
 from penstock.errors import (
     LeaseLost,
+    LogicalTimeTaken,
     NotWaiting,
     PenstockError,
     PlanMismatch,
@@ -18,6 +19,7 @@ from penstock.errors import (
     RunFailed,
     RunLocked,
     RunNotFound,
+    ScheduleNotFound,
     StoreError,
     TaskNotFound,
     ValueUnavailable,
@@ -31,8 +33,8 @@ class NotFound(PenstockError):
 
 
 _CODES: tuple[tuple[tuple[type[BaseException], ...], int], ...] = (
-    ((RunNotFound, TaskNotFound, PoolNotFound, NotFound), NOT_FOUND),
-    ((RunLocked, LeaseLost, PlanMismatch, RunEnded, NotWaiting), CONFLICT),
+    ((RunNotFound, TaskNotFound, PoolNotFound, ScheduleNotFound, NotFound), NOT_FOUND),
+    ((RunLocked, LeaseLost, PlanMismatch, RunEnded, NotWaiting, LogicalTimeTaken), CONFLICT),
     ((RunFailed, StoreError, ValueUnavailable), FAILED),
     ((KeyboardInterrupt,), INTERRUPTED),
     ((PenstockError, click.ClickException, OSError, UnicodeError), USAGE),

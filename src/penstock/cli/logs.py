@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from penstock.api.records import log_record
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Output, drop_stdout
-from penstock.cli.records import timestamp
 from penstock.errors import RunNotFound
 from penstock.runtime.logbook import Entry, Logbook
-from penstock.runtime.times import moment
 
 if TYPE_CHECKING:
     from penstock.manager import WorkflowManager
@@ -89,16 +88,7 @@ class _JSONWriter:
 
     def write(self, entry: Entry) -> None:
         """Write an entry."""
-        chunk = entry.chunk
-        record = {
-            "run": self._run_id,
-            "task": entry.task,
-            "generation": chunk.generation,
-            "attempt": chunk.attempt,
-            "at": timestamp(moment(chunk.at)),
-            "stream": chunk.stream,
-            "text": chunk.text,
-        }
+        record = log_record(self._run_id, entry)
         sys.stdout.write(json.dumps(record) + "\n")
 
     def close(self) -> None:

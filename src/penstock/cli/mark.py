@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from penstock.api.records import run_record
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Output
-from penstock.cli.records import run_record
 from penstock.cli.show import driver_text
 from penstock.observe.words import count
 from penstock.runtime.marking import STATES, tasks_named

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
+from penstock.api.records import counts_of, row_duration, row_record, shown_state
 from penstock.cli.colours import RUN_COLOURS
 from penstock.cli.family import Listed, families
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Cell, Output
-from penstock.cli.records import counts_of, local_time, row_duration, row_record, rows, shown_state
+from penstock.cli.records import local_time, rows, zoned_time
 from penstock.errors import RunNotFound
 from penstock.observe.words import duration, goes_on
 from penstock.runtime.history import newest
+from penstock.runtime.logical_times import time_of
 from penstock.runtime.part import Part
 from penstock.runtime.times import moment
 from penstock.store.base import RunRow
@@ -50,8 +52,8 @@ def command(output: Output, workflow: str | None, limit: int, store: str | None)
             return 0
         table = _lines(manager, workflow, limit)
     if table:
-        header = ("RUN", "WORKFLOW", "STATE", "STARTED", "DURATION", "TASKS", "")
-        output.table(header, table, right=(4, 5))
+        header = ("RUN", "WORKFLOW", "STATE", "DUE", "STARTED", "DURATION", "TASKS", "")
+        output.table(header, table, right=(5, 6))
     else:
         output.say(f"There are no runs of '{output.clean(workflow)}'" if workflow else "There are no runs yet")
     return 0
@@ -70,7 +72,7 @@ def _line(manager: WorkflowManager, listed: Listed) -> list[Cell]:
     row, indent = listed.row, "  " * listed.depth
     if row is None:
         more = Cell(f"penstock show {listed.parent} has them", "bright_black")
-        return [Cell(f"{indent}… {listed.left:,} more"), *[Cell("")] * 5, more]
+        return [Cell(f"{indent}… {listed.left:,} more"), *[Cell("")] * 6, more]
     first, *cells = _cells(row, shown_state(manager.parts.store, row), _asked(manager, row), is_below=listed.depth > 0)
     return [Cell(indent + first.text), *cells]
 
@@ -99,11 +101,13 @@ def _cells(row: RunRow, state: str, asked: Sequence[str], *, is_below: bool) -> 
     counts = counts_of(row)
     total = sum(counts.values()) or row.tasks  # as it was last written: of maps their instances
     done = counts.get("success", 0)
+    due = time_of(row).moment
     tasks = f"{done:,}/{total:,}" if row.ended_at is not None and state != "success" else f"{total:,}"
     return [
         Cell(row.id),
         Cell(row.workflow),
         Cell(state, RUN_COLOURS.get(state)),
+        Cell(zoned_time(due) if due is not None else ""),
         Cell(local_time(moment(row.started_at or row.created_at))),
         Cell(duration(seconds) if seconds is not None else ""),
         Cell(tasks),

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from penstock.api.records import plain, run_record
 from penstock.cli.colours import RUN_COLOURS, TASK_COLOURS
 from penstock.cli.course import Course, profile_record, show_profile
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Cell, Output
-from penstock.cli.records import local_time, plain, run_record
+from penstock.cli.records import local_time, zoned_time
 from penstock.cli.story import next_commands, tell_failures
 from penstock.engine.states import TaskState
 from penstock.observe.words import count, duration
@@ -91,6 +92,8 @@ def _show_head(output: Output, run: Run, approvals: Sequence[Approval], hint: st
     seconds = duration(run.duration) if run.duration is not None else ""
     fields = {
         "error": run.error if "failed" not in run.counts else None,  # else the tasks' own errors tell more
+        "due": _due(run),
+        "data": " up to ".join(map(zoned_time, run.data_interval or ())),
         "started": local_time(run.started_at),
         "goes on": run.goes_on,
         "ended": f"{local_time(run.ended_at)}  ({seconds})" if run.ended_at is not None else None,
@@ -104,6 +107,13 @@ def _show_head(output: Output, run: Run, approvals: Sequence[Approval], hint: st
     for name, value in fields.items():
         if value:
             output.say(f"  {output.paint(f'{name:<8}', 'bright_black')} {output.clean(value)}")
+
+
+def _due(run: Run) -> str | None:
+    """The time that a run is for, and whether its schedule says so."""
+    if run.logical_time is None:
+        return None
+    return zoned_time(run.logical_time) + (", by its schedule" if run.trigger == "schedule" else "")
 
 
 def _origin(run: Run) -> str | None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from penstock.api.records import run_record
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Output
-from penstock.cli.records import run_record
 from penstock.cli.show import driver_text
 from penstock.errors import ParameterError
 from penstock.runtime.deciding import Verdict

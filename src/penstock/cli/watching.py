@@ -7,11 +7,11 @@ import os
 from threading import Event
 from typing import TYPE_CHECKING
 
+from penstock.api.records import run_record
 from penstock.cli.colours import RUN_COLOURS
 from penstock.cli.failures import INTERRUPTED
 from penstock.cli.options import Choices
 from penstock.cli.output import Output, spared_stdout
-from penstock.cli.records import run_record
 from penstock.runtime.signals import StopSignals
 
 if TYPE_CHECKING:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from penstock.api.records import why_record
 from penstock.cli.colours import TASK_COLOURS
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Output
-from penstock.cli.records import attempt_record, timestamp
 from penstock.errors import RunNotFound, TaskNotFound
 
 if TYPE_CHECKING:
     from penstock.manager import WorkflowManager
     from penstock.runtime.record import Run
-    from penstock.runtime.why import Step, Why
+    from penstock.runtime.why import Why
 
 _MOST_STEPS = 20
 
@@ -37,7 +37,7 @@ def command(output: Output, words: tuple[str, ...], whole: bool, store: str | No
         run, task = _named(manager, words)
         why = run.why(task)
     if output.as_json:
-        output.emit(_record(why))
+        output.emit(why_record(why))
     else:
         _tell(output, why, whole)
     return 0
@@ -76,28 +76,3 @@ def _tell(output: Output, why: Why, whole: bool) -> None:
         output.say(f"  … and {len(steps) - _MOST_STEPS:,} more: --all tells them")
     for note in why.notes:
         output.say(output.clean(note))
-
-
-def _record(why: Why) -> dict[str, Any]:
-    return {
-        "run": why.run,
-        "task": why.task,
-        "state": why.state,
-        "text": why.text,
-        "steps": [_step(step) for step in why.steps],
-        "first_causes": [step.task for step in why.first_causes],
-        "notes": why.notes,
-        "attempts": [attempt_record(attempt) for attempt in why.attempts],
-    }
-
-
-def _step(step: Step) -> dict[str, Any]:
-    return {
-        "task": step.task,
-        "state": step.state,
-        "kind": step.kind,
-        "text": step.text,
-        "behind": list(step.behind),
-        "at": timestamp(step.at),
-        "holds_up": step.holds_up,
-    }

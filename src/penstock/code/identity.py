@@ -21,6 +21,8 @@ class Identify:
 
     def __init__(self) -> None:
         self._known: dict[tuple[CodeType, str, str], tuple[str, str]] = {}
+        self._begun: dict[str, blake2b] = {}
+        """Digests of code -> the digest of that, to which defaults may be added."""
 
     def __call__(self, func: Callable[..., Any]) -> tuple[str, str]:
         """ "module:qualname" of a callable, and the digest of its code, which is "" for one that has none in Python."""
@@ -31,8 +33,18 @@ class Identify:
         if known is None:
             known = self._known[key] = f"{module_label(func.__module__)}:{func.__qualname__}", _digest([func.__code__])
         if func.__defaults__ or func.__kwdefaults__:
-            return known[0], _digest([known[1], *filter(None, (func.__defaults__, func.__kwdefaults__))])
+            return known[0], self._with_defaults(known[1], func)
         return known
+
+    def _with_defaults(self, digest: str, func: FunctionType) -> str:
+        begun = self._begun.get(digest)
+        if begun is None:
+            begun = self._begun[digest] = _fed([digest])
+        hasher = begun.copy()
+        for defaults in (func.__defaults__, func.__kwdefaults__):
+            if defaults:
+                hasher.update(as_text(defaults).encode(errors="backslashreplace"))
+        return hasher.hexdigest()
 
 
 def _read(func: Any) -> tuple[str, str]:
@@ -64,13 +76,17 @@ def _read(func: Any) -> tuple[str, str]:
 
 
 def _digest(parts: Sequence[Any]) -> str:
+    return _fed(parts).hexdigest()
+
+
+def _fed(parts: Sequence[Any]) -> blake2b:
     hasher = blake2b(digest_size=12)
     for part in parts:
         if isinstance(part, CodeType):
             _feed(hasher.update, part)
         else:
             hasher.update(as_text(part).encode(errors="backslashreplace"))
-    return hasher.hexdigest()
+    return hasher
 
 
 def _feed(update: Callable[[bytes], None], code: CodeType) -> None:

@@ -9,7 +9,6 @@ from difflib import get_close_matches
 from typing import Any, Union, get_args, get_origin
 
 from penstock.definition.annotations import fits, type_hints, type_name
-from penstock.definition.reading import UNREADABLE, Unreadable, from_text
 from penstock.definition.secret import Secret, unread
 from penstock.errors import DefinitionError, InvalidWorkflowError, OptionError, ParameterError
 
@@ -151,6 +150,8 @@ def _value(parameter: Parameter, given: Any) -> tuple[Any, str | None]:
 
 def parse(workflow: str, parameters: Mapping[str, Parameter], texts: Mapping[str, str]) -> dict[str, Any]:
     """Values from texts, as a command line gives them. ParameterError for a text that does not read as its type."""
+    from penstock.definition.reading import UNREADABLE, from_text
+
     values: dict[str, Any] = {}
     problems: list[DefinitionError] = []
     for name, text in texts.items():
@@ -175,6 +176,8 @@ def secret_from_text(text: str) -> Secret[str]:
         return Secret.from_env(text[4:])
     if text.startswith("@") and text[1:]:
         return Secret.from_file(text[1:])
+    from penstock.definition.reading import Unreadable
+
     raise Unreadable(_refused_secret())
 
 
@@ -184,6 +187,8 @@ def _refused_secret() -> str:
 
 def wrong_text(text: Any, annotation: Any, error: BaseException) -> str:
     """Why a text, or a part of a JSON document, does not stand for a value of an annotated type."""
+    from penstock.definition.reading import Unreadable
+
     path, reason = "", f": {error}" if isinstance(error, Unreadable) else ""
     if isinstance(error, Unreadable) and error.args[1:]:
         reason, path = f": {error.args[0]}", f", at {error.args[1]}"

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
+from datetime import date, tzinfo
 from typing import TYPE_CHECKING, Any
 
 from penstock.definition.task import NO_OPTIONS, Duration, Task, TaskOptions
-from penstock.policy import Callback, RunStateRule
+from penstock.policy import Callback, CatchUp, RunStateRule
 
 if TYPE_CHECKING:
     from penstock.definition.group import TaskGroup
@@ -32,7 +33,15 @@ class Workflow:
     a timedelta; `fail_fast` ends a run at the first failure; `run_state` says which failures fail it: any, or those of
     its leaves; `max_active_tasks` is how many tasks of a run may be under way at once; `tags` are for people to find it
     by; `on_start` is called with a Notice when a run has begun, `on_success`, `on_failure` and `on_cancel` when it has
-    ended so. Nothing is checked until the workflow is compiled.
+    ended so.
+
+    `schedule` says when a service runs it: a cron expression, an interval in seconds or as a timedelta, "@once",
+    "@continuous", a timetable, or a list of these; in `timezone`, from `start` to `end`. `catchup` says what becomes of
+    times that were missed: "all" (or True), "latest" (or False) or "none". `max_active_runs` is how many of its runs
+    may be under way at once for the schedule to begin another. A run should end within `deadline` of the time it was
+    due; `on_deadline` is called with a Notice when it has not.
+
+    Nothing is checked until the workflow is compiled.
     """
 
     def __init__(
@@ -50,6 +59,14 @@ class Workflow:
         on_success: Callback | None = None,
         on_failure: Callback | None = None,
         on_cancel: Callback | None = None,
+        schedule: Any = None,
+        timezone: str | tzinfo = "UTC",
+        start: date | str | None = None,
+        end: date | str | None = None,
+        catchup: bool | CatchUp = False,
+        max_active_runs: int = 16,
+        deadline: Duration | None = None,
+        on_deadline: Callback | None = None,
     ) -> None:
         frame = sys._getframe(1)
         self.name = name
@@ -64,6 +81,10 @@ class Workflow:
         self.on_success = on_success
         self.on_failure = on_failure
         self.on_cancel = on_cancel
+        self.schedule, self.timezone = schedule, timezone
+        self.start, self.end = start, end
+        self.catchup, self.max_active_runs = catchup, max_active_runs
+        self.deadline, self.on_deadline = deadline, on_deadline
         self.where = f"{frame.f_code.co_filename}:{frame.f_lineno}"
         self.tasks: list[Task] = []
         self.groups: list[TaskGroup] = []
@@ -93,6 +114,20 @@ class Workflow:
 
     def __exit__(self, *exc: object) -> None:
         _building.reset(self._tokens.pop())
+
+    @property
+    def says_when(self) -> bool:
+        """Whether it says anything of when it runs, or by when."""
+        when = (
+            self.timezone,
+            self.start,
+            self.end,
+            self.catchup,
+            self.max_active_runs,
+            self.deadline,
+            self.on_deadline,
+        )
+        return self.schedule is not None or when != ("UTC", None, None, False, 16, None, None)
 
     def add_task(self, task: Task) -> Task:
         """Add a task. Its name must be the only one of its kind by the time the workflow is compiled. A ShellTask

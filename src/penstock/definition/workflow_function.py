@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, tzinfo
 from difflib import get_close_matches
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, Unpack, overload
@@ -18,7 +19,7 @@ from penstock.definition.sub_workflow import WorkflowCall
 from penstock.definition.task_function import TaskFunction
 from penstock.definition.workflow import Workflow, building
 from penstock.errors import DefinitionError, OptionError
-from penstock.policy import Callback, RunStateRule
+from penstock.policy import Callback, CatchUp, RunStateRule
 
 if TYPE_CHECKING:
     from penstock.definition.task_function import DictOutput, ListOutput
@@ -41,6 +42,14 @@ _WORKFLOW_OPTIONS = (
     "on_success",
     "on_failure",
     "on_cancel",
+    "schedule",
+    "timezone",
+    "start",
+    "end",
+    "catchup",
+    "max_active_runs",
+    "deadline",
+    "on_deadline",
 )
 
 
@@ -88,15 +97,20 @@ class WorkflowFunction(Generic[P, R]):
     def build(self, values: Mapping[str, Any] | None = None) -> Workflow:
         """The workflow for these parameters. Only those named in `build=` reach the function as values."""
         bound = bind(self.name, self.parameters, values or {}, only=self.build_names, where=self.where)
-        flow = Workflow(self.name, **self._options)
-        flow.where = self.where
-        flow.parameters = self.parameters
+        flow = self.unfilled()
         flow.build_values = {name: bound[name] for name in self.build_names}
         given = {name: flow.build_values.get(name, ParameterPlaceholder(name)) for name in self.parameters}
         positional = [given.pop(p.name) for p in self.parameters.values() if p.positional_only]
         flow.made_by = self
         with flow:
             flow.result = self.func(*positional, **given)
+        return flow
+
+    def unfilled(self) -> Workflow:
+        """The workflow with its options and parameters, and without its tasks."""
+        flow = Workflow(self.name, **self._options)
+        flow.where = self.where
+        flow.parameters = self.parameters
         return flow
 
     if TYPE_CHECKING:  # as the call of a task function is typed
@@ -178,6 +192,14 @@ def workflow(
     on_success: Callback | None = None,
     on_failure: Callback | None = None,
     on_cancel: Callback | None = None,
+    schedule: Any = None,
+    timezone: str | tzinfo = "UTC",
+    start: date | str | None = None,
+    end: date | str | None = None,
+    catchup: bool | CatchUp = False,
+    max_active_runs: int = 16,
+    deadline: Duration | None = None,
+    on_deadline: Callback | None = None,
 ) -> Callable[[Callable[P, R]], WorkflowFunction[P, R]]: ...
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from penstock.engine.columns import (
     DEFERRED,
+    EXPANDED,
     PENDING,
     READY,
     RETRYING,
@@ -48,6 +49,8 @@ class Attempts(Ends):
 
     def _lay_out(self, plan: Plan) -> None:
         super()._lay_out(plan)
+        self._alone = frozenset(row for row, head in plan.mapped.items() if row == head and row not in plan.units)
+        """Maps of one task each, in no group that is tried again."""
         self._is_plain = not plan.held and not plan.maps and not plan.setups and not plan.groups
 
     # --- Outcomes
@@ -79,7 +82,7 @@ class Attempts(Ends):
         if event.chosen is not None:
             self.chosen[task] = event.chosen
         if not self._is_plain:
-            return self._close([task], event.at)
+            return NOTHING if self._joins_others(event) else self._close([task], event.at)
         # What follows is what _close does, as fast as it can be where nothing but rules counts.
         self.ended[task] = event.at
         self.unfinished -= 1
@@ -102,6 +105,21 @@ class Attempts(Ends):
         if ready:
             return (DispatchTasks(ready),)
         return NOTHING if self.unfinished else self._end(event.at)
+
+    def _joins_others(self, event: AttemptSucceeded) -> bool:
+        """Count an instance that has succeeded like another before it, while others are still to end: nobody else sees
+        anything of that. Whether it is such a one."""
+        if event.task < self.size:
+            return False
+        row = self.rows[event.task - self.size]
+        if row not in self._alone or self.states[row] != EXPANDED or event.chosen is not None:
+            return False
+        left = self.open[row] - 1
+        if not left or not self.seen[row] & _SUCCESS_SEEN:
+            return False
+        self.ended[event.task] = event.at
+        self.open[row] = left
+        return True
 
     def _attempt_succeeded_and_told(self, event: AttemptSucceeded) -> Commands:
         if self._is_stale(event):

@@ -178,7 +178,8 @@ class Explainer:
             if unit is None or unit in engine.rounds_due:
                 yield above
             else:
-                yield from (one for one in engine.in_unit(unit) if engine.states[one] < SUCCESS)
+                inside = engine.in_unit(unit)
+                yield from (one for one in inside if engine.states[one] < SUCCESS or engine.round_due(one) is not None)
 
     def _ready(self, slot: int) -> Reason:
         engine = self._engine

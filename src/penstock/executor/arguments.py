@@ -12,7 +12,7 @@ from penstock.definition.placeholder import Output, ParameterPlaceholder, task_o
 from penstock.definition.secret import mask
 from penstock.definition.task import Task
 from penstock.engine.run import RunEngine
-from penstock.executor.values import GAP, RunValues, own, parameter
+from penstock.executor.values import GAP, SCALARS, RunValues, own, parameter
 from penstock.plan.arguments import fill_gaps
 from penstock.plan.expansion import Expanded, Values, instance_name
 from penstock.plan.plan import Plan
@@ -37,13 +37,13 @@ class Arguments:
 
     def of(self, slot: int) -> Filled:
         """Positional and keyword arguments for one attempt."""
-        if slot < self._engine.size:
-            task = self._tasks[slot]
-            if not task.args and not task.kwargs:
-                return (), {}
-        else:
-            task = self._tasks[self._engine.row(slot)]
-        args, kwargs = self.written(slot)
+        row = slot if slot < self._engine.size else self._engine.row(slot)
+        task = self._tasks[row]
+        if slot == row and not task.args and not task.kwargs:
+            return (), {}
+        args, kwargs = self._written(slot, row)
+        if not args and SCALARS.issuperset(map(type, kwargs.values())):
+            return args, kwargs
         taken: dict[str, Any] = {}  # a value that occurs twice among the arguments is one object
 
         def load(name: str) -> Any:
@@ -56,9 +56,10 @@ class Arguments:
     def written(self, slot: int) -> Filled:
         """The arguments as they were written, but for what a map gives to each of its instances: outputs and parameters
         are still to be filled in."""
-        engine = self._engine
-        row, index = engine.row(slot), engine.index(slot)
-        task = self._tasks[row]
+        return self._written(slot, self._engine.row(slot))
+
+    def _written(self, slot: int, row: int) -> Filled:
+        task, index = self._tasks[row], self._engine.index(slot)
         args, kwargs = tuple(task.args), dict(task.kwargs or {})
         if self._plan.maps and (args or kwargs):
             args, kwargs = self._in_group(task, index, args, kwargs)

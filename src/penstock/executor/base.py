@@ -58,6 +58,8 @@ class Attempt:
     """
 
     # What only some attempts have is set where they get it: there is one of these for each task.
+    row = -1
+    """That of its task in the plan, where there is one."""
     committed = False
     """Whether the start is known to be safe, for whoever needs that before the outcome is."""
     loads: tuple[str, ...] = ()

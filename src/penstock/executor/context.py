@@ -16,11 +16,12 @@ from penstock.definition.task import Task
 from penstock.executor.arguments import Arguments
 from penstock.executor.caught import MOST_CAUGHT, CaughtError
 from penstock.executor.handling import PLAIN, Handling
+from penstock.executor.logical_time import NO_TIME, LogicalTime
+from penstock.executor.prepared import Prepared
 from penstock.logs.base import Stream
 from penstock.plan.approval_options import asked_of
 from penstock.plan.choices import choices
 from penstock.plan.plan import Plan
-from penstock.policy import TaskPolicy
 
 if TYPE_CHECKING:
     from penstock.engine.events import ErrorText, ValueRef
@@ -51,6 +52,10 @@ class AttemptContext(Protocol):
         """The workflow's parameters."""
 
     @property
+    def logical_time(self) -> LogicalTime:
+        """The time that the run is for."""
+
+    @property
     def results(self) -> ResultStore:
         """Where large values are kept."""
 
@@ -65,11 +70,8 @@ class AttemptContext(Protocol):
     def name(self, task: int) -> str:
         """The task's name."""
 
-    def function(self, task: int) -> Callable[..., Any]:
-        """The task's body."""
-
-    def arguments(self, task: int) -> tuple[Any, Any]:
-        """Positional and keyword arguments for the body, made for one attempt."""
+    def prepared(self, task: int) -> Prepared:
+        """The task's body with its arguments, made for one attempt."""
 
     def keep(self, task: int, value: Any) -> ValueRef | None:
         """Store what the body returned."""
@@ -122,6 +124,7 @@ class RunContext:
     results: ResultStore
     values: RunValues
     write_log: WriteLog
+    logical_time: LogicalTime = NO_TIME
     commit: Callable[[Attempt], None] = lambda attempt: None
     """Makes the start of an attempt safe, for the driver that knows how."""
     look_for_newer: Callable[[], bool] = lambda: False
@@ -171,24 +174,36 @@ class RunContext:
         """Positional and keyword arguments, with values in the place of outputs and parameters."""
         return self.filling.of(task)
 
+    def prepared(self, task: int) -> Prepared:
+        """The task's body with its arguments, made for one attempt."""
+        args, kwargs = self.filling.of(task)
+        row = task if task < self.engine.size else self.engine.row(task)
+        task_ = self.tasks[row]
+        if task_.options or self.defaults or task_.group is not None or type(task_.func) is WorkflowCall:
+            return Prepared(self.function(task), args, kwargs, self._handling(row))
+        return Prepared(task_.func, args, kwargs, PLAIN)
+
     def keep(self, task: int, value: Any) -> ValueRef | None:
         """Store what a task returned."""
         return self.values.keep(task, value)
 
     def handling(self, task: int) -> Handling:
         """How it is taken what a task's body does. Tasks that are handled alike have the very same object."""
-        row = task if task < self.engine.size else self.engine.row(task)
-        task_, policy = self.tasks[row], self.plan.policies[row]
-        options = options_of(task_, self.defaults) if self.defaults or task_.group is not None else task_.options
-        if not options and policy.workflow is None:
+        return self._handling(task if task < self.engine.size else self.engine.row(task))
+
+    def _handling(self, row: int) -> Handling:
+        task = self.tasks[row]
+        options = options_of(task, self.defaults) if self.defaults or task.group is not None else task.options
+        if not options and type(task.func) is not WorkflowCall:
             return PLAIN
         if row not in self.handlings:
-            self.handlings[row] = self._handling(row, options, policy)
+            self.handlings[row] = self._new_handling(row, options)
         return self.handlings[row]
 
-    def _handling(self, row: int, options: Mapping[str, Any], policy: TaskPolicy) -> Handling:
+    def _new_handling(self, row: int, options: Mapping[str, Any]) -> Handling:
         from penstock.executor.decisions import Asks
 
+        policy = self.plan.policies[row]
         decides = policy.decides
         names = choices(self.plan, row) if decides == "branch" else None
         asks = None if policy.asking is None else Asks(policy.asking, asked_of(self.tasks[row]))

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 from penstock.executor.base import Attempt, AttemptSource
 from penstock.executor.current import running
-from penstock.executor.invoke import Prepared, conclude
+from penstock.executor.invoke import conclude
+from penstock.executor.prepared import Prepared
 
 
 class _Ended(NamedTuple):

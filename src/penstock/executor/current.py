@@ -12,10 +12,11 @@ from penstock.executor.values import parameter
 
 if TYPE_CHECKING:
     import logging
-    from datetime import timedelta
+    from datetime import date, datetime, timedelta
 
     from penstock.executor.base import Attempt
     from penstock.executor.decisions import Decision
+    from penstock.executor.logical_time import DataInterval
 
 T = TypeVar("T")
 
@@ -61,6 +62,24 @@ class Current:
         """The workflow's parameters; what is changed in them is changed for nobody else."""
         params = self._attempt.context.params
         return {name: parameter(params, name) for name in params}
+
+    @property
+    def logical_time(self) -> datetime | None:
+        """When the run was due, in the zone of its workflow, however late it runs; None of a run that is for no time,
+        as one that is started by hand without one."""
+        return self._attempt.context.logical_time.moment
+
+    @property
+    def logical_date(self) -> date | None:
+        """The day of the logical time."""
+        at = self.logical_time
+        return None if at is None else at.date()
+
+    @property
+    def data_interval(self) -> DataInterval | None:
+        """The time whose data the run deals with, with `start` and `end`: from the logical time before up to this one.
+        None where there is no schedule that says so."""
+        return self._attempt.context.logical_time.interval
 
     @property
     def cancelled(self) -> bool:

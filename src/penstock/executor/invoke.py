@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable
-from dataclasses import dataclass
-from inspect import CO_COROUTINE
 from threading import get_ident
 from time import perf_counter
 from types import CoroutineType, TracebackType
@@ -24,7 +22,8 @@ from penstock.engine.events import (
 from penstock.errors import Defer, PenstockError, Skip, StoreError, TaskCancelled, TaskTimeout
 from penstock.executor.base import Attempt, Ending, Outcome, StoreFailed
 from penstock.executor.current import Current, running
-from penstock.executor.handling import EARLY, PLAIN, Handling
+from penstock.executor.handling import EARLY, PLAIN
+from penstock.executor.prepared import Prepared
 from penstock.executor.usage import FRESH, LONG, last, read, used
 from penstock.store.base import RETRY_FOR
 
@@ -33,26 +32,6 @@ T = TypeVar("T")
 
 class AttemptInterrupted(BaseException):
     """Raised in a worker's thread to end a body against its will. Not an Exception, so that bodies do not catch it."""
-
-
-@dataclass(slots=True)
-class Prepared:
-    """An attempt whose body may be called."""
-
-    func: Callable[..., Any]
-    args: Any
-    kwargs: Any
-    handling: Handling
-
-    @property
-    def is_async(self) -> bool:
-        """Whether the body is an async function."""
-        code = getattr(self.func, "__code__", None)
-        return code is not None and bool(code.co_flags & CO_COROUTINE)
-
-    def call(self) -> Any:
-        """Call the body."""
-        return self.func(*self.args, **self.kwargs)
 
 
 def invoke(attempt: Attempt) -> Outcome:
@@ -70,16 +49,15 @@ def prepare(attempt: Attempt) -> Prepared | Outcome:
     try:
         if attempt.ending is not None:
             raise TaskCancelled("asked to end before it began")
-        context = attempt.context
-        args, kwargs = insist(attempt, context.arguments, attempt.task)
-        handling = context.handling(attempt.task)
+        prepared = insist(attempt, attempt.context.prepared, attempt.task)
+        handling = prepared.handling
         if handling is not PLAIN:
             handling.check(Current(attempt))
             if handling.asks is not None:
                 from penstock.executor.decisions import decided
 
-                kwargs = {**kwargs, **decided(attempt, handling.asks)}
-        return Prepared(context.function(attempt.task), args, kwargs, handling)
+                prepared.kwargs = {**prepared.kwargs, **decided(attempt, handling.asks)}
+        return prepared
     except BaseException as error:
         if attempt.output is not None:
             attempt.output.end()
@@ -165,7 +143,9 @@ def _call(attempt: Attempt, prepared: Prepared) -> Any:
         value = prepared.func(*prepared.args, **prepared.kwargs)
         return _run_coroutine(attempt, value) if type(value) is CoroutineType else value
     finally:
-        _close_window(attempt)
+        attempt.thread = None
+        if attempt.interrupting:
+            _await_interrupt(attempt)
         ended = perf_counter()
         if ended - began > LONG and attempt.context.clock is SYSTEM:  # in others' time, none of it is known
             attempt.cpu, attempt.memory = used(began, ended)
@@ -201,23 +181,22 @@ def _run_coroutine(attempt: Attempt, coroutine: Any) -> Any:
         return pool.submit(copy_context().run, run).result()
 
 
-def _close_window(attempt: Attempt) -> None:
-    """After this no exception is raised in the thread any more: one that is under way is awaited here.
+def _await_interrupt(attempt: Attempt) -> None:
+    """The window is closed, which is to say that the attempt's thread is none: no exception is raised in it any more.
+    One that is under way is awaited here.
 
     It cannot be taken back: CPython would note it as pending for ever, and trip over that note when it traces.
 
-    Either `interrupt` sees here that the thread is none, or its wish is seen here: each says what it does before it
-    looks at the other."""
+    Either `interrupt` sees that the thread is none, or its wish was seen by who closed the window: each says what it
+    does before it looks at the other."""
     try:
-        attempt.thread = None
-        if attempt.interrupting:
-            with attempt.guard:
-                pass
+        with attempt.guard:
+            pass
         if attempt.interrupted:
             for _ in range(_SOON):
                 pass
     except AttemptInterrupted:
-        attempt.thread = None
+        pass
 
 
 _SOON = 1_000

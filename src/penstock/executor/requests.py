@@ -59,7 +59,8 @@ class Requests:
         }
         # A store that no other process reaches stays here: values of its runs go through the pipe.
         results = dumps(context.results) if context.results.portable else None
-        return (sys.argv[:], file and str(file), scripts, context.run_id, context.workflow, params, results)
+        about_run = context.run_id, context.workflow, params, results, tuple(context.logical_time)
+        return (sys.argv[:], file and str(file), scripts, *about_run)
 
     def attempt(self, attempt: Attempt, known: Collection[int]) -> tuple[int, tuple[Any, ...]]:
         """The message that asks for an attempt, and the number of its function, which is in it unless it is `known`.

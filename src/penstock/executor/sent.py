@@ -17,6 +17,8 @@ from penstock.executor.driver_link import DriverLink
 from penstock.executor.driver_results import DriverResults
 from penstock.executor.handling import PLAIN, Handling
 from penstock.executor.letters import Letter
+from penstock.executor.logical_time import NO_TIME, LogicalTime
+from penstock.executor.prepared import Prepared
 from penstock.executor.values import GAP
 from penstock.results.base import ResultStore
 from penstock.results.values import VOLATILE, load_value, store_value
@@ -66,8 +68,10 @@ class SentRun:
         workflow: str,
         params: bytes,
         results: bytes | None,
+        logical_time: tuple[Any, ...] = NO_TIME,
     ) -> None:
         self.run_id = run_id
+        self.logical_time = LogicalTime(*logical_time)
         self.workflow = workflow
         self.params: Mapping[str, Any] = {}
         self.results: ResultStore = DriverResults(link)
@@ -111,8 +115,12 @@ class SentRun:
         except CannotTravel:
             return PLAIN
 
-    def arguments(self, task: int) -> tuple[Any, Any]:
-        """The arguments of the body."""
+    def prepared(self, task: int) -> Prepared:
+        """The task's body with its arguments."""
+        args, kwargs = self._arguments(task)
+        return Prepared(self.function(task), args, kwargs, self.handling(task))
+
+    def _arguments(self, task: int) -> tuple[Any, Any]:
         if self._failure is not None:
             raise self._failure
         self._function()  # first, since what imports its modules may make arguments readable

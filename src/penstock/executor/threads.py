@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from penstock.executor.base import Attempt, AttemptSource
 from penstock.executor.current import running
-from penstock.executor.invoke import Prepared, finish, interrupt, prepare
+from penstock.executor.invoke import finish, interrupt, prepare
+from penstock.executor.prepared import Prepared
 
 if TYPE_CHECKING:
     from penstock.executor.coroutines import CoroutineBodies
@@ -59,13 +60,16 @@ class ThreadsExecutor:
             working[attempt] = me
             running.set(attempt)
             prepared = prepare(attempt)
-            if isinstance(prepared, Prepared) and prepared.is_async:
+            if not isinstance(prepared, Prepared):
+                outcome = prepared
+            elif not prepared.is_async:
+                outcome = finish(attempt, prepared)
+            else:
                 running.set(None)
                 self._coroutines_of(source).start(attempt, prepared)
                 del working[attempt]
                 attempt = source.take()
                 continue
-            outcome = finish(attempt, prepared) if isinstance(prepared, Prepared) else prepared
             running.set(None)
             del prepared  # and with it what the body took
             del working[attempt]

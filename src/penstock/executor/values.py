@@ -119,9 +119,12 @@ class RunValues:
 
     def consumed(self, consumer: int) -> None:
         """A task has ended: what only it still wanted can go, unless its group may yet be tried again."""
-        if not self._live or self._engine.row(consumer) in self._plan.units:
+        if not self._live:
             return
-        for task in self._given_to(consumer):
+        row = self._engine.row(consumer)
+        if row in self._plan.units or (consumer != row and self._plan.mapped[row] == row):
+            return  # what one instance of a map takes, all others do
+        for task in self._given_to(consumer, row):
             remaining = self._remaining.get(task)
             if remaining is None:
                 continue
@@ -131,9 +134,9 @@ class RunValues:
                 del self._remaining[task]
                 self._live.pop(task, None)
 
-    def _given_to(self, consumer: int) -> Iterable[int]:
+    def _given_to(self, consumer: int, row: int) -> Iterable[int]:
         """What a task took and does not need any more: what all instances of a map took, once the map has ended."""
-        engine, row = self._engine, self._engine.row(consumer)
+        engine = self._engine
         for upstream in self._plan.inputs[row]:
             task = engine.slot_beside(consumer, upstream)
             if consumer == row:
@@ -143,9 +146,13 @@ class RunValues:
                 yield task
 
 
+SCALARS = frozenset({int, float, bool, str, bytes, type(None)})
+"""Types of which no value can be changed, or has others in it."""
+
+
 def own(value: Any) -> Any:
     """A value for one task alone: a copy, if its type can be changed."""
-    return value if shareable(value) else deepcopy(value)
+    return value if type(value) in SCALARS or shareable(value) else deepcopy(value)
 
 
 def parameter(params: Mapping[str, Any], name: str) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from contextlib import suppress
 from pathlib import Path
 
@@ -35,6 +34,8 @@ class FolderLogs:
 
     def delete(self, run_id: str) -> None:
         with suppress(FileNotFoundError):  # also in the middle, where somebody else deletes it as well
+            import shutil
+
             shutil.rmtree(self._folder(run_id))
 
     def _folder(self, run_id: str) -> Path:

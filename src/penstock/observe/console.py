@@ -42,8 +42,9 @@ class Console:
         self._names = plan.names
 
     def attempt_started(self, task: int, index: int, attempt: int) -> None:
+        name = self._within + (self._names[task] if index < 0 else instance(self._names[task], index))
         again = f" (attempt {attempt})" if attempt > 1 else ""
-        _write(self._out, f"Running task: {self._name(task, index)}{again}\n")
+        _write(self._out, f"Running task: {name}{again}\n")
 
     def attempt_ended(
         self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float

@@ -1,6 +1,7 @@
 """A run on a terminal: a table that changes below what tasks print.
 
-Events only note what happened, in a microsecond; one thread draws, some times a second. Imported for a terminal only,
+Events only note what happened, in a microsecond; one thread draws, some times a second while something happens or runs,
+else once. Imported for a terminal only,
 since rich is no cheap import.
 """
 
@@ -31,7 +32,9 @@ from penstock.observe.words import attempt_of, duration, instance, marked, openi
 from penstock.plan.plan import Plan
 
 REFRESH = 0.125
-"""Seconds between two drawings."""
+"""Seconds between two drawings, at least."""
+IDLE_REFRESH = 1.0 - REFRESH / 2
+"""Seconds after which clocks are drawn anew, where nothing else changes."""
 _MOST_ROWS = 30
 """A plan of so many tasks is shown whole, if the terminal is high enough; of a larger one, what runs."""
 _MOST_RUNNING = 10
@@ -62,6 +65,8 @@ class LiveView:
         self._above: deque[str | Text] = deque()
         """What is to be shown above the table."""
         self._lines = {"stdout": Lines(), "stderr": Lines()}
+        self._news = False
+        """Whether something has happened that is not drawn yet."""
         self._closing = Event()
         self._closed = False
         self._gathering = Lock()
@@ -95,6 +100,7 @@ class LiveView:
     def attempt_started(self, task: int, index: int, attempt: int) -> None:
         if self._progress is not None:
             self._progress.started(task, index, attempt)
+            self._news = True
 
     def attempt_ended(
         self, task: int, index: int, attempt: int, state: TaskState, error: ErrorText | None, seconds: float
@@ -102,6 +108,7 @@ class LiveView:
         if self._progress is None:
             return
         self._progress.ended(task, index, attempt, state)
+        self._news = True
         if index < 0 and self._whole:
             self._seconds[task] = seconds
         tell(self._say, self._run_id, self._progress.plan, "", task, index, attempt, state, error)
@@ -109,11 +116,13 @@ class LiveView:
     def map_expanded(self, task: int, width: int) -> None:
         if self._progress is not None:
             self._progress.expanded(task, width)
+            self._news = True
 
     def tasks_settled(self, tasks: Sequence[tuple[int, int]], state: TaskState) -> None:
         if self._progress is not None:
             for task, index in tasks:
                 self._progress.note(task, index, state)
+            self._news = True
 
     def tasks_marked(self, tasks: Sequence[tuple[int, int]], state: str, story: str) -> None:
         if self._progress is not None:
@@ -139,6 +148,7 @@ class LiveView:
                 whole = self._lines[stream].add(text)
                 if whole:
                     self._above.append(whole)
+                self._news = True
         else:
             place.write(text)
 
@@ -168,16 +178,26 @@ class LiveView:
 
     def _say(self, line: str, state: TaskState) -> None:
         self._above.append(Text(line, style=LOOKS[state].terminal))
+        self._news = True
 
     def _draw_on(self) -> None:
+        drawn = monotonic()
         while not self._closing.wait(REFRESH):
-            self._draw()
+            if self._news or self._is_moving() or monotonic() - drawn >= IDLE_REFRESH:
+                drawn = monotonic()
+                self._draw()
+
+    def _is_moving(self) -> bool:
+        """Whether something runs, here or in a run that is a task."""
+        running = self._progress is not None and self._progress.running_names()
+        return bool(running) or any(True for _ in self._children.running_names())
 
     def _draw(self) -> None:
         if self._live is None or self._progress is None:
             return
         try:
             with self._drawing:
+                self._news = False
                 above = [self._above.popleft() for _ in range(len(self._above))]
                 self._live.update(self._picture(self._progress))
                 if above:

@@ -24,7 +24,8 @@ from penstock.errors import (
     OptionError,
     ParameterError,
 )
-from penstock.plan.arguments import misfit
+from penstock.plan.arguments import misfit, surely_fits
+from penstock.plan.collector import collector_at_rest
 from penstock.plan.fulfilment import check
 from penstock.plan.gates import Facts, find_gates, find_setups
 from penstock.plan.graph import cycles, is_in_order, topological_order
@@ -72,7 +73,8 @@ class Compiled(NamedTuple):
 
 def compile_workflow(workflow: Workflow, identify: Identify) -> Compiled:
     """The plan of a workflow. One problem is raised as itself, several as an InvalidWorkflowError with all of them."""
-    return _Compiler(workflow, identify, Nesting()).compile()
+    with collector_at_rest():
+        return _Compiler(workflow, identify, Nesting()).compile()
 
 
 class _Compiler:
@@ -183,7 +185,7 @@ class _Compiler:
             inputs = self.lookup.rows(task, over.tasks)
             return _Row(inputs, inputs, TaskPolicy(), "", "", f"(){text}")
         wiring, text = None, "()"
-        if not isinstance(task.args, (tuple, list)) or not isinstance(task.kwargs, (Mapping, NoneType)):
+        if not isinstance(task.args, (tuple, list)) or not isinstance(task.kwargs, (NoneType, Mapping)):
             message = f"task '{task.name}': args are {shown(task.args)} and kwargs {shown(task.kwargs)}; "
             self._problem(ArgumentsError, f"{message}give a list of values and a dict of names to values", task.where)
         elif task.args or task.kwargs:
@@ -263,6 +265,8 @@ class _Compiler:
             self._problem(ArgumentsError, message, partial.where)
 
     def _function(self, task: Task) -> tuple[str, str]:
+        if not task.kwargs and task.expand is None and surely_fits(task.func, task.args):
+            return self.identify(task.func)
         if isinstance(task.func, Placeholder) or not callable(task.func):
             message = f"task '{task.name}' was given {shown(task.func)}, which cannot be called; give it a function"
             if isinstance(task.func, Placeholder):

@@ -10,7 +10,7 @@ from penstock.definition.task import Task
 from penstock.errors import ArgumentsError, DefinitionError, OptionError
 from penstock.plan.arguments import indispensable
 from penstock.plan.choices import ChoiceError, choices
-from penstock.plan.graph import invert, reach
+from penstock.plan.graph import cycles, invert, reach
 from penstock.plan.plan import Group, Plan
 from penstock.policy import TriggerRule
 
@@ -31,7 +31,18 @@ def check(plan: Plan, tasks: Sequence[Task]) -> list[DefinitionError]:
     for group in retried:
         problems += _begun_once(plan, group, tasks)
         problems += _ways_back(plan, group, tasks, below)
-    return problems
+    return problems or (_units_in_circles(plan, tasks) if len(retried) > 1 else [])
+
+
+def circles_of_units(plan: Plan) -> list[list[int]]:
+    """Circles in which tasks and groups that are tried again wait for each other, since what is outside of such a group
+    waits for all of it. Rows of the plan, and after them its groups; the first is repeated at the end."""
+    size = len(plan)
+    above = [*map(list, plan.all_upstreams), *([*group.rows] for group in plan.groups)]
+    for downs in plan.barriers.values():
+        for down, group in downs.items():
+            above[down].append(size + group)
+    return cycles(above)
 
 
 def _missing_defaults(plan: Plan, row: int, task: Task) -> list[DefinitionError]:
@@ -97,3 +108,18 @@ def _ways_back(
             message += "which is outside and waits for the group, and the group is tried again as a unit: "
             return [DefinitionError(f"{message}put '{plan.names[between]}' into the group", where=tasks[row].where)]
     return []
+
+
+def _units_in_circles(plan: Plan, tasks: Sequence[Task]) -> list[DefinitionError]:
+    """Groups that are tried again, of which each has tasks that wait for another one."""
+    problems: list[DefinitionError] = []
+    for circle in circles_of_units(plan):
+        names = [
+            f"'{plan.names[node]}'" if node < len(plan) else f"group '{plan.groups[node - len(plan)].name}'"
+            for node in circle
+        ]
+        first = next(node for node in circle if node < len(plan))
+        message = f"groups that are tried again as units wait for each other: {' -> '.join(names)}; "
+        message += "put their tasks into one group, or set retries=0 on one of them"
+        problems.append(DefinitionError(message, where=tasks[first].where))
+    return problems

@@ -50,7 +50,7 @@ class Lookup:
                 self._groups[group.name] = group
 
     def _number_tasks(self) -> None:
-        first: dict[str, Task] = {}
+        tasks, numbers = self.tasks, self.numbers
         for task in self.workflow.tasks:
             if not isinstance(task, Task):
                 self._problem(
@@ -59,12 +59,11 @@ class Lookup:
             elif not isinstance(task.name, str) or not task.name or not task.name.isprintable():
                 if not isinstance(task, GroupExpansion):  # whose group has been told of
                     self._problem(OptionError, f"a task's name is a printable text, not {task.name!r}", task.where)
-            elif task.name in first:
-                self._tell_of_duplicate(task, first[task.name])
+            elif task.name in numbers:
+                self._tell_of_duplicate(task, tasks[numbers[task.name]])
             else:
-                first[task.name] = task
-                self.numbers[task.name] = len(self.tasks)
-                self.tasks.append(task)
+                numbers[task.name] = len(tasks)
+                tasks.append(task)
 
     def _tell_of_duplicate(self, task: Task, first: Task) -> None:
         one, other = isinstance(first, GroupExpansion), isinstance(task, GroupExpansion)
@@ -80,15 +79,16 @@ class Lookup:
 
     def rows(self, step: Task | TaskGroup, dependencies: Sequence[Any]) -> tuple[int, ...]:
         """The tasks among the dependencies of a task or group, ascending. The groups are in `groups_found` then."""
-        names = self.numbers
         if self.groups_found:
             self.groups_found = []
-        found = [
-            names[dependency] if type(dependency) is str and dependency in names else self._find(step, dependency)
-            for dependency in dependencies
-        ]
-        if len(found) == 1 and found[0] is not None:
-            return (found[0],)
+        names = self.numbers
+        try:
+            return tuple(sorted(set(map(names.__getitem__, dependencies))))  # names of tasks, as most often
+        except (KeyError, TypeError):
+            found = [
+                names[dependency] if type(dependency) is str and dependency in names else self._find(step, dependency)
+                for dependency in dependencies
+            ]
         return tuple(sorted({number for number in found if number is not None}))
 
     def known(self, tasks: Iterable[Task]) -> tuple[int, ...]:

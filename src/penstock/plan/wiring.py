@@ -118,7 +118,7 @@ def as_text(value: Any) -> str:
     """A text that says the same for the same value in another process; for what has none, its type."""
     if isinstance(value, _PLAIN):
         text = repr(value)
-        return _shortened(value, text)
+        return text if len(text) <= _LONGEST_CONSTANT else _shortened(value, text)
     if isinstance(value, (set, frozenset)):
         return f"{type(value).__name__}({', '.join(sorted(map(as_text, value)))})"
     if isinstance(value, (list, tuple, deque)):

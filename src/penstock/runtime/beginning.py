@@ -8,6 +8,7 @@ from typing import Any
 from penstock.clock import SYSTEM, Clock
 from penstock.engine.events import Event, RunStarted
 from penstock.engine.run import RunEngine
+from penstock.executor.logical_time import NO_TIME, LogicalTime
 from penstock.plan.codec import encode
 from penstock.plan.compile import Compiled
 from penstock.plan.fingerprint import fingerprint
@@ -29,16 +30,19 @@ def begin(
     run_id: str,
     parent: str | None = None,
     part: str | None = None,
+    time: LogicalTime | None = None,
     clock: Clock = SYSTEM,
 ) -> Session:
     """Put a new run on record, driven by this process. `notifiers` are told of it, each of the kinds of notices that
     it names with spaces between, or of the usual. `parent` is the run that began it, `part` which of its tasks it is,
-    as text. ParameterError for a parameter that cannot be kept with it, OptionError for a pool that is not there."""
+    as text, and `time` what it is for. ParameterError for a parameter that cannot be kept with it, OptionError for a
+    pool that is not there, LogicalTimeTaken if the workflow has had a run for that time."""
     plan = compiled.plan
     encoded = encode(plan)
     refuse_secrets_in(plan)
     check_pools(store, compiled)
     now = clock.time()
+    at, start, end, timezone = time or NO_TIME
     row = RunRow(
         id=run_id,
         workflow=plan.workflow,
@@ -50,6 +54,11 @@ def begin(
         tasks=len(plan),
         parent=parent,
         part=part,
+        logical_at=at,
+        interval_start=start,
+        interval_end=end,
+        timezone=timezone,
+        trigger="manual" if parent is None else "workflow",
     )
     opening: list[Event] = [notifiers_set(now, notifiers)] if notifiers else []
     return Session(

@@ -23,6 +23,7 @@ from penstock.plan.fingerprint import fingerprint
 from penstock.plan.plan import Plan
 from penstock.runtime.choosing import choose_named
 from penstock.runtime.history import History
+from penstock.runtime.logical_times import time_of
 from penstock.runtime.part import child_of
 from penstock.runtime.replay import replay
 from penstock.runtime.why import Whys
@@ -97,6 +98,7 @@ def rehearse(
         results=kept.results,
         values=RunValues(compiled.plan, engine, kept.results),
         write_log=lambda *_: None,
+        logical_time=time_of(row),
     )
     attempt = Attempt(context, slot, recorded.generation(_slot(recorded, name)), max(1, engine.attempts[slot]), None, 0)
     try:

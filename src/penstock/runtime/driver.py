@@ -27,12 +27,12 @@ from penstock.engine.run import RunEngine
 from penstock.engine.states import ENDED, RunState, TaskState
 from penstock.errors import LeaseLost, StoreError
 from penstock.runtime import mail
+from penstock.runtime.dispatching import Dispatching
 from penstock.runtime.expanding import expand
 from penstock.runtime.marking import KIND as MARK
 from penstock.runtime.marking import marks_asked_for
 from penstock.runtime.parking import PARKED, Parking, parking
 from penstock.runtime.signals import LOOK_PAUSE as SIGNALS_PAUSE
-from penstock.runtime.stepping import Stepping
 from penstock.runtime.takeover import end_of
 from penstock.store.base import RETRY_FOR, Message, RunChange
 
@@ -44,7 +44,7 @@ LOG_PAUSE = 0.2
 """Seconds that text which was held back may wait to be readable by others."""
 
 
-class RunDriver(Stepping):
+class RunDriver(Dispatching):
     """Drives one run, once. `grace` is how many seconds a body has between being asked to end and being ended, and
     again between that and being given up. `deliver` hands a notice to its receiver. `ranks` says of each row of the
     plan, which `fingerprint` names, how soon its tasks are taken: the lowest first. With `park_after`, it lets go of a

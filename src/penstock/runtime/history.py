@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from penstock.engine.run import RunEngine
 from penstock.errors import RunNotFound
@@ -13,12 +13,11 @@ from penstock.logs.base import Logs
 from penstock.results.base import ResultStore
 from penstock.results.tagged_json import loads
 from penstock.results.values import load_value
-from penstock.runtime.logbook import Logbook
-from penstock.runtime.record import Control, Run
 from penstock.runtime.replay import kept_plan, replay
-from penstock.runtime.why_sent import sent_to
-from penstock.runtime.why_slots import SlotWaits
 from penstock.store.base import Holder, RunRow, Store
+
+if TYPE_CHECKING:
+    from penstock.runtime.record import Control, Run
 
 ENDED = ("success", "failed", "cancelled")
 """States of runs in which nothing is left to do."""
@@ -57,10 +56,15 @@ class History:
         """A run that this process has driven, and so need not read."""
         return self._run(row, state, engine, params=params)
 
-    def unfinished(self, workflow: str, wanted: str) -> str | None:
-        """The newest run of a whole workflow with these parameters, as they are kept, if it has not succeeded."""
+    def unfinished(self, workflow: str, wanted: str, at: float | None = None) -> str | None:
+        """The newest run of a whole workflow for this logical time, or for none, with these parameters, as they are
+        kept, if it has not succeeded."""
         for row in self.store.runs(workflow):
-            if row.part is None and row.params == wanted and not kept_plan(self.store, row.plan).selection:
+            if (
+                row.part is None
+                and (row.logical_at, row.params) == (at, wanted)
+                and not kept_plan(self.store, row.plan).selection
+            ):
                 return row.id if row.state != "success" else None
         return None
 
@@ -72,6 +76,10 @@ class History:
         driver: Holder | None = None,
         params: Mapping[str, Any] | None = None,
     ) -> Run:
+        from penstock.runtime.record import Run
+        from penstock.runtime.why_sent import sent_to
+        from penstock.runtime.why_slots import SlotWaits
+
         return Run(
             row,
             state=state,
@@ -104,4 +112,6 @@ def newest(store: Store, limit: int, workflow: str | None = None) -> list[RunRow
 
 
 def _log(store: Store, logs: Logs, run_id: str, task: str) -> str:
+    from penstock.runtime.logbook import Logbook
+
     return "".join(entry.chunk.text for entry in Logbook(store, logs, run_id, task=task).read())

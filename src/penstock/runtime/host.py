@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from penstock.executor.context import RunContext
     from penstock.runtime.driver import RunDriver
 
+_TURNS = 3
+"""How often a worker tries to take a lock before it sleeps on it."""
+
 
 class _Found(NamedTuple):
     """An attempt that was started, and whether more of its run is ready."""
@@ -109,7 +112,9 @@ class Host:
         if driver is None:
             return None  # its run has given it up, and has gone
         try:
-            with driver.lock:
+            if not driver.lock.acquire(False):
+                self._take_turn(driver)
+            try:
                 if not attempt.abandoned:
                     driver.close_attempt(attempt, outcome)
                 else:
@@ -119,9 +124,23 @@ class Host:
                         return None
                 following = driver.start_next() if go_on else None
                 return driver, following, driver.has_ready
+            finally:
+                driver.lock.release()
         except BaseException as error:
             driver.broke(error)
             return None
+
+    def _take_turn(self, driver: RunDriver) -> None:
+        """Wait for a driver's lock, as a worker.
+
+        Who sleeps on a lock owns it as soon as it is free, and only then waits for the interpreter, which others have:
+        all that want the lock meanwhile sleep on it too, and from then on threads are switched at each task. So those
+        who are many, and come often, let others go on and try again."""
+        for _ in range(_TURNS):
+            self._clock.sleep(0)
+            if driver.lock.acquire(False):
+                return
+        driver.lock.acquire()
 
     def fill(self) -> None:
         """A worker has gone: see that somebody comes for what is ready."""
@@ -216,9 +235,13 @@ class Host:
             if not driver.has_ready:
                 continue
             try:
-                with driver.lock:
+                if not driver.lock.acquire(False):
+                    self._take_turn(driver)
+                try:
                     attempt = driver.start_next()
                     more = driver.has_ready
+                finally:
+                    driver.lock.release()
             except BaseException as error:
                 driver.broke(error)
                 continue

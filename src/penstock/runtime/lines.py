@@ -7,7 +7,7 @@ from it, also where they need less: so who needs many slots gets them some day.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from heapq import heapify, heappop, heappush
 from typing import ClassVar
 

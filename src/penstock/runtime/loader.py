@@ -50,11 +50,26 @@ def load(target: str) -> Loaded:
 
 def load_all(target: str) -> list[Loaded]:
     """All workflows in FILE, or the one in FILE:NAME. LoadError if there is none."""
+    found = _load(target, as_script=True)
+    if not found:
+        raise LoadError(
+            f"{target} defines no workflow: it needs a @workflow function, a Workflow or a WorkflowManager with tasks"
+        )
+    return found
+
+
+def look_into(file: str) -> list[Loaded]:
+    """All workflows that a file has once it is imported: those under `if __name__ == "__main__"` are for who runs it as
+    a script."""
+    return _load(file, as_script=False)
+
+
+def _load(target: str, *, as_script: bool) -> list[Loaded]:
     file, name = _split(target)
     with loading(file):
         try:
             module, ended = _execute(file)
-            if ended is None and file.endswith(".py") and not _flows(module):
+            if as_script and ended is None and file.endswith(".py") and not _flows(module):
                 # A script may make its workflow only where it runs it: under `if __name__ == "__main__"`.
                 module, ended = _execute(file, as_main=True)
         except PenstockError:
@@ -69,10 +84,6 @@ def load_all(target: str) -> list[Loaded]:
         return [Loaded(ended.flow, source, ended.values)]
     if len(flows) == 1:
         return [Loaded(next(iter(flows.values())), source)]
-    if not flows:
-        raise LoadError(
-            f"{file} defines no workflow: it needs a @workflow function, a Workflow or a WorkflowManager with tasks"
-        )
     return [Loaded(flow, f"{source}:{variable}") for variable, flow in flows.items()]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from getpass import getuser
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -91,4 +90,6 @@ class Messaging:
 
 
 def _name(by: str | None) -> str:
+    from getpass import getuser
+
     return getuser() if by is None else by

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from hashlib import blake2b
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from penstock.engine.run import RunEngine
+if TYPE_CHECKING:
+    from penstock.engine.run import RunEngine
 
 
 class Part(NamedTuple):
@@ -24,11 +23,15 @@ class Part(NamedTuple):
     @property
     def text(self) -> str:
         """As it is on record."""
+        import json
+
         return json.dumps(self)
 
     @classmethod
     def read(cls, text: str) -> Part:
         """What is on record."""
+        import json
+
         return cls(*json.loads(text))
 
     @classmethod
@@ -39,6 +42,8 @@ class Part(NamedTuple):
 
 def child_id(run_id: str, part: Part) -> str:
     """What the run is called that a task is: the same each time, so that it is begun once."""
+    from hashlib import blake2b
+
     return blake2b(f"{run_id}/{part.text}".encode(), digest_size=6).hexdigest()
 
 

@@ -68,7 +68,8 @@ def expired(rows: Iterable[RunRow], retention: Retention, now: float) -> list[Ru
 
 
 def prune(history: History, retention: Retention, *, dry_run: bool = False) -> Pruned:
-    """Forget the runs that the retention does not keep, then the values to which no run that is left refers."""
+    """Forget the runs that the retention does not keep, then the values to which no run that is left refers; and of
+    what was decided about logical times, the details that are old."""
     rows = expired(history.store.runs(), retention, time())
     forgotten = tuple(row.id for row in rows if dry_run or _forget(history, row))
     garbage = Garbage(history)
@@ -82,6 +83,7 @@ def prune(history: History, retention: Retention, *, dry_run: bool = False) -> P
     values, size = garbage.remove_values()
     garbage.remove_logs()
     history.results.sweep(older_than=DAY)
+    history.store.merge_ticks()
     return Pruned(forgotten, values, size)
 
 
@@ -99,6 +101,7 @@ def prune_daily(history: History, retention: Retention, folder: Path) -> None:
             stamp.touch(0o600)
             return
         os.utime(stamp)  # before the work: it is not tried again today, and not by other processes meanwhile
+        history.store.merge_ticks()
         if expired(history.store.runs(), retention, time()):
             prune(history, retention)
     except (PenstockError, OSError) as error:

@@ -52,18 +52,20 @@ class ReadyQueue:
     def add(self, tasks: Sequence[int], requires: int) -> None:
         """Tasks are ready."""
         if len(tasks) < _MANY:
+            ranks, lines = self._ranks, self._lines
             for task in tasks:
-                self._put((task, requires))
+                rank = ranks[task] if task < len(ranks) else self._rank(task)
+                if rank in lines:
+                    self._line_up(rank, (task, requires))
+                else:
+                    lines[rank] = task, requires
+                    heappush(self._heap, rank)
             return
         for rank, equals in groupby(tasks, self._rank):
             self._line_up(rank, Bunch(equals, requires))
 
     def _rank(self, task: int) -> float:
-        ranks = self._ranks
-        return (ranks[task] if task < len(ranks) else ranks[self._row(task)]) if ranks else 0.0
-
-    def _put(self, entry: Entry) -> None:
-        self._line_up(self._rank(entry[0]), entry)
+        return self._ranks[self._row(task)] if self._ranks else 0.0
 
     def _line_up(self, rank: float, waiting: Entry | Bunch) -> None:
         line = self._lines.get(rank)
@@ -79,10 +81,17 @@ class ReadyQueue:
         """The next one. IndexError if there is none."""
         rank = self._heap[0]
         line = self._lines[rank]
-        entry = line if isinstance(line, tuple) else _first_of(line)
-        if line is entry or not line:
-            del self._lines[rank]
-            heappop(self._heap)
+        if isinstance(line, tuple):
+            entry = line
+        else:
+            first = line[0]
+            entry = first if isinstance(first, tuple) else first.take()
+            if first is entry or not first:
+                line.popleft()
+            if line:
+                return entry
+        del self._lines[rank]
+        heappop(self._heap)
         return entry
 
     def ended(self, task: int) -> None:
@@ -101,16 +110,7 @@ class ReadyQueue:
         self._lines, self._heap = {}, []
         for entry in waiting:
             if entry[0] not in gone:
-                self._put(entry)
-
-
-def _first_of(line: deque[Entry | Bunch]) -> Entry:
-    """Take the first out of a line."""
-    first = line[0]
-    entry = first if isinstance(first, tuple) else first.take()
-    if first is entry or not first:
-        line.popleft()
-    return entry
+                self._line_up(self._rank(entry[0]), entry)
 
 
 def _entries_of(line: Entry | deque[Entry | Bunch]) -> Iterator[Entry]:

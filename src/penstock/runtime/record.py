@@ -14,6 +14,7 @@ from penstock.engine.states import TaskState
 from penstock.errors import TaskNotFound
 from penstock.runtime.approvals import Approval, approval_of
 from penstock.runtime.attempts import AttemptRun, Chronicle
+from penstock.runtime.logical_times import time_of
 from penstock.runtime.pace import critical_path
 from penstock.runtime.parking import next_moment
 from penstock.runtime.part import Part
@@ -62,6 +63,13 @@ class Run:
         self.params = params
         self.source = row.source
         """The FILE that the workflow came from, if any."""
+        self.trigger = row.trigger
+        """What began it: manual (somebody, or a program), schedule (of its workflow) or workflow (another run)."""
+        time = time_of(row)
+        self.logical_time = time.moment
+        """When it was due, in the zone of its workflow; None of a run that is for no time."""
+        self.data_interval = time.interval
+        """The time whose data it deals with, as (start, end); None where no schedule says so."""
         self.state = state
         """queued, running, waiting (parked), interrupted, success, failed or cancelled."""
         self.wakes_at = moment(row.wake_at) if state == "waiting" else None

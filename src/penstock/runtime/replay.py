@@ -78,6 +78,8 @@ def row_digest(row: RunRow) -> str:
     texts = [_storable(text) for text in (row.id, row.workflow, row.params, row.plan, row.source or "")]
     if row.parent is not None:
         texts += [row.parent, _storable(row.part or "")]
+    if row.logical_at is not None:
+        texts += [repr(time) for time in (row.logical_at, row.interval_start, row.interval_end, row.timezone)]
     return blake2b(json.dumps([*texts, row.created_at]).encode(), digest_size=16).hexdigest()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from penstock.clock import SYSTEM, Clock
 from penstock.engine.events import Event, RunResumed
@@ -15,16 +15,19 @@ from penstock.executor.context import RunContext
 from penstock.executor.values import RunValues
 from penstock.logs.base import place
 from penstock.plan.compile import Compiled
-from penstock.runtime.children import Children, Nest
 from penstock.runtime.driver import RunDriver
 from penstock.runtime.durations import learned
-from penstock.runtime.history import History, newest
 from penstock.runtime.host import Host
 from penstock.runtime.lanes import Lanes
+from penstock.runtime.logical_times import time_of
 from penstock.runtime.observer import Observer
 from penstock.runtime.outbox import Deliver
 from penstock.runtime.parking import Parking, knows_secrets
 from penstock.store.base import Lease, RunChange, RunRow
+
+if TYPE_CHECKING:
+    from penstock.runtime.children import Nest
+    from penstock.runtime.history import History
 
 
 class Driven(NamedTuple):
@@ -75,6 +78,8 @@ class Session:
         tasks, and `lanes` drive them."""
         children = None
         if nest is not None and lanes is not None and any(policy.workflow for policy in self.compiled.plan.policies):
+            from penstock.runtime.children import Children
+
             children = Children(nest, self.engine, self.compiled, lanes, by_hand=self.is_by_hand, clock=clock)
         log = kept.logs.writer(self.row.id, self.fingerprint)
         context = RunContext(
@@ -89,6 +94,7 @@ class Session:
             write_log=lambda task, generation, attempt, stream, text: log.write(
                 place(self.engine.row(task), self.engine.index(task)), generation, attempt, stream, text, clock.time()
             ),
+            logical_time=time_of(self.row),
             look_for_newer=lambda: self._has_newer(kept),
             look_up=lambda run_id: _state_of(kept, run_id),
             clock=clock,
@@ -129,6 +135,8 @@ class Session:
     def _has_newer(self, kept: History) -> bool:
         """Whether another run of the workflow has been created since; of one that is a task, another of that around it
         all."""
+        from penstock.runtime.history import newest
+
         row = self.row
         while row.parent is not None and row.part is not None:
             row = kept.store.run(row.parent)

@@ -1,21 +1,23 @@
-"""The contract of a store: what survives of runs, in five parts.
+"""The contract of a store: what survives of runs, in six parts.
 
 - Journal: the events of each run, in order, in batches. It is the truth; everything else about a run can be derived.
 - Leases: who drives a run. One driver at a time, and a dead driver's lease is free.
 - Inbox: what others want of a running run. Only its driver takes it out.
 - History: the row of each run, its plans, and how long the tasks of the newest runs took.
 - Pools: how much may go on at a time, over all runs.
+- Schedules: when workflows are due, and what was decided about it. They stand in schedules.py.
 
 A store never interprets an event. It is used from many threads, and serialises its own writes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from penstock.engine.events import Event
+from penstock.store.schedules import Schedules
 
 RETRY_FOR = 30.0
 """How long what a store refuses is tried again, in seconds, before the run that needs it is given up for now."""
@@ -56,6 +58,15 @@ class RunRow:
     """Id of the run that this one is a part of."""
     part: str | None = None
     """Which part: JSON array of the parent's task, its index and its generation."""
+    logical_at: float | None = None
+    """The logical time, in seconds since 1970: when the run was due. None for a run that is for no time."""
+    interval_start: float | None = None
+    interval_end: float | None = None
+    """The data interval: from its start up to its end, which is no part of it."""
+    timezone: str | None = None
+    """Name of the zone in which these times are meant; None for UTC."""
+    trigger: str = "manual"
+    """What began it. manual: somebody, by hand or by a program. schedule: its workflow's. workflow: another run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +187,7 @@ class Listener(Protocol):
         """Stop listening."""
 
 
-class Store(Protocol):
+class Store(Schedules, Protocol):
     """See the module's text. Errors: StoreError and its families for the store itself, RunNotFound for unknown runs."""
 
     durable: bool
@@ -233,7 +244,8 @@ class Store(Protocol):
     # --- History
 
     def create_run(self, run: RunRow, plan: bytes) -> None:
-        """Put a new run on record, safely, with its plan (stored once per fingerprint), for whoever acquires it."""
+        """Put a new run on record, safely, with its plan (stored once per fingerprint), for whoever acquires it.
+        LogicalTimeTaken if its workflow has had a run for its logical time."""
 
     def start_run(self, run: RunRow, plan: bytes) -> Lease:
         """Put a new run on record as `create_run` does and become its driver, in one step: nobody can come between."""
@@ -247,8 +259,30 @@ class Store(Protocol):
     def run(self, run_id: str) -> RunRow:
         """The run with this id, or with the only id that begins so. RunNotFound says whether none or several do."""
 
-    def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
-        """Runs, newest first."""
+    def runs(
+        self,
+        workflow: str | None = None,
+        *,
+        limit: int | None = None,
+        states: Collection[str] | None = None,
+        trigger: str | None = None,
+        since: float | None = None,
+        before: tuple[float, str] | None = None,
+    ) -> list[RunRow]:
+        """Runs, newest first; those of one instant, the last that was put on record first. Only those of a workflow, in
+        one of some states, with a trigger, created at `since` or later. `before` are the `created_at` and the id of the
+        run after which to go on. If that run is gone, all others of its instant are given (again): nobody is left out.
+        An index answers, by the workflow and the states, so that a page takes no longer where there are many runs."""
+
+    def newest_runs(self) -> list[RunRow]:
+        """The newest run of each workflow, by the names of the workflows."""
+
+    def run_counts(self) -> dict[tuple[str, str], int]:
+        """How many runs there are, by workflow and state."""
+
+    def changes(self) -> int:
+        """A number that is another one whenever anything was written by anybody since it was asked for; it may be
+        another one for nothing. It means something to this store object only. To ask costs less than to read."""
 
     def unfinished(self) -> list[RunRow]:
         """Runs that are queued or running, held or not, and those with undelivered notices; oldest first. Waiting runs

@@ -1,10 +1,10 @@
-"""How a shortened id finds its run."""
+"""How a shortened id finds its run, and that an id is given once."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from penstock.errors import RunNotFound
+from penstock.errors import RunNotFound, StoreError
 from penstock.store.base import RunRow
 
 
@@ -18,3 +18,8 @@ def only_match(prefix: str, rows: Sequence[RunRow]) -> RunRow:
         some = ", ".join(row.id for row in rows[:3]) + (", ..." if len(rows) > 3 else "")
         raise RunNotFound(f"'{prefix}' begins the ids of several runs ({some}): give more characters")
     return rows[0]
+
+
+def given_twice(run_id: str) -> StoreError:
+    """The error for an id that a run on record has already."""
+    return StoreError(f"run {run_id} is on record already: give the new run another id")

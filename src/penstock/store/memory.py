@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from penstock.engine.events import Event
-from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
+from penstock.errors import LeaseLost, LogicalTimeTaken, RunLocked, RunNotFound, StoreError
 from penstock.store.base import (
     DURATIONS_KEPT,
     Claim,
@@ -23,67 +22,14 @@ from penstock.store.base import (
     RunChange,
     RunRow,
 )
-from penstock.store.bell import Bell
-from penstock.store.lookup import only_match
+from penstock.store.listing import Listing
+from penstock.store.lookup import given_twice, only_match
 from penstock.store.memory_pools import MemoryPools
+from penstock.store.memory_runs import MemoryLease, MemoryListener, MemoryRun
+from penstock.store.memory_schedules import MemorySchedules
+from penstock.store.schedules import TICKS_KEPT, ScheduleRow, TickRow
 from penstock.store.slots import Stake
-
-
-class MemoryLease:
-    """The right to drive one run of a MemoryStore."""
-
-    def __init__(self, run_id: str, token: int, give_back: Callable[[MemoryLease], None]) -> None:
-        self.run_id = run_id
-        self.token = token
-        self.lost = False
-        self._holder = os.getpid(), os.uname().nodename, time.time()
-        self._give_back = give_back
-
-    @property
-    def holder(self) -> Holder:
-        """This process, which is heard as long as anybody can ask."""
-        return Holder(*self._holder, heard_at=time.time())
-
-    def release(self) -> None:
-        """Give the run back. Releasing twice is harmless."""
-        self._give_back(self)
-
-
-class MemoryListener(Bell):
-    """Where the driver of a run of a MemoryStore sleeps."""
-
-    def __init__(self, forget: Callable[[MemoryListener], None]) -> None:
-        super().__init__()
-        self._forget = forget
-
-    def close(self) -> None:
-        """Stop listening."""
-        self._forget(self)
-
-
-@dataclass(slots=True)
-class _Run:
-    row: RunRow
-    followed: set[str]
-    """The fingerprints of all plans that the run ever followed: each is needed to replay its journal."""
-    journal: list[list[Event]] = field(default_factory=list)
-    inbox: dict[int, Message] = field(default_factory=dict)
-    listeners: set[MemoryListener] = field(default_factory=set)
-    durations: Durations | None = None
-    lease: MemoryLease | None = None
-    leases: int = 0
-
-
-def _changed(row: RunRow, change: RunChange, *, has_mail: bool) -> RunRow:
-    values: dict[str, Any] = dict.fromkeys(("ended_at", "error")) if change.reopened else {}
-    for name in ("state", "tasks", "started_at", "ended_at", "error", "counts", "undelivered"):
-        value = getattr(change, name)
-        if value is not None:
-            values[name] = value
-    if change.state is not None:
-        wake_at = 0.0 if has_mail else change.wake_at
-        values["wake_at"] = wake_at if change.state == "waiting" else None
-    return replace(row, **values)
+from penstock.store.ticks import check_decision
 
 
 def _poke(listeners: Iterable[MemoryListener]) -> None:
@@ -91,7 +37,7 @@ def _poke(listeners: Iterable[MemoryListener]) -> None:
         listener.poke()
 
 
-class MemoryStore:
+class MemoryStore(Listing):
     """Keeps runs in dictionaries, with the event objects themselves: an append costs less than a microsecond."""
 
     durable = False
@@ -99,10 +45,12 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._runs: dict[str, _Run] = {}
+        self._runs: dict[str, MemoryRun] = {}
         self._plans: dict[str, bytes] = {}
         self._pools = MemoryPools()
+        self._schedules = MemorySchedules()
         self._messages = 0
+        self._changes = 0
         self._closed = False
 
     # --- Journal
@@ -124,16 +72,17 @@ class MemoryStore:
             for message in taken:
                 run.inbox.pop(message, None)
             if change is not None:
-                run.row = _changed(run.row, change, has_mail=bool(run.inbox))
+                run.change(change)
                 self._keep(run, change.durations)
+            self._changes += 1
 
-    def _driven(self, lease: Lease) -> _Run:
+    def _driven(self, lease: Lease) -> MemoryRun:
         run = self._runs.get(lease.run_id)
         if run is None or run.lease is not lease:
             raise LeaseLost(f"run {lease.run_id} is not driven under lease {lease.token} any more: nothing is written")
         return run
 
-    def _keep(self, run: _Run, durations: Durations | None) -> None:
+    def _keep(self, run: MemoryRun, durations: Durations | None) -> None:
         if durations is None:
             return
         run.durations = None
@@ -141,7 +90,7 @@ class MemoryStore:
             other.durations = None
         run.durations = durations
 
-    def _with_durations(self, workflow: str) -> list[_Run]:
+    def _with_durations(self, workflow: str) -> list[MemoryRun]:
         runs = [run for run in self._runs.values() if run.durations is not None and run.row.workflow == workflow]
         return runs[::-1]
 
@@ -161,12 +110,13 @@ class MemoryStore:
     def acquire(self, run_id: str) -> MemoryLease:
         """Become the driver of a run. RunLocked if this process drives it already."""
         with self._lock:
+            self._write()
             run = self._run(run_id)
             if run.lease is not None:
                 raise RunLocked(f"run {run_id} is being driven already, by this process")
             return self._lease(run)
 
-    def _lease(self, run: _Run) -> MemoryLease:
+    def _lease(self, run: MemoryRun) -> MemoryLease:
         run.leases += 1
         run.lease = MemoryLease(run.row.id, run.leases, self._release)
         return run.lease
@@ -177,6 +127,7 @@ class MemoryStore:
             if run is None or run.lease is not lease:
                 return
             run.lease = None
+            self._changes += 1
             waiting = self._listeners(self._pools.let_go(lease.run_id))
         _poke(waiting)
 
@@ -191,6 +142,7 @@ class MemoryStore:
     def post(self, run_id: str, kind: str, body: str = "{}") -> None:
         """Put a message into a run's inbox and wake its driver."""
         with self._lock:
+            self._write()
             run = self._run(run_id)
             self._messages += 1
             run.inbox[self._messages] = Message(self._messages, kind, body, time.time())
@@ -222,24 +174,31 @@ class MemoryStore:
     def create_run(self, run: RunRow, plan: bytes) -> None:
         """Put a new run on record with its plan."""
         with self._lock:
+            self._write()
             self._create(run, plan)
 
     def start_run(self, run: RunRow, plan: bytes) -> MemoryLease:
         """Put a new run on record and become its driver."""
         with self._lock:
+            self._write()
             return self._lease(self._create(run, plan))
 
-    def _create(self, run: RunRow, plan: bytes) -> _Run:
-        self._check()
-        if run.id in self._runs:
-            raise StoreError(f"run {run.id} is on record already: give the new run another id")
+    def _create(self, run: RunRow, plan: bytes) -> MemoryRun:
+        self._refuse_known(run)
+        self._schedules.check_free(run)
+        self._schedules.note_run(run)
         self._plans.setdefault(run.plan, plan)
-        created = self._runs[run.id] = _Run(run, followed={run.plan})
+        created = self._runs[run.id] = MemoryRun(run, followed={run.plan})
         return created
+
+    def _refuse_known(self, run: RunRow) -> None:
+        if run.id in self._runs:
+            raise given_twice(run.id)
 
     def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
         """Keep a plan that a run is about to follow, if it is not kept yet."""
         with self._lock:
+            self._write()
             self._run(run_id).followed.add(fingerprint)
             self._plans.setdefault(fingerprint, plan)
 
@@ -260,39 +219,16 @@ class MemoryStore:
                 return self._runs[run_id].row
             return only_match(run_id, [run.row for id, run in self._runs.items() if id.startswith(run_id)])
 
-    def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
-        """Runs, newest first."""
+    def _rows(self) -> list[RunRow]:
         with self._lock:
             self._check()
-            rows = [run.row for run in self._runs.values() if workflow is None or run.row.workflow == workflow]
-        rows.reverse()
-        rows.sort(key=lambda row: -row.created_at)
-        return rows[:limit]
+            return [run.row for run in self._runs.values()]
 
-    def unfinished(self) -> list[RunRow]:
-        """Runs that have not ended or have undelivered notices, oldest first."""
+    def changes(self) -> int:
+        """A number that is another one when anything was written."""
         with self._lock:
             self._check()
-            rows = [run.row for run in self._runs.values()]
-        return sorted(
-            (row for row in rows if row.state in ("queued", "running") or (row.undelivered and row.state != "waiting")),
-            key=lambda row: row.created_at,
-        )
-
-    def due(self, now: float) -> list[RunRow]:
-        """Waiting runs whose time has come, those that have been due longest first."""
-        with self._lock:
-            self._check()
-            rows = [run.row for run in self._runs.values()]
-        due = [(at, row) for row in rows if row.state == "waiting" and (at := row.wake_at) is not None and at <= now]
-        return [row for _, row in sorted(due, key=lambda pair: pair[0])]
-
-    def children(self, run_id: str) -> list[RunRow]:
-        """Runs that are a part of this one, oldest first."""
-        with self._lock:
-            self._check()
-            rows = [run.row for run in self._runs.values()]
-        return sorted((row for row in rows if row.parent == run_id), key=lambda row: row.created_at)
+            return self._changes
 
     def durations(self, workflow: str) -> list[Durations]:
         """How long tasks took in the newest runs of a workflow."""
@@ -303,6 +239,7 @@ class MemoryStore:
     def delete_run(self, run_id: str) -> None:
         """Forget a run and its journal, and plans that only this run followed."""
         with self._lock:
+            self._write()
             if self._run(run_id).lease is not None:
                 raise RunLocked(f"run {run_id} is being driven by this process: cancel it, or wait for its end")
             gone = self._runs.pop(run_id).followed
@@ -314,14 +251,14 @@ class MemoryStore:
     def set_pool(self, name: str, slots: int) -> None:
         """Put a pool on record, or give it another number of slots."""
         with self._lock:
-            self._check()
+            self._write()
             waiting = self._listeners(self._pools.set(name, slots))
         _poke(waiting)
 
     def delete_pool(self, name: str) -> None:
         """Forget a pool, and who waits for its slots."""
         with self._lock:
-            self._check()
+            self._write()
             waiting = self._listeners(self._pools.delete(name))
         _poke(waiting)
 
@@ -350,7 +287,7 @@ class MemoryStore:
         """Want so many slots of a pool; see `Store.claim`."""
         wish = Stake(lease.run_id, used, wanted, priority, capacity=capacity, since=time.time())
         with self._lock:
-            self._check()
+            self._write()
             self._driven(lease)
             claim, poke = self._pools.claim(pool, wish)
             listeners = self._listeners(poke)
@@ -360,16 +297,90 @@ class MemoryStore:
     def _listeners(self, run_ids: Iterable[str]) -> list[MemoryListener]:
         return [listener for run_id in run_ids for listener in self._runs[run_id].listeners]
 
+    # --- Schedules
+
+    def put_schedules(self, rows: Sequence[ScheduleRow]) -> None:
+        """Put schedules on record; their cursors and whether they are paused stay."""
+        with self._lock:
+            self._write()
+            self._schedules.put(rows)
+
+    def schedules(self) -> list[ScheduleRow]:
+        """All schedules, by the names of their workflows."""
+        with self._lock:
+            self._check()
+            return self._schedules.all()
+
+    def schedule(self, workflow: str) -> ScheduleRow:
+        """The schedule of a workflow."""
+        with self._lock:
+            self._check()
+            return self._schedules.one(workflow)
+
+    def pause(self, workflow: str, paused: bool) -> None:
+        """Pause a schedule, or let it go on."""
+        with self._lock:
+            self._write()
+            self._schedules.pause(workflow, paused)
+
+    def forget_schedule(self, workflow: str) -> None:
+        """Forget a schedule, and not what was decided."""
+        with self._lock:
+            self._write()
+            self._schedules.forget(workflow)
+
+    def decide(
+        self,
+        workflow: str,
+        upto_was: float,
+        upto: float,
+        runs: Sequence[tuple[RunRow, bytes]] = (),
+        missed: Sequence[TickRow] = (),
+    ) -> bool:
+        """Move a cursor, with all that was decided; see `Schedules.decide`."""
+        check_decision(workflow, upto_was, upto, runs)
+        with self._lock:
+            self._write()
+            if not self._schedules.may_move(workflow, upto_was):
+                return False
+            for run, _ in runs:
+                self._refuse_known(run)
+            self._schedules.move(workflow, upto)
+            for tick in missed:
+                self._schedules.note(workflow, tick)
+            for run, plan in runs:
+                with suppress(LogicalTimeTaken):
+                    self._create(run, plan)
+            return True
+
+    def ticks(
+        self, workflow: str, *, limit: int | None = None, before: tuple[float, str] | None = None
+    ) -> list[TickRow]:
+        """What was decided about a workflow, the latest logical times first."""
+        with self._lock:
+            self._check()
+            return self._schedules.ticks(workflow, limit, before)
+
+    def merge_ticks(self, keep: int = TICKS_KEPT) -> int:
+        """Merge what is old of what was decided; see `Schedules.merge_ticks`."""
+        with self._lock:
+            self._write()
+            return self._schedules.merge(keep)
+
     def close(self) -> None:
         """Refuse everything from now on."""
         with self._lock:
             self._closed = True
 
+    def _write(self) -> None:
+        self._check()
+        self._changes += 1
+
     def _check(self) -> None:
         if self._closed:
             raise StoreError("the store was closed")
 
-    def _run(self, run_id: str) -> _Run:
+    def _run(self, run_id: str) -> MemoryRun:
         self._check()
         try:
             return self._runs[run_id]

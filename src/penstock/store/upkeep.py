@@ -5,7 +5,7 @@ A store that has any of this has it as its attribute `upkeep`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
@@ -49,6 +49,15 @@ class FileUpkeep(Upkeep, Protocol):
     def vacuum(self) -> tuple[int, int]:
         """Give room that is not used any more back to the disk: bytes before and after. RunLocked while a run is
         driven, which would have to wait; StoreError if there is no room to do it."""
+
+
+def decided_wrongly(late: Iterable[tuple[str, str]], tickless: Iterable[tuple[str, str]]) -> Iterator[str]:
+    """The faults of runs, each with its workflow, that are due after the cursor of the schedule that began them, or of
+    whose logical time it is not noted that it was had. Such a time could have a second run."""
+    for run_id, workflow in late:
+        yield f"run {run_id} is due after the cursor of the schedule of '{workflow}': the cursor was set back"
+    for run_id, workflow in tickless:
+        yield f"it is not noted that run {run_id} is the one of '{workflow}' for its logical time: the note was lost"
 
 
 def upkeep_of(store: Store) -> Upkeep | None:

@@ -22,9 +22,11 @@ from penstock.testing.store_history import StoreHistory
 from penstock.testing.store_inbox import StoreInbox
 from penstock.testing.store_journal import StoreJournal
 from penstock.testing.store_leases import StoreLeases
+from penstock.testing.store_listing import StoreListing
 from penstock.testing.store_parking import StoreParking
 from penstock.testing.store_pools import StorePools
 from penstock.testing.store_samples import EVERY_EVENT, new_run
+from penstock.testing.store_schedules import StoreSchedules, due_run, new_schedule
 from penstock.testing.store_starting import StoreStarting
 
 
@@ -37,6 +39,8 @@ class StoreConformance(
     StoreInbox,
     StoreParking,
     StorePools,
+    StoreSchedules,
+    StoreListing,
 ):
     """Inherit from it, say how a store is opened, and name the class Test..."""
 
@@ -45,6 +49,14 @@ class StoreConformance(
         store.close()
         work: list[Callable[[], object]] = [
             *(store.sync, store.runs, store.unfinished, store.pools),
+            *(store.newest_runs, store.run_counts, store.changes, store.schedules, store.merge_ticks),
+            lambda: store.active_runs("flights"),
+            lambda: store.put_schedules([new_schedule()]),
+            lambda: store.schedule("flights"),
+            lambda: store.pause("flights", True),
+            lambda: store.forget_schedule("flights"),
+            lambda: store.decide("flights", 0.0, 1.0),
+            lambda: store.ticks("flights"),
             lambda: store.due(1.0),
             lambda: store.children("run-1"),
             lambda: store.set_pool("api", 1),
@@ -80,10 +92,15 @@ class StoreConformance(
         store.set_pool("api", 3)
         store.claim(lease, "api", 2)
         inbox = store.messages("run-1")
+        store.put_schedules([new_schedule()])
+        store.decide("flights", 0.0, 1.0, [(due_run("run-2", 1.0), b"a plan")])
+        ticks = store.ticks("flights")
         store.close()  # and with it goes the lease
         again = self.open(tmp_path / "store")
         try:
-            assert again.runs() == [new_run(state="running")]
+            assert again.runs() == [due_run("run-2", 1.0), new_run(state="running")]
+            assert again.schedules() == [new_schedule(upto=1.0)]
+            assert again.ticks("flights") == ticks != []
             assert again.messages("run-1") == inbox
             assert again.plan("plan-a") == b"a plan"
             assert again.durations("flights") == [durations]

@@ -31,6 +31,11 @@ class StoreHistory(StoreSamples):
             wake_at=99.5,
             parent="run-1",
             part='["größer 😀", 3, 0]',
+            logical_at=86400.25,
+            interval_start=1 / 3,
+            interval_end=86400.25,
+            timezone="Europe/Berlin",
+            trigger="workflow",
         )
         store.create_run(full, b"a plan")
         assert store.run("run-2") == full

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.api.records import plain, timestamp
 from penstock.cli.output import Cell, Output
-from penstock.cli.records import plain, timestamp
 
 
 class Terminal(io.StringIO):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from random import Random
 
 from penstock.engine.events import (
@@ -34,6 +35,7 @@ from penstock.engine.events import (
 )
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
+from penstock.plan.fulfilment import circles_of_units
 from penstock.plan.gates import Facts, find_gates
 from penstock.plan.plan import Group, Plan
 from penstock.policy import RUN_NOTICES, TASK_NOTICES, Polling, TaskPolicy, TriggerRule
@@ -91,7 +93,7 @@ def draw_plan(
             expansions={expansion: tuple(inside)} if expansion >= 0 else {},
         )
     )
-    return make_plan(
+    plan = make_plan(
         upstreams,
         names=chance.sample(names, size),
         policies=policies,
@@ -107,6 +109,9 @@ def draw_plan(
         fail_fast=chance.random() < 0.15,
         run_state=chance.choice(["any", "any", "leaves"]),
     )
+    if circles_of_units(plan):  # which is refused where workflows are compiled
+        return replace(plan, groups=tuple(replace(group, policy=None) for group in plan.groups))
+    return plan
 
 
 def _kind(kinds: list[str], above: tuple[int, ...], kind: str) -> str:

@@ -141,6 +141,12 @@ def test_what_a_failure_holds_up_is_all_that_did_not_run_below_it():
     assert held_up(run.engine, run.slot("a")) == 3
 
 
+def test_who_waits_for_a_group_waits_for_what_in_it_is_to_begin_anew():
+    retried = {"a b": TaskPolicy(retries=1), "b": TaskPolicy(retries=1, retry_delay=9.0)}
+    run = Played(plan_of({"a": "", "b": "", "x": "a"}, retried=retried)).ok("a").fail("b")
+    assert (run.letters, kind(run, "x"), behind(run, "x")) == ("SF.", Kind.UPSTREAMS, ["b"])
+
+
 @settings(max_examples=150)
 @given(st.integers(0, 2**32 - 1))
 def test_every_task_has_a_reason_that_fits_its_state_and_leads_to_a_first_cause(seed: int):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 import re
 import sys
+from collections.abc import Callable
 from threading import Thread
+from unittest.mock import Mock
 
 import pytest
 
 from penstock.engine.events import ErrorText
 from penstock.engine.states import TaskState
+from penstock.observe import live
 from penstock.observe.live import LiveView
 from tests.unit.observe.test_drawing import plan_of
 
@@ -151,3 +154,52 @@ def test_large_plans_show_what_runs(screen: Screen):
     assert "20 running" in drawn
     assert "9,980 waiting" in drawn
     assert not any("task_" in row for row in rows(screen))
+
+
+class Ticks:
+    """The pauses between drawings: in each something happens, and the time goes on."""
+
+    def __init__(self, view: LiveView, happenings: dict[int, Callable[[], None]], most: int) -> None:
+        self.now = 1000.0
+        self.drawn: list[int] = []
+        """The pauses after which it was drawn."""
+        self._tick = 0
+        self._happenings, self._most = happenings, most
+        view._draw, self._draw = self._drawing, view._draw  # type: ignore[method-assign]
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def is_set(self) -> bool:
+        return False
+
+    def wait(self, seconds: float) -> bool:
+        self.now += seconds
+        self._tick += 1
+        self._happenings.get(self._tick, int)()
+        return self._tick > self._most
+
+    def _drawing(self) -> None:
+        self.drawn.append(self._tick)
+        self._draw()
+
+
+def test_it_is_drawn_when_something_happens_or_runs_and_else_once_a_second(
+    screen: Screen, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(live, "Thread", Mock())
+    view = LiveView(screen)
+    view.run_started("abc", plan_of([(), ()], ["runs", "looks"]), 0)
+    happenings: dict[int, Callable[[], None]] = {
+        10: lambda: view.tasks_settled([(1, -1)], TaskState.SKIPPED),
+        21: lambda: view.attempt_started(0, -1, 1),
+        24: lambda: view.attempt_ended(0, -1, 1, TaskState.DEFERRED, None, 0.1),
+    }
+    ticks = Ticks(view, happenings, most=34)
+    with monkeypatch.context() as patch:
+        patch.setattr(live, "monotonic", ticks.monotonic)
+        patch.setattr(view, "_closing", ticks)
+        view._draw_on()
+    assert ticks.drawn == [8, 10, 18, 21, 22, 23, 24, 32]
+    view._thread = None
+    view.close()

@@ -350,6 +350,36 @@ def test_no_way_leads_out_of_a_group_that_is_tried_again_and_back() -> None:
     assert "put 'y' into the group" in str(error)
 
 
+@pytest.mark.parametrize("is_mapped", [False, True])
+def test_groups_that_are_tried_again_do_not_wait_for_each_other(is_mapped: bool) -> None:
+    with Workflow("flow") as flow:
+        with TaskGroup("g", retries=1):
+            a, b = some("a"), some("b")
+
+        @task_group(retries=1)
+        def h(x: int = 0) -> None:
+            chain(a, some("c"))
+            chain(some("d"), b)
+
+        if is_mapped:
+            h.expand(x=[1, 2])
+        else:
+            h()
+    error = str(refusal(flow))
+    assert "groups that are tried again as units wait for each other" in error
+    assert "'g.b' -> group 'g' -> 'h.c' -> group 'h' -> 'g.b'" in error
+
+
+def test_of_two_groups_one_may_wait_for_the_other() -> None:
+    with Workflow("flow") as flow:
+        with TaskGroup("g", retries=1):
+            a, b = some("a"), some("b")
+        with TaskGroup("h", retries=1):
+            chain(a, some("c"))
+            chain(b, some("d"))
+    assert len(plan_of(flow)) == 4
+
+
 def test_a_way_through_an_inner_group_is_no_way_out() -> None:
     with Workflow("flow") as flow:
         with TaskGroup("g", retries=1):

@@ -58,6 +58,24 @@ def test_a_run_in_memory_loads_no_data_library_no_database_and_no_terminal() -> 
     assert not loaded_by(run) & (HEAVY - {"logging"})
 
 
+def test_whoever_only_defines_tasks_loads_nothing_that_runs_them() -> None:
+    loaded = loaded_by("from penstock import Task, WorkflowManager, task, workflow; WorkflowManager()")
+    parts = {name.split(".")[1] for name in loaded if name.startswith("penstock.")}
+    assert not parts & {"engine", "plan", "executor", "store", "logs", "results", "code", "observe"}
+
+
+def test_what_shows_runs_is_loaded_when_one_has_ended() -> None:
+    run = (
+        "import os; from penstock import Task, WorkflowManager; m = WorkflowManager('memory'); "
+        "body = lambda: (os.write(1, ('loaded: ' + ' '.join(sys.modules)).encode()), os._exit(0)); "
+        "m.add_task(Task('a', body)); m.run()"
+    )
+    shows = {f"penstock.runtime.{name}" for name in ("record", "why", "logbook", "approvals", "attempts", "children")}
+    loaded = loaded_by(run)
+    assert "penstock.runtime.driver" in loaded
+    assert not loaded & shows
+
+
 def test_importing_penstock_itself_loads_only_itself() -> None:
     ours = {name for name in loaded_by("import penstock") if name.startswith("penstock.")}
     assert not ours, "the public names are loaded when they are first used"

@@ -17,8 +17,10 @@ from penstock.engine.events import RetryDue
 from penstock.errors import PenstockError
 from penstock.store.base import Lease, RunChange, Store
 from penstock.store.memory import MemoryStore
+from penstock.store.schedules import TickRow
 from penstock.store.sqlite import SQLiteStore
 from penstock.testing.store_samples import new_run
+from penstock.testing.store_schedules import due_run, new_schedule
 
 ids = st.sampled_from(["a", "ab", "abc", "b", "ä", "a%"])
 plans = st.sampled_from(["p", "q", "r"])
@@ -36,6 +38,9 @@ changes = st.builds(
     wake_at=maybe,
 )
 pools = st.sampled_from(["p", "q", "ä"])
+workflows = st.sampled_from("vw")
+times = st.integers(0, 9).map(float)
+schedules = st.builds(new_schedule, workflows, upto=times, version=st.sampled_from(["1", "2"]), paused=st.booleans())
 
 
 class Agreement(RuleBasedStateMachine):
@@ -63,14 +68,22 @@ class Agreement(RuleBasedStateMachine):
         one, other = self.both(call)
         assert one == other
 
-    @rule(id=ids, plan=plans, workflow=st.sampled_from("vw"), at=st.integers(0, 3), parent=st.none() | ids)
-    def create(self, id, plan, workflow, at, parent):
-        row = new_run(id, plan=plan, workflow=workflow, created_at=float(at), parent=parent, part=parent and "[]")
+    @rule(
+        id=ids,
+        plan=plans,
+        workflow=workflows,
+        at=st.integers(0, 3),
+        parent=st.none() | ids,
+        logical_at=st.none() | times,
+    )
+    def create(self, id, plan, workflow, at, parent, logical_at):
+        part = {"parent": parent, "part": parent and "[]"}
+        row = new_run(id, plan=plan, workflow=workflow, created_at=float(at), logical_at=logical_at, **part)
         self.same(lambda store: store.create_run(row, plan.encode()))
 
-    @rule(id=ids, plan=plans, at=st.integers(0, 3))
-    def start(self, id, plan, at):
-        row = new_run(id, plan=plan, created_at=float(at))
+    @rule(id=ids, plan=plans, at=st.integers(0, 3), logical_at=st.none() | times)
+    def start(self, id, plan, at, logical_at):
+        row = new_run(id, plan=plan, workflow="v", created_at=float(at), logical_at=logical_at)
         self.lease(lambda store: store.start_run(row, plan.encode()))
 
     @rule(id=ids, plan=plans)
@@ -136,6 +149,56 @@ class Agreement(RuleBasedStateMachine):
         if leases:
             self.same(lambda store: store.claim(leases[id(store)], pool, wanted, **wish))
 
+    @rule(rows=st.lists(schedules, max_size=2))
+    def put_schedules(self, rows):
+        self.same(lambda store: store.put_schedules(rows))
+
+    @rule(workflow=workflows, paused=st.booleans())
+    def pause(self, workflow, paused):
+        self.same(lambda store: store.pause(workflow, paused))
+
+    @rule(workflow=workflows)
+    def forget_schedule(self, workflow):
+        self.same(lambda store: store.forget_schedule(workflow))
+
+    @rule(
+        workflow=workflows,
+        upto_was=times,
+        steps=st.integers(1, 3).map(float),
+        runs=st.lists(st.tuples(ids, times, plans), max_size=3, unique_by=lambda run: run[0]),
+        missed=st.lists(st.tuples(times, times, st.sampled_from(["skipped", "collapsed"])), max_size=2),
+    )
+    def decide(self, workflow, upto_was, steps, runs, missed):
+        made = [
+            (due_run(id, at, workflow=workflow, plan=plan, created_at=at % 3), plan.encode()) for id, at, plan in runs
+        ]
+        noted = [TickRow(what, min(one, other), max(one, other), 2, None, 1.0) for one, other, what in missed]
+        self.same(lambda store: store.decide(workflow, upto_was, upto_was + steps, made, noted))
+
+    @rule(keep=st.integers(0, 6))
+    def merge_ticks(self, keep):
+        self.same(lambda store: store.merge_ticks(keep))
+
+    @rule(
+        workflow=workflows,
+        limit=st.none() | st.integers(0, 3),
+        before=st.none() | st.tuples(times, st.sampled_from(["", "created", "skipped"])),
+    )
+    def list_ticks(self, workflow, limit, before):
+        self.same(lambda store: store.ticks(workflow, limit=limit, before=before))
+
+    @rule(
+        workflow=st.none() | workflows,
+        limit=st.none() | st.integers(0, 3),
+        states=st.none() | st.lists(st.sampled_from(["queued", "running", "failed", "waiting"])),
+        trigger=st.none() | st.sampled_from(["manual", "schedule"]),
+        since=st.none() | times,
+        before=st.none() | st.tuples(times, ids),
+    )
+    def list_a_page(self, workflow, limit, states, trigger, since, before):
+        chosen = {"states": states, "trigger": trigger, "since": since, "before": before}
+        self.same(lambda store: store.runs(workflow, limit=limit, **chosen))
+
     @rule(id=ids, after=st.integers(-1, 5))
     def read(self, id, after):
         self.same(lambda store: list(store.read(id, after)))
@@ -158,6 +221,12 @@ class Agreement(RuleBasedStateMachine):
         self.same(lambda store: store.unfinished())
         self.same(lambda store: store.due(5.0))
         self.same(lambda store: store.pools())
+        self.same(lambda store: store.schedules())
+        self.same(lambda store: store.newest_runs())
+        self.same(lambda store: store.run_counts())
+        for workflow in "vw":
+            self.same(lambda store: store.ticks(workflow))  # noqa: B023
+            self.same(lambda store: store.active_runs(workflow))  # noqa: B023
         for plan in "pqr":
             self.same(methodcaller("plan", plan))
         for id in ("a", "ab", "abc", "b", "ä", "a%", "z"):

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from penstock.api.records import pool_record
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Cell, Output
-from penstock.cli.records import timestamp
-from penstock.runtime.times import moment
 
 if TYPE_CHECKING:
     from penstock.store.base import Pool, PoolUse
@@ -29,7 +28,7 @@ def list_pools(output: Output, store: str | None) -> int:
         with choices.manager() as manager:
             found = [(pool, manager.parts.store.pool_users(pool.name)) for pool in manager.pools()]
     if output.as_json:
-        output.emit([_record(pool, users) for pool, users in found])
+        output.emit([pool_record(pool, users) for pool, users in found])
     elif not found:
         output.say("There are no pools; penstock pool set NAME SLOTS makes one")
     else:
@@ -51,22 +50,3 @@ def _row(pool: Pool, users: list[PoolUse]) -> list[Cell]:
         Cell(f"{pool.waiting:,}", "yellow" if pool.waiting else None),
         Cell(", ".join(holders)),
     ]
-
-
-def _record(pool: Pool, users: list[PoolUse]) -> dict[str, Any]:
-    return {
-        "name": pool.name,
-        "slots": pool.slots,
-        "used": pool.used,
-        "waiting": pool.waiting,
-        "runs": [
-            {
-                "run": use.run_id,
-                "used": use.granted,
-                "wanted": use.wanted,
-                "priority": use.priority,
-                "since": timestamp(moment(use.since)),
-            }
-            for use in users
-        ],
-    }

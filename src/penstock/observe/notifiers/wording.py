@@ -17,6 +17,7 @@ _HAPPENED: dict[NoticeKind, str] = {
     "run_success": "succeeded",
     "run_failed": "failed",
     "run_cancelled": "was cancelled",
+    "run_late": "has not ended by its deadline",
 }
 LONGEST = 4_000
 """Characters of an error's message and of a traceback that are passed on: of long ones the end, which says most."""

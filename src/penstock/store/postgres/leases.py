@@ -21,10 +21,12 @@ from contextlib import suppress
 from psycopg import OperationalError, errors
 
 from penstock.errors import LeaseLost, RunLocked, StoreError
-from penstock.store.base import Holder, Lease
+from penstock.store.base import Holder, Lease, RunRow
+from penstock.store.lookup import given_twice
 from penstock.store.postgres.connection import Connection, execute, storable
 from penstock.store.postgres.connection_pool import ConnectionPool
 from penstock.store.postgres.keeper import Keeper
+from penstock.store.postgres.logical_times import taking_its_time
 from penstock.store.postgres.pools import Pools
 
 _TRIES, _A_MOMENT = 100, 0.01
@@ -97,30 +99,31 @@ class Leases:
             [(token, _)] = execute(db, "lease", self._key, number, *self._signature())
             return None if token is None else self._given(run_id, number, token)
 
-    def start(self, run_id: str, values: list[object]) -> PostgresLease:
+    def start(self, run: RunRow, values: list[object]) -> PostgresLease:
         """Put a run on record, with its first lease: whoever sees the run sees it driven.
 
         When the connection is lost under it, it is tried once more, and finds what the first try has done: or else a
         run would wait for whoever takes it over, of which its caller was told that it could not be started."""
         try:
-            return self._start(run_id, values)
+            return self._start(run, values)
         except StoreError as error:
             if not isinstance(error.__cause__, OperationalError):
                 raise
-        return self._start(run_id, values, again=True)
+        return self._start(run, values, again=True)
 
-    def _start(self, run_id: str, values: list[object], *, again: bool = False) -> PostgresLease:
+    def _start(self, run: RunRow, values: list[object], *, again: bool = False) -> PostgresLease:
         signature = self._signature()
         with self._keeper.session() as db:
             try:
-                [(number, locked)] = execute(db, "start_run", *values, *signature)
-            except errors.UniqueViolation as error:
-                found = execute(db, "started", *storable(run_id), *signature[:2]) if again else []
+                with taking_its_time(db, self._key, run):
+                    [(number, locked)] = execute(db, "start_run", *values, *signature)
+            except (errors.UniqueViolation, StoreError) as error:
+                found = execute(db, "started", *storable(run.id), *signature[:2]) if again else []
                 if not found:
-                    raise exists(run_id) from error
+                    raise given_twice(run.id) from error
                 [(number,)] = found
                 locked = execute(db, "lock", self._key, number)[0][0]
-            lease = self._given(run_id, number, 1)
+            lease = self._given(run.id, number, 1)
             lease.locked = locked
             return lease
 
@@ -234,8 +237,3 @@ class Leases:
 def lost(lease: Lease) -> LeaseLost:
     """The error for a write under a lease that counts no more."""
     return LeaseLost(f"run {lease.run_id} is not driven under lease {lease.token} any more: nothing is written")
-
-
-def exists(run_id: str) -> StoreError:
-    """The error for an id that is given a second time."""
-    return StoreError(f"run {run_id} is on record already: give the new run another id")

@@ -169,8 +169,8 @@ WITH gate AS MATERIALIZED (
 ), made AS (
     INSERT INTO run
         (plan, id, workflow, state, params, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-        wake_at, parent, part)
-    VALUES ($3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger)
+    VALUES ($3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
     RETURNING number
 ), follows AS (
     INSERT INTO followed (run, plan) SELECT number, $3 FROM made
@@ -188,14 +188,14 @@ WITH gate AS MATERIALIZED (
 ), made AS (
     INSERT INTO run
         (plan, id, workflow, state, params, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-        wake_at, parent, part)
-    VALUES ($3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+        wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger)
+    VALUES ($3, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
     RETURNING number
 ), follows AS (
     INSERT INTO followed (run, plan) SELECT number, $3 FROM made
 ), leased AS (
     INSERT INTO lease (run, token, pid, host, since, heard_at, period)
-    SELECT number, 1, $20::int8, $21, clock_timestamp(), clock_timestamp(), make_interval(secs => $22::float8) FROM made
+    SELECT number, 1, $25::int8, $26, clock_timestamp(), clock_timestamp(), make_interval(secs => $27::float8) FROM made
 )
 SELECT number, pg_try_advisory_lock($1::int4, number) FROM made;
 
@@ -223,43 +223,106 @@ SELECT body FROM plan WHERE fingerprint = $1;
 -- run --
 -- The run with this id.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
 FROM run WHERE id = $1;
 
 -- runs_by_prefix --
 -- A few of the runs whose ids begin so.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
 FROM run WHERE id >= $1 AND starts_with(id, $1) AND id < $1 || chr(1114111) ORDER BY id LIMIT 4;
 
+-- place --
+-- After which of the runs of its instant a page goes on.
+SELECT number FROM run WHERE id = $1 AND created_at = $2::float8;
+
 -- runs --
--- All runs, newest first.
+-- Runs from one moment on and before a place, newest first.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
-FROM run ORDER BY created_at DESC, number DESC LIMIT $1::int8;
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
+FROM run
+WHERE created_at >= $2::float8 AND (created_at, number) < ($3::float8, $4::int8)
+    AND ($5::text IS NULL OR trigger = $5)
+ORDER BY created_at DESC, number DESC LIMIT $1::int8;
 
 -- runs_of --
--- The runs of one workflow, newest first.
+-- The same of one workflow.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
-FROM run WHERE workflow = $2 ORDER BY created_at DESC, number DESC LIMIT $1::int8;
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
+FROM run
+WHERE workflow = $6 AND created_at >= $2::float8 AND (created_at, number) < ($3::float8, $4::int8)
+    AND ($5::text IS NULL OR trigger = $5)
+ORDER BY created_at DESC, number DESC LIMIT $1::int8;
+
+-- runs_in --
+-- The same in some states: the first of each state, and of these the first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
+FROM unnest($6::text[]) AS chosen (of_state) CROSS JOIN LATERAL (
+    SELECT * FROM run
+    WHERE state = of_state AND created_at >= $2::float8 AND (created_at, number) < ($3::float8, $4::int8)
+        AND ($5::text IS NULL OR trigger = $5)
+    ORDER BY created_at DESC, number DESC LIMIT $1::int8
+) AS first_of_state
+ORDER BY created_at DESC, number DESC LIMIT $1::int8;
+
+-- runs_of_in --
+-- The same of one workflow and in some states.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
+FROM unnest($6::text[]) AS chosen (of_state) CROSS JOIN LATERAL (
+    SELECT * FROM run
+    WHERE workflow = $7 AND state = of_state
+        AND created_at >= $2::float8 AND (created_at, number) < ($3::float8, $4::int8)
+        AND ($5::text IS NULL OR trigger = $5)
+    ORDER BY created_at DESC, number DESC LIMIT $1::int8
+) AS first_of_state
+ORDER BY created_at DESC, number DESC LIMIT $1::int8;
+
+-- newest_runs --
+-- The newest run of each workflow: from name to name in an index.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
+FROM (
+    WITH RECURSIVE name (named) AS (
+        SELECT min(workflow) FROM run
+        UNION ALL
+        SELECT (SELECT min(workflow) FROM run WHERE workflow > named) FROM name WHERE named IS NOT NULL
+    )
+    SELECT named FROM name
+) AS name CROSS JOIN LATERAL (
+    SELECT * FROM run WHERE workflow = named ORDER BY created_at DESC, number DESC LIMIT 1
+) AS newest
+ORDER BY workflow COLLATE "C";
+
+-- run_counts --
+-- How many runs each workflow has in each state.
+SELECT workflow, state, count(*) FROM run GROUP BY workflow, state;
+
+-- active_runs --
+-- How many runs of a workflow have not ended.
+SELECT count(*) FROM run WHERE workflow = $1 AND state IN ('queued', 'running', 'waiting');
+
+-- changes --
+-- A number that goes with what can be seen: which transactions have ended, of all databases of the server.
+SELECT hashtextextended(pg_current_snapshot()::text, 0);
 
 -- unfinished --
 -- Runs that have not ended or have undelivered notices, oldest first, without those that wait.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
 FROM run WHERE (state IN ('queued', 'running') OR undelivered > 0) AND state <> 'waiting' ORDER BY created_at, number;
 
 -- due --
 -- The waiting runs whose time has come, those that have been due longest first.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
 FROM run WHERE state = 'waiting' AND wake_at <= $1::float8 ORDER BY wake_at, number;
 
 -- children --
 -- The runs that are a part of this one, oldest first.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
 FROM run WHERE parent = $1 ORDER BY created_at, number;
 
 -- lock_pool --
@@ -326,6 +389,87 @@ UPDATE slot SET wanted = held, place = 0, since = NULL WHERE pool = $1;
 -- What nobody holds or wants is not kept.
 DELETE FROM slot WHERE pool = $1 AND wanted = 0;
 
+-- put_schedule --
+-- A schedule. One that is there keeps its cursor and whether it is paused.
+INSERT INTO schedule
+    (workflow, source, version, timetable, text, timezone, catchup, max_active_runs, deadline, upto, paused, seen_at,
+    error, about)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8::int8, $9::float8, $10::float8, $11::bool, $12::float8, $13, $14)
+ON CONFLICT (workflow) DO UPDATE SET source = excluded.source, version = excluded.version,
+    timetable = excluded.timetable, text = excluded.text, timezone = excluded.timezone, catchup = excluded.catchup,
+    max_active_runs = excluded.max_active_runs, deadline = excluded.deadline, seen_at = excluded.seen_at,
+    error = excluded.error, about = excluded.about;
+
+-- schedules --
+-- All schedules, by name.
+SELECT workflow, source, version, timetable, text, timezone, catchup, max_active_runs, deadline, upto, paused, seen_at,
+    error, about
+FROM schedule ORDER BY workflow;
+
+-- schedule --
+-- The schedule of a workflow.
+SELECT workflow, source, version, timetable, text, timezone, catchup, max_active_runs, deadline, upto, paused, seen_at,
+    error, about
+FROM schedule WHERE workflow = $1;
+
+-- pause --
+-- A schedule is paused, or is not.
+UPDATE schedule SET paused = $2::bool WHERE workflow = $1 RETURNING workflow;
+
+-- forget_schedule --
+-- A schedule is not on record any more.
+DELETE FROM schedule WHERE workflow = $1;
+
+-- gate --
+-- Nobody deletes plans, nor merges what was decided, until the end of this transaction.
+SELECT pg_advisory_xact_lock_shared($1::int4, $2::int4);
+
+-- move_cursor --
+-- The cursor of a schedule moves, if it stands where it stood and the schedule is not paused. Who comes second waits
+-- here for the end of the first one's transaction, and then finds it moved.
+UPDATE schedule SET upto = $3::float8 WHERE workflow = $1 AND upto = $2::float8 AND NOT paused RETURNING workflow;
+
+-- take_time --
+-- A workflow has had a run for a logical time from now on, if it has not had one. Who comes second waits here for the
+-- end of the first one's transaction.
+INSERT INTO tick (workflow, what, first, last, count, run, decided_at)
+SELECT $1, 'created', $2::float8, $2, 1, $3, $4::float8
+WHERE NOT EXISTS (
+    SELECT FROM tick WHERE workflow = $1 AND what = 'created' AND count > 1 AND last >= $2 AND first <= $2
+) AND NOT EXISTS (
+    SELECT FROM run WHERE workflow = $1 AND logical_at = $2 AND parent IS NULL
+)
+ON CONFLICT DO NOTHING
+RETURNING last;
+
+-- taken --
+-- The run that a workflow has had for a logical time.
+SELECT run FROM tick WHERE workflow = $1 AND last = $2::float8 AND what = 'created'
+UNION ALL
+SELECT id FROM run WHERE workflow = $1 AND logical_at = $2 AND parent IS NULL
+LIMIT 1;
+
+-- keep_tick --
+-- What was decided.
+INSERT INTO tick (workflow, what, first, last, count, run, decided_at)
+VALUES ($1, $2, $3::float8, $4::float8, $5::int8, $6, $7::float8)
+ON CONFLICT (workflow, last, what) DO UPDATE SET
+    first = excluded.first, count = excluded.count, run = excluded.run, decided_at = excluded.decided_at;
+
+-- ticks --
+-- What was decided about a workflow, the latest logical times first.
+SELECT what, first, last, count, run, decided_at FROM tick
+WHERE workflow = $1 AND (last, what) < ($2::float8, $3)
+ORDER BY last DESC, what DESC LIMIT $4::int8;
+
+-- long_histories --
+-- The workflows about which more was decided than so many times.
+SELECT workflow FROM tick GROUP BY workflow HAVING count(*) > $1::int8;
+
+-- delete_tick --
+-- What was decided is kept in another row.
+DELETE FROM tick WHERE workflow = $1 AND last = $2::float8 AND what = $3;
+
 -- wake --
 -- Word to whoever drives these runs, when the transaction is over.
 SELECT pg_notify($1, run::text) FROM unnest($2::int[]) AS woken (run);
@@ -380,3 +524,17 @@ WHERE followed.run IS NULL ORDER BY number;
 -- unfollowed_plans --
 -- Plans that no run follows.
 SELECT fingerprint FROM plan WHERE NOT EXISTS (SELECT FROM followed WHERE followed.plan = fingerprint);
+
+-- late_cursors --
+-- Runs of schedules that are due after everything is decided.
+SELECT id, run.workflow FROM run JOIN schedule ON schedule.workflow = run.workflow
+WHERE trigger = 'schedule' AND parent IS NULL AND logical_at > upto ORDER BY number;
+
+-- tickless_runs --
+-- Runs for a logical time of which it is not noted that the workflow has had one for it.
+SELECT id, workflow FROM run WHERE logical_at IS NOT NULL AND parent IS NULL AND NOT EXISTS (
+    SELECT FROM tick WHERE tick.workflow = run.workflow AND what = 'created' AND last = logical_at
+) AND NOT EXISTS (
+    SELECT FROM tick
+    WHERE tick.workflow = run.workflow AND what = 'created' AND count > 1 AND last >= logical_at AND first <= logical_at
+) ORDER BY number;

@@ -16,7 +16,7 @@ from penstock.errors import StoreCorrupt
 from penstock.store.postgres.address import Address
 from penstock.store.postgres.connection import Connection
 
-VERSION = 3
+VERSION = 4
 _HERE = Path(__file__).parent
 _GATE = 0  # the second number of the advisory lock under which the schema changes; runs count from 1
 

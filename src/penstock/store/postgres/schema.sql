@@ -29,13 +29,21 @@ CREATE TABLE run (
     undelivered int8 NOT NULL,
     wake_at float8,
     parent text COLLATE "C",
-    part text
+    part text,
+    logical_at float8,
+    interval_start float8,
+    interval_end float8,
+    timezone text,
+    trigger text NOT NULL DEFAULT 'manual'
 );
 CREATE INDEX run_by_age ON run (created_at, number);
 CREATE INDEX run_by_workflow ON run (workflow, created_at, number);
 CREATE INDEX run_unfinished ON run (created_at, number) WHERE state IN ('queued', 'running') OR undelivered > 0;
 CREATE INDEX run_due ON run (wake_at, number) WHERE state = 'waiting';
 CREATE INDEX run_by_parent ON run (parent, created_at, number) WHERE parent IS NOT NULL;
+CREATE INDEX run_by_state ON run (state, created_at, number);
+CREATE INDEX run_by_workflow_and_state ON run (workflow, state, created_at, number);
+CREATE UNIQUE INDEX run_by_logical_time ON run (workflow, logical_at) WHERE logical_at IS NOT NULL AND parent IS NULL;
 
 CREATE TABLE plan (
     fingerprint text COLLATE "C" PRIMARY KEY,
@@ -111,3 +119,34 @@ CREATE TABLE slot (
     PRIMARY KEY (pool, run)
 );
 CREATE INDEX slot_by_run ON slot (run);
+
+-- When workflows are due: see store/schedules.py. `upto` is the cursor.
+CREATE TABLE schedule (
+    workflow text COLLATE "C" PRIMARY KEY,
+    source text,
+    version text NOT NULL,
+    timetable text,
+    text text,
+    timezone text NOT NULL,
+    catchup text NOT NULL,
+    max_active_runs int8 NOT NULL,
+    deadline float8,
+    upto float8 NOT NULL,
+    paused bool NOT NULL,
+    seen_at float8 NOT NULL,
+    error text,
+    about text NOT NULL
+);
+
+-- What was decided about logical times, those of one decision together: see store/schedules.py. A row stays when its run
+-- or its schedule goes.
+CREATE TABLE tick (
+    workflow text COLLATE "C" NOT NULL,
+    last float8 NOT NULL,
+    what text COLLATE "C" NOT NULL,
+    first float8 NOT NULL,
+    count int8 NOT NULL,
+    run text COLLATE "C",
+    decided_at float8 NOT NULL,
+    PRIMARY KEY (workflow, last, what)
+);

@@ -5,34 +5,27 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from operator import attrgetter
-
-from psycopg import errors
 
 from penstock.engine.events import Event
-from penstock.errors import LeaseLost, RunLocked, RunNotFound, StoreError
-from penstock.store.base import Claim, Durations, Holder, Lease, Message, Pool, PoolUse, RunChange, RunRow
-from penstock.store.lookup import only_match
+from penstock.errors import LeaseLost, RunLocked
+from penstock.store.base import Claim, Holder, Lease, Message, Pool, PoolUse, RunChange, RunRow
 from penstock.store.postgres.address import LEASE, read_url
 from penstock.store.postgres.connection import execute, refuse_transaction_pooling, storable
 from penstock.store.postgres.connection_pool import ConnectionPool
 from penstock.store.postgres.journal import read_batches, write_batch
 from penstock.store.postgres.keeper import Keeper
-from penstock.store.postgres.leases import Leases, PostgresLease, exists, lost
+from penstock.store.postgres.leases import Leases, PostgresLease, lost
 from penstock.store.postgres.listener import Listeners, PostgresListener
 from penstock.store.postgres.pools import Pools
+from penstock.store.postgres.rows import not_found
+from penstock.store.postgres.schedules import Schedules
 from penstock.store.postgres.schema import prepare
 from penstock.store.postgres.upkeep import PLANS, PostgresUpkeep
 from penstock.store.records import encode_events
 from penstock.store.slots import Stake
 
-_row = attrgetter(
-    *("id", "workflow", "state", "params", "source", "created_at", "started_at", "ended_at"),
-    *("error", "tasks", "counts", "undelivered", "wake_at", "parent", "part"),
-)
 
-
-class PostgresStore:
+class PostgresStore(Schedules):
     """Keeps runs in the database of a URL, in the schema "penstock" or the one that `penstock_schema=` in it names.
 
     `lease` is after how many seconds of silence a driver's run may be taken over, once its session with the server has
@@ -128,63 +121,9 @@ class PostgresStore:
 
     # --- History
 
-    def create_run(self, run: RunRow, plan: bytes) -> None:
-        """Put a new run on record with its plan."""
-        with self._pool.connection() as db:
-            try:
-                execute(db, "create_run", *self._new(run, plan))
-            except errors.UniqueViolation as error:
-                raise exists(run.id) from error
-
     def start_run(self, run: RunRow, plan: bytes) -> PostgresLease:
         """Put a new run on record with its plan and become its driver, in one step."""
-        return self._leases.start(run.id, self._new(run, plan))
-
-    def _new(self, run: RunRow, plan: bytes) -> list[object]:
-        return [self._key, PLANS, *storable(run.plan), plan, *storable(*_row(run))]
-
-    def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
-        """Keep a plan that a run is about to follow, if it is not kept yet."""
-        self._put(run_id, "add_plan", self._key, PLANS, *storable(run_id, fingerprint), plan)
-
-    def plan(self, fingerprint: str) -> bytes:
-        """A plan that was kept. StoreError if it is not there."""
-        rows = self._pool.read("plan", *storable(fingerprint))
-        if not rows:
-            raise StoreError(f"no plan {fingerprint} is kept")
-        body: bytes = rows[0][0]
-        return body
-
-    def run(self, run_id: str) -> RunRow:
-        """The run with this id, or with the only id that begins so."""
-        rows = self._pool.read("run", *storable(run_id))
-        if rows:
-            return RunRow(*rows[0])
-        return only_match(run_id, [RunRow(*row) for row in self._pool.read("runs_by_prefix", *storable(run_id))])
-
-    def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
-        """Runs, newest first."""
-        if workflow is None:
-            rows = self._pool.read("runs", limit)
-        else:
-            rows = self._pool.read("runs_of", limit, *storable(workflow))
-        return [RunRow(*row) for row in rows]
-
-    def unfinished(self) -> list[RunRow]:
-        """Runs that have not ended or have undelivered notices, oldest first."""
-        return [RunRow(*row) for row in self._pool.read("unfinished")]
-
-    def due(self, now: float) -> list[RunRow]:
-        """Waiting runs whose time has come, those that have been due longest first."""
-        return [RunRow(*row) for row in self._pool.read("due", now)]
-
-    def children(self, run_id: str) -> list[RunRow]:
-        """Runs that are a part of this one, oldest first."""
-        return [RunRow(*row) for row in self._pool.read("children", *storable(run_id))]
-
-    def durations(self, workflow: str) -> list[Durations]:
-        """How long tasks took in the newest runs of a workflow."""
-        return [Durations(*row) for row in self._pool.read("durations", *storable(workflow))]
+        return self._leases.start(run, self._new(run, plan))
 
     def delete_run(self, run_id: str) -> None:
         """Forget a run and its journal, and plans that only this run followed. RunLocked while it is driven."""
@@ -194,7 +133,7 @@ class PostgresStore:
             locked = execute(db, "lock_to_delete", self._key, number)[0][0]
             free = execute(db, "free", number)
             if not free:
-                raise _not_found(run_id)
+                raise not_found(run_id)
             if not (locked and free[0][0]):
                 raise RunLocked(f"run {run_id} is being driven: cancel it, or wait for its end")
             plans = [plan for (plan,) in execute(db, "plans_of", number)]
@@ -247,27 +186,12 @@ class PostgresStore:
         if os.getpid() == self._pid:
             self._opened.close()
 
-    def _put(self, run_id: str, name: str, *values: object) -> None:
-        """Write something that belongs to a run, which may be deleted meanwhile."""
-        try:
-            found = self._pool.rows(name, *values)
-        except StoreError as error:
-            if not isinstance(error.__cause__, errors.ForeignKeyViolation):
-                raise
-            found = []
-        if not found:
-            raise _not_found(run_id)
-
     def _number(self, run_id: str) -> int:
         held = self._leases.number(run_id)
         if held is not None:
             return held
         rows = self._pool.read("number", *storable(run_id))
         if not rows:
-            raise _not_found(run_id)
+            raise not_found(run_id)
         number: int = rows[0][0]
         return number
-
-
-def _not_found(run_id: str) -> RunNotFound:
-    return RunNotFound(f"no run has the id '{run_id}'")

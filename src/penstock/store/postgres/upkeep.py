@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from penstock.store.postgres.connection import execute
 from penstock.store.postgres.connection_pool import ConnectionPool
 from penstock.store.postgres.pools import Pools
-from penstock.store.upkeep import DEAD_CLAIMS
+from penstock.store.upkeep import DEAD_CLAIMS, decided_wrongly
 
 PLANS = -1
 """The second number of the advisory lock under which plans are deleted; runs count from 1."""
@@ -28,6 +28,7 @@ class PostgresUpkeep:
             yield f"run {run_id} has no row for its lease, so that nobody can drive it: the row was lost"
         for run_id, plan in self._pool.read("planless_runs"):
             yield f"run {run_id} began with plan {plan}, which it is not noted to follow: the note was lost"
+        yield from decided_wrongly(self._pool.read("late_cursors"), self._pool.read("tickless_runs"))
 
     def leftovers(self, *, remove: bool = False) -> dict[str, int]:
         """Plans that nobody needs, and claims of the dead."""

@@ -95,8 +95,8 @@ SELECT body FROM plan WHERE fingerprint = ?1;
 -- A new run.
 INSERT INTO run
     (id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 RETURNING number;
 
 -- follow --
@@ -106,47 +106,103 @@ INSERT INTO followed (run, plan) VALUES (?1, ?2) ON CONFLICT DO NOTHING;
 -- run --
 -- The run with this id.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
 FROM run WHERE id = ?1;
 
 -- runs_by_prefix --
 -- A few of the runs whose ids begin so.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
 FROM run WHERE id >= ?1 AND substr(id, 1, length(?1)) = ?1 AND id < ?1 || char(0x10ffff)
 ORDER BY id LIMIT 4;
 
+-- place --
+-- After which of the runs of its instant a page goes on.
+SELECT number FROM run WHERE id = ?1 AND created_at = ?2;
+
 -- runs --
--- All runs, newest first.
+-- Runs from one moment on and before a place, newest first.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
-FROM run ORDER BY created_at DESC, number DESC LIMIT ?1;
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
+FROM run WHERE created_at >= ?2 AND (created_at, number) < (?3, ?4) AND (?5 IS NULL OR trigger = ?5)
+ORDER BY created_at DESC, number DESC LIMIT ?1;
 
 -- runs_of --
--- The runs of one workflow, newest first.
+-- The same of one workflow.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
-FROM run WHERE workflow = ?2
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
+FROM run WHERE workflow = ?6 AND created_at >= ?2 AND (created_at, number) < (?3, ?4) AND (?5 IS NULL OR trigger = ?5)
 ORDER BY created_at DESC, number DESC LIMIT ?1;
+
+-- runs_in --
+-- The same in some states: the first of each state, and of these the first.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
+FROM (SELECT value AS chosen FROM json_each(?6)) CROSS JOIN run ON number IN (
+    SELECT number FROM run
+    WHERE state = chosen AND created_at >= ?2 AND (created_at, number) < (?3, ?4) AND (?5 IS NULL OR trigger = ?5)
+    ORDER BY created_at DESC, number DESC LIMIT ?1
+)
+ORDER BY created_at DESC, number DESC LIMIT ?1;
+
+-- runs_of_in --
+-- The same of one workflow and in some states.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
+FROM (SELECT value AS chosen FROM json_each(?6)) CROSS JOIN run ON number IN (
+    SELECT number FROM run INDEXED BY run_by_workflow_and_state
+    WHERE workflow = ?7 AND state = chosen AND created_at >= ?2 AND (created_at, number) < (?3, ?4)
+        AND (?5 IS NULL OR trigger = ?5)
+    ORDER BY created_at DESC, number DESC LIMIT ?1
+)
+ORDER BY created_at DESC, number DESC LIMIT ?1;
+
+-- newest_runs --
+-- The newest run of each workflow: from name to name in an index.
+SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
+FROM run WHERE number IN (
+    WITH RECURSIVE name (workflow) AS (
+        SELECT min(workflow) FROM run
+        UNION ALL
+        SELECT (SELECT min(workflow) FROM run WHERE workflow > name.workflow) FROM name WHERE workflow IS NOT NULL
+    )
+    SELECT (
+        SELECT number FROM run WHERE run.workflow = name.workflow ORDER BY created_at DESC, number DESC LIMIT 1
+    ) FROM name
+)
+ORDER BY workflow;
+
+-- run_counts --
+-- How many runs each workflow has in each state.
+SELECT workflow, state, count(*) FROM run GROUP BY workflow, state;
+
+-- active_runs --
+-- How many runs of a workflow have not ended.
+SELECT count(*) FROM run WHERE workflow = ?1 AND state IN ('queued', 'running', 'waiting');
+
+-- changes --
+-- A number that another connection's commit changes.
+PRAGMA data_version;
 
 -- unfinished --
 -- The runs that have not ended or have undelivered notices, oldest first, without those that wait.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
 FROM run WHERE (state IN ('queued', 'running') OR undelivered > 0) AND state <> 'waiting'
 ORDER BY created_at, number;
 
 -- due --
 -- The waiting runs whose time has come, those that have been due longest first.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
 FROM run WHERE state = 'waiting' AND wake_at <= ?1
 ORDER BY wake_at, number;
 
 -- children --
 -- The runs that are a part of this one, oldest first.
 SELECT id, workflow, state, params, plan, source, created_at, started_at, ended_at, error, tasks, counts, undelivered,
-    wake_at, parent, part
+    wake_at, parent, part, logical_at, interval_start, interval_end, timezone, trigger
 FROM run WHERE parent = ?1
 ORDER BY created_at, number;
 
@@ -222,6 +278,68 @@ UPDATE slot SET wanted = held, place = 0, since = NULL WHERE pool = ?1;
 -- forget_nothings --
 -- What nobody holds or wants is not kept.
 DELETE FROM slot WHERE pool = ?1 AND wanted = 0;
+
+-- put_schedule --
+-- A schedule. One that is there keeps its cursor and whether it is paused.
+INSERT INTO schedule
+    (workflow, source, version, timetable, text, timezone, catchup, max_active_runs, deadline, upto, paused, seen_at,
+    error, about)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT DO UPDATE SET source = excluded.source, version = excluded.version, timetable = excluded.timetable,
+    text = excluded.text, timezone = excluded.timezone, catchup = excluded.catchup,
+    max_active_runs = excluded.max_active_runs, deadline = excluded.deadline, seen_at = excluded.seen_at,
+    error = excluded.error, about = excluded.about;
+
+-- schedules --
+-- All schedules, by name.
+SELECT workflow, source, version, timetable, text, timezone, catchup, max_active_runs, deadline, upto, paused, seen_at,
+    error, about
+FROM schedule ORDER BY workflow;
+
+-- schedule --
+-- The schedule of a workflow.
+SELECT workflow, source, version, timetable, text, timezone, catchup, max_active_runs, deadline, upto, paused, seen_at,
+    error, about
+FROM schedule WHERE workflow = ?1;
+
+-- pause --
+-- A schedule is paused, or is not.
+UPDATE schedule SET paused = ?2 WHERE workflow = ?1;
+
+-- forget_schedule --
+-- A schedule is not on record any more.
+DELETE FROM schedule WHERE workflow = ?1;
+
+-- move_cursor --
+-- The cursor of a schedule moves, if it stands where it stood and the schedule is not paused.
+UPDATE schedule SET upto = ?3 WHERE workflow = ?1 AND upto = ?2 AND NOT paused;
+
+-- taken --
+-- The run that a workflow has had for a logical time, or NULL if it is among those of which no more is known.
+SELECT run FROM tick WHERE workflow = ?1 AND last = ?2 AND what = 'created'
+UNION ALL
+SELECT id FROM run WHERE workflow = ?1 AND logical_at = ?2 AND parent IS NULL
+UNION ALL
+SELECT NULL FROM tick WHERE workflow = ?1 AND what = 'created' AND count > 1 AND last >= ?2 AND first <= ?2
+LIMIT 1;
+
+-- keep_tick --
+-- What was decided.
+INSERT OR REPLACE INTO tick (workflow, what, first, last, count, run, decided_at) VALUES (?, ?, ?, ?, ?, ?, ?);
+
+-- ticks --
+-- What was decided about a workflow, the latest logical times first.
+SELECT what, first, last, count, run, decided_at FROM tick
+WHERE workflow = ?1 AND (last, what) < (?2, ?3)
+ORDER BY last DESC, what DESC LIMIT ?4;
+
+-- long_histories --
+-- The workflows about which more was decided than so many times.
+SELECT workflow FROM tick GROUP BY workflow HAVING count(*) > ?1;
+
+-- delete_tick --
+-- What was decided is kept in another row.
+DELETE FROM tick WHERE workflow = ?1 AND last = ?2 AND what = ?3;
 
 -- delete_slots --
 -- What a run holds and wants of all pools.
@@ -303,3 +421,17 @@ SELECT count(*) FROM duration WHERE run NOT IN (SELECT number FROM run);
 -- delete_stray_durations --
 -- The notes of durations of no run.
 DELETE FROM duration WHERE run NOT IN (SELECT number FROM run);
+
+-- late_cursors --
+-- Runs of schedules that are due after everything is decided.
+SELECT id, run.workflow FROM run JOIN schedule ON schedule.workflow = run.workflow
+WHERE trigger = 'schedule' AND parent IS NULL AND logical_at > upto;
+
+-- tickless_runs --
+-- Runs for a logical time of which it is not noted that the workflow has had one for it.
+SELECT id, workflow FROM run WHERE logical_at IS NOT NULL AND parent IS NULL AND NOT EXISTS (
+    SELECT 1 FROM tick WHERE tick.workflow = run.workflow AND what = 'created' AND last = logical_at
+) AND NOT EXISTS (
+    SELECT 1 FROM tick
+    WHERE tick.workflow = run.workflow AND what = 'created' AND count > 1 AND last >= logical_at AND first <= logical_at
+);

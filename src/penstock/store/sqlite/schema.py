@@ -20,7 +20,7 @@ import apsw
 from penstock.errors import StoreCorrupt
 from penstock.store.sqlite.copying import copy_database
 
-VERSION = 4
+VERSION = 5
 APPLICATION = 0x50454E53  # "PENS", in the header of the file
 _HERE = Path(__file__).parent
 

@@ -18,13 +18,21 @@ CREATE TABLE run (
     undelivered INTEGER NOT NULL DEFAULT 0,
     wake_at REAL,
     parent TEXT,
-    part TEXT
+    part TEXT,
+    logical_at REAL,
+    interval_start REAL,
+    interval_end REAL,
+    timezone TEXT,
+    trigger TEXT NOT NULL DEFAULT 'manual'
 ) STRICT;
 CREATE INDEX run_by_age ON run (created_at);
 CREATE INDEX run_by_workflow ON run (workflow, created_at);
 CREATE INDEX run_unfinished ON run (created_at) WHERE state IN ('queued', 'running') OR undelivered > 0;
 CREATE INDEX run_due ON run (wake_at) WHERE state = 'waiting';
 CREATE INDEX run_by_parent ON run (parent, created_at) WHERE parent IS NOT NULL;
+CREATE INDEX run_by_state ON run (state, created_at);
+CREATE INDEX run_by_workflow_and_state ON run (workflow, state, created_at);
+CREATE UNIQUE INDEX run_by_logical_time ON run (workflow, logical_at) WHERE logical_at IS NOT NULL AND parent IS NULL;
 
 CREATE TABLE plan (
     fingerprint TEXT PRIMARY KEY,
@@ -96,6 +104,37 @@ CREATE TABLE slot (
     PRIMARY KEY (pool, run)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX slot_by_run ON slot (run);
+
+-- When workflows are due: see store/schedules.py. `upto` is the cursor.
+CREATE TABLE schedule (
+    workflow TEXT PRIMARY KEY,
+    source TEXT,
+    version TEXT NOT NULL,
+    timetable TEXT,
+    text TEXT,
+    timezone TEXT NOT NULL,
+    catchup TEXT NOT NULL,
+    max_active_runs INTEGER NOT NULL,
+    deadline REAL,
+    upto REAL NOT NULL,
+    paused INTEGER NOT NULL,
+    seen_at REAL NOT NULL,
+    error TEXT,
+    about TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- What was decided about logical times, those of one decision together: see store/schedules.py. A row stays when its run
+-- or its schedule goes.
+CREATE TABLE tick (
+    workflow TEXT NOT NULL,
+    last REAL NOT NULL,
+    what TEXT NOT NULL,
+    first REAL NOT NULL,
+    count INTEGER NOT NULL,
+    run TEXT,
+    decided_at REAL NOT NULL,
+    PRIMARY KEY (workflow, last, what)
+) STRICT, WITHOUT ROWID;
 
 -- One row, which sync() changes: a commit that is synced to disk makes all earlier ones safe.
 CREATE TABLE barrier (

@@ -12,11 +12,9 @@ from pathlib import Path
 import apsw
 
 from penstock.engine.events import Event
-from penstock.errors import RunNotFound, StoreError
 from penstock.store.base import (
     DURATIONS_KEPT,
     Claim,
-    Durations,
     Holder,
     Lease,
     Message,
@@ -25,7 +23,6 @@ from penstock.store.base import (
     RunChange,
     RunRow,
 )
-from penstock.store.lookup import only_match
 from penstock.store.records import encode_events
 from penstock.store.slots import Stake
 from penstock.store.sqlite.connection import Reader, Row, storable, store_error, typed
@@ -35,20 +32,18 @@ from penstock.store.sqlite.leases import LEASE_LOCK, Leases, SQLiteLease, lost
 from penstock.store.sqlite.locks import open_lock_file
 from penstock.store.sqlite.pools import Pools
 from penstock.store.sqlite.queries import queries
+from penstock.store.sqlite.rows import not_found
+from penstock.store.sqlite.schedules import Schedules
 from penstock.store.sqlite.upkeep import SQLiteUpkeep
 from penstock.store.sqlite.wake import PipeListener, wake
 from penstock.store.sqlite.writer import Writer
 
-_row = attrgetter(
-    *("id", "workflow", "state", "params", "plan", "source"),
-    *("created_at", "started_at", "ended_at", "error", "tasks", "counts", "undelivered", "wake_at", "parent", "part"),
-)
 _changes = attrgetter(
     *("state", "tasks", "started_at", "ended_at", "error", "counts", "undelivered", "reopened", "wake_at"),
 )
 
 
-class SQLiteStore:
+class SQLiteStore(Schedules):
     """Keeps runs in `folder`/penstock.db, for any number of threads and processes of one machine.
 
     The folder is made, for its owner alone, if it is not there. StoreError on a network file system, StoreCorrupt for a
@@ -172,7 +167,7 @@ class SQLiteStore:
         def write(db: apsw.Connection) -> int:
             rows: list[Row] = db.execute(self._sql["post"], values).fetchall()
             if not rows:
-                raise _not_found(run_id)
+                raise not_found(run_id)
             db.execute(self._sql["wake"], rows[0])
             number: int = rows[0][0]
             return number
@@ -195,76 +190,9 @@ class SQLiteStore:
 
     # --- History
 
-    def create_run(self, run: RunRow, plan: bytes) -> None:
-        """Put a new run on record, safely, with its plan."""
-        self._writer.commit(lambda db: self._insert(db, run, plan), safe=True)
-
     def start_run(self, run: RunRow, plan: bytes) -> SQLiteLease:
         """Put a new run on record, safely, with its plan, and become its driver."""
         return self._leases.create(run.id, lambda db: self._insert(db, run, plan))
-
-    def _insert(self, db: apsw.Connection, run: RunRow, plan: bytes) -> int:
-        db.execute(self._sql["add_plan"], (run.plan, plan))
-        try:
-            rows: list[Row] = db.execute(self._sql["create_run"], storable(*_row(run))).fetchall()
-        except apsw.ConstraintError as error:
-            raise StoreError(f"run {run.id} is on record already: give the new run another id") from error
-        number: int = rows[0][0]
-        db.execute(self._sql["follow"], (number, run.plan))
-        return number
-
-    def add_plan(self, run_id: str, fingerprint: str, plan: bytes) -> None:
-        """Keep a plan that a run is about to follow, if it is not kept yet."""
-
-        def write(db: apsw.Connection) -> None:
-            rows = db.execute(self._sql["number"], storable(run_id)).fetchall()
-            if not rows:
-                raise _not_found(run_id)
-            db.execute(self._sql["add_plan"], (fingerprint, plan))
-            db.execute(self._sql["follow"], (*rows[0], fingerprint))
-
-        self._writer.commit(write)
-
-    def plan(self, fingerprint: str) -> bytes:
-        """A plan that was kept. StoreError if it is not there."""
-        row = self._reader.row(self._sql["plan"], fingerprint)
-        if row is None:
-            raise StoreError(f"no plan {fingerprint} is kept")
-        body: bytes = typed(row, ((bytes,),), "plan")[0]
-        return body
-
-    def run(self, run_id: str) -> RunRow:
-        """The run with this id, or with the only id that begins so."""
-        row = self._reader.row(self._sql["run"], run_id)
-        if row is not None:
-            return _run_row(row)
-        return only_match(run_id, [_run_row(row) for row in self._reader.rows(self._sql["runs_by_prefix"], run_id)])
-
-    def runs(self, workflow: str | None = None, *, limit: int | None = None) -> list[RunRow]:
-        """Runs, newest first."""
-        many = -1 if limit is None else limit
-        if workflow is None:
-            rows = self._reader.rows(self._sql["runs"], many)
-        else:
-            rows = self._reader.rows(self._sql["runs_of"], many, workflow)
-        return [_run_row(row) for row in rows]
-
-    def unfinished(self) -> list[RunRow]:
-        """Runs that have not ended or have undelivered notices, oldest first."""
-        return [_run_row(row) for row in self._reader.rows(self._sql["unfinished"])]
-
-    def due(self, now: float) -> list[RunRow]:
-        """Waiting runs whose time has come, those that have been due longest first."""
-        return [_run_row(row) for row in self._reader.rows(self._sql["due"], now)]
-
-    def children(self, run_id: str) -> list[RunRow]:
-        """Runs that are a part of this one, oldest first."""
-        return [_run_row(row) for row in self._reader.rows(self._sql["children"], run_id)]
-
-    def durations(self, workflow: str) -> list[Durations]:
-        """How long tasks took in the newest runs of a workflow."""
-        rows = self._reader.rows(self._sql["durations"], workflow)
-        return [Durations(*typed(row, _DURATIONS, "note of durations")) for row in rows]
 
     def delete_run(self, run_id: str) -> None:
         """Forget a run and its journal, and plans that only this run followed. RunLocked while it is driven."""
@@ -335,13 +263,6 @@ class SQLiteStore:
         if os.getpid() == self._pid:
             self._opened.close()
 
-    def _number(self, run_id: str) -> int:
-        row = self._reader.row(self._sql["number"], run_id)
-        if row is None:
-            raise _not_found(run_id)
-        number: int = row[0]
-        return number
-
 
 def _is_there(doubtful: tuple[bytes, int, bytes], last: int, checksum: bytes, body: bytes) -> bool:
     """Whether the journal ends with the batch that failed to be committed, and it is this one."""
@@ -349,21 +270,7 @@ def _is_there(doubtful: tuple[bytes, int, bytes], last: int, checksum: bytes, bo
     return (last, checksum) == (number, expected) and chained(before, body) == expected
 
 
-_TEXT, _MAYBE_TEXT, _NUMBER, _TIME, _MAYBE_TIME = (str,), (str, type(None)), (int,), (float,), (float, type(None))
-_RUN = (
-    *(_TEXT, _TEXT, _TEXT, _TEXT, _TEXT, _MAYBE_TEXT, _TIME, _MAYBE_TIME, _MAYBE_TIME, _MAYBE_TEXT, _NUMBER, _TEXT),
-    *(_NUMBER, _MAYBE_TIME, _MAYBE_TEXT, _MAYBE_TEXT),
-)
-_DURATIONS = (_TEXT, (bytes,))
-_MESSAGE = (_NUMBER, _TEXT, _TEXT, _TIME)
-
-
-def _run_row(row: Row) -> RunRow:
-    return RunRow(*typed(row, _RUN, "run"))
-
-
-def _not_found(run_id: str) -> RunNotFound:
-    return RunNotFound(f"no run has the id '{run_id}'")
+_MESSAGE = ((int,), (str,), (str,), (float,))
 
 
 def _create(path: Path) -> None:

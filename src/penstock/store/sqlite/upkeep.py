@@ -17,7 +17,7 @@ from penstock.store.sqlite.locks import LockFile
 from penstock.store.sqlite.pools import Pools
 from penstock.store.sqlite.schema import VERSION
 from penstock.store.sqlite.writer import Writer
-from penstock.store.upkeep import DEAD_CLAIMS, Told
+from penstock.store.upkeep import DEAD_CLAIMS, Told, decided_wrongly
 
 _MOST = 20
 """Complaints of SQLite's that are passed on: a damaged page gives hundreds."""
@@ -62,6 +62,9 @@ class SQLiteUpkeep:
             return
         for (number,) in self._reader.rows(self._sql["stray_journals"]):
             yield f"there is a journal of run number {number}, which is not on record: its row was lost"
+        yield from decided_wrongly(
+            self._reader.rows(self._sql["late_cursors"]), self._reader.rows(self._sql["tickless_runs"])
+        )
 
     def _of_the_file(self) -> Iterator[str]:
         db = connect(self._path)  # its own, as this takes long

@@ -9,6 +9,7 @@ import pytest
 import penstock.store.postgres
 from penstock.store.base import RunRow
 from penstock.store.postgres.connection import queries
+from penstock.store.schedules import ScheduleRow
 
 FOLDER = Path(penstock.store.postgres.__file__).parent
 TEXT = (FOLDER / "queries.sql").read_text("utf-8")
@@ -24,15 +25,29 @@ def test_every_block_is_one_statement_in_words_and_sql():
         assert b"--" not in statement, name
 
 
-@pytest.mark.parametrize("name", ["run", "runs_by_prefix", "runs", "runs_of", "unfinished", "due", "children"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("run", "runs_by_prefix", "runs", "runs_of", "runs_in", "runs_of_in", "newest_runs", "unfinished", "due"),
+        "children",
+    ],
+)
 def test_rows_of_runs_have_the_columns_of_a_run(name: str):
     columns = queries()[name].decode().removeprefix("SELECT ").partition("\nFROM ")[0]
     assert re.split(r",\s+", columns) == [field.name for field in dataclasses.fields(RunRow)]
 
 
+@pytest.mark.parametrize("name", ["schedule", "schedules"])
+def test_rows_of_schedules_have_the_columns_of_a_schedule(name: str):
+    columns = queries()[name].decode().removeprefix("SELECT ").partition("\nFROM ")[0]
+    assert re.split(r",\s+", columns) == [field.name for field in dataclasses.fields(ScheduleRow)]
+    assert f"INSERT INTO schedule\n    ({columns})" in queries()["put_schedule"].decode()
+
+
 def test_every_query_is_used_and_every_use_is_a_query():
     python = "".join(path.read_text("utf-8") for path in FOLDER.glob("*.py"))
     used = set(re.findall(r'(?:execute\(db|rows\(|read\(|write\(pool)(?:, )?"(\w+)"', python))
+    used |= set(re.findall(r'"(runs\w*)"', python))
     used |= set(re.findall(r'_put\(run_id, "(\w+)"', python))
     used |= set(re.findall(r'queries\(\)\["(\w+)"\]', python))
     assert used == set(queries())

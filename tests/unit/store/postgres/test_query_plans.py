@@ -22,7 +22,7 @@ def db(postgres_url: str) -> Iterator[Connection]:
         db.execute(
             b"INSERT INTO run"
             b" (id, workflow, state, params, plan, created_at, tasks, counts, undelivered, wake_at, parent)"
-            b" SELECT 'run-' || n, 'flights', CASE WHEN n > 10000 THEN 'running' ELSE 'waiting' END, '{}', 'p',"
+            b" SELECT 'run-' || n, 'w' || (n % 50), CASE WHEN n > 10000 THEN 'running' ELSE 'waiting' END, '{}', 'p',"
             b" n, 1, '{}', 0, 1000 + n, 'run-' || (n % 100) FROM generate_series(1, 10010) AS n"
         )
         db.execute(b"ANALYZE run")
@@ -35,7 +35,31 @@ def db(postgres_url: str) -> Iterator[Connection]:
 )
 def test_an_index_answers(db: Connection, name: str, value: str | None, index: str):
     query = queries()[name].decode()
-    plan = db.execute(f"EXPLAIN {query.replace('$1', value) if value else query}".encode()).fetchall()
+    check(db, query.replace("$1", value) if value else query, index)
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("runs", "run_by_age"),
+        ("runs_of", "run_by_workflow"),
+        ("runs_in", "run_by_state"),
+        ("runs_of_in", "run_by_workflow"),
+        ("newest_runs", "run_by_workflow"),
+    ],
+)
+def test_an_index_finds_a_page(db: Connection, name: str, index: str):
+    values = {1: "50", 2: "0", 3: "9000", 4: "9000", 5: "NULL"}
+    last = "ARRAY['running', 'failed']" if name.endswith("_in") else "'w7'"
+    values |= {6: last, 7: "'w7'"}
+    query = queries()[name].decode()
+    for number, value in values.items():
+        query = query.replace(f"${number}", value)
+    check(db, query, index)
+
+
+def check(db: Connection, query: str, index: str) -> None:
+    plan = db.execute(f"EXPLAIN {query}".encode()).fetchall()
     text = "\n".join(line for (line,) in plan)
     assert index in text
     assert "Seq Scan" not in text

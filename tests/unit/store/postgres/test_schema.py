@@ -15,6 +15,7 @@ from penstock.store.postgres.address import Address, read_url
 from penstock.store.postgres.connection import Connection, connect
 from penstock.store.postgres.schema import VERSION, prepare
 from penstock.testing.store_samples import in_threads, new_run
+from penstock.testing.store_schedules import due_run, new_schedule
 from tests.postgres import Admin
 
 pytest_plugins = ("tests.postgres_fixtures",)
@@ -56,9 +57,8 @@ def test_a_new_schema_is_made_once(db: Connection, address: Address, admin: Admi
     before = described(admin)
     prepare(db, address)
     assert described(admin) == before
-    assert {"run", "plan", "followed", "journal", "lease", "message", "duration", "pool", "slot"} < {
-        row[0] for row in before
-    }
+    tables = {"run", "plan", "followed", "journal", "lease", "message", "duration", "pool", "slot", "schedule", "tick"}
+    assert tables < {row[0] for row in before}
 
 
 def test_an_empty_schema_that_is_there_is_taken(db: Connection, address: Address, admin: Admin):
@@ -97,7 +97,7 @@ def test_there_is_a_migration_to_every_version_but_the_first():
     assert steps == set(range(2, VERSION + 1))
 
 
-@pytest.mark.parametrize("older", [1, 2])
+@pytest.mark.parametrize("older", [1, 2, 3])
 def test_older_tables_become_like_new_ones(
     db: Connection, address: Address, admin: Admin, postgres_urls: Callable[[str], str], older: int
 ):
@@ -105,6 +105,8 @@ def test_older_tables_become_like_new_ones(
     if older == 1:
         admin.rows("DROP TABLE duration")  # what came with version 2
         admin.rows("UPDATE penstock_version SET version = 1")
+    if older == 3:
+        prepare(db, address, 3)
     prepare(db, address)
     assert version(admin) == [(VERSION,)]
     new = Admin(postgres_urls("new"))
@@ -129,6 +131,24 @@ def test_old_runs_are_there_after_a_migration(db: Connection, address: Address, 
     store.append(lease, [RunResumed(1.0)], change=RunChange(state="waiting", wake_at=5.0))
     assert store.due(5.0) == [replace(old, state="waiting", wake_at=5.0)]
     assert store.claim(lease, "api", 1, capacity=1).granted == 1
+    store.put_schedules([new_schedule()])
+    assert store.decide("flights", 0.0, 1.0, [(due_run("run-2", 1.0), b"a plan")])
+    assert [row.id for row in store.runs(states=["queued"])] == ["run-2"]
+    store.close()
+
+
+def test_parts_of_runs_were_begun_by_these(db: Connection, address: Address, admin: Admin, postgres_url: str):
+    prepare(db, address, 2, Path(__file__).with_name("v2"))
+    prepare(db, address, 3)
+    columns = "id, workflow, state, params, plan, created_at, tasks, counts, undelivered, parent"
+    for id, parent in (("whole", None), ("part", "whole")):
+        admin.rows(
+            f"INSERT INTO run ({columns}) VALUES (%s, 'flights', 'success', '{{}}', 'p', 1000, 10, '{{}}', 0, %s)",
+            id,
+            parent,
+        )
+    store = PostgresStore(postgres_url)
+    assert {row.id: row.trigger for row in store.runs()} == {"whole": "manual", "part": "workflow"}
     store.close()
 
 
@@ -195,7 +215,7 @@ def test_a_schema_of_another_program_is_refused_and_left_alone(postgres_url: str
 
 def test_a_store_whose_tables_went_says_so(postgres_url: str, admin: Admin):
     store = PostgresStore(postgres_url)
-    admin.rows("DROP TABLE message, lease, slot, journal, followed, duration, plan, run")
+    admin.rows("DROP TABLE message, lease, slot, journal, followed, duration, plan, run, schedule, tick")
     with pytest.raises(StoreCorrupt, match="tables of the store are missing"):
         store.runs()
     store.close()

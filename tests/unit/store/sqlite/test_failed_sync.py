@@ -3,6 +3,7 @@ next sync succeeds without it. See Rebello et al., "Can Applications Recover fro
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -103,7 +104,7 @@ def test_a_database_into_which_the_log_was_copied_is_whole_before_the_log_begins
     store = SQLiteStore(tmp_path / "store")
     store.create_run(new_run(), b"a plan")
     lease = store.acquire("run-1")
-    large: list[Event] = [AttemptLost(1, 1, 1.0, ErrorText("E", "x" * 1_000_000))]
+    large: list[Event] = [AttemptLost(1, 1, 1.0, ErrorText("E", os.urandom(500_000).hex()))]
     syncs = 0
 
     def fail(operation: str, name: str) -> type[apsw.Error] | None:

@@ -19,6 +19,7 @@ from penstock.store.base import RunChange
 from penstock.store.sqlite import SQLiteStore
 from penstock.store.sqlite.schema import VERSION, backup_path, prepare
 from penstock.testing.store_samples import new_run
+from penstock.testing.store_schedules import due_run, new_schedule
 from tests.faults.disk import failing_disk
 from tests.unit.store.sqlite import version_1
 from tests.unit.store.sqlite.version_1 import FirstPenstock
@@ -62,6 +63,21 @@ def test_nothing_is_lost_and_everything_new_works(folder: Path):
     assert [run.id for run in store.unfinished()] == ["run-1", "run-3"]
     store.start_run(new_run("run-4"), b"a plan").release()
     store.delete_run("run-2")
+    store.put_schedules([new_schedule()])
+    assert store.decide("flights", 0.0, 1.0, [(due_run("run-5", 1.0), b"a plan")])
+    assert [row.id for row in store.runs("flights", states=["queued"])] == ["run-5", "run-4", "run-3"]
+    store.close()
+
+
+def test_parts_of_runs_were_begun_by_these(folder: Path):
+    db = apsw.Connection(str(folder / "penstock.db"))
+    for step in (2, 3, 4):
+        db.execute((Path(prepare.__code__.co_filename).parent / "migrations" / f"{step}.sql").read_text("utf-8"))
+    db.execute("PRAGMA user_version = 4")
+    db.execute("UPDATE run SET parent = 'run-1' WHERE id = 'run-2'")
+    db.close()
+    store = SQLiteStore(folder)
+    assert {run.id: run.trigger for run in store.runs()} == {"run-1": "manual", "run-2": "workflow", "run-3": "manual"}
     store.close()
 
 

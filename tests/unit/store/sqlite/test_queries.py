@@ -8,6 +8,7 @@ import pytest
 
 import penstock.store.sqlite
 from penstock.store.base import RunRow
+from penstock.store.schedules import ScheduleRow
 from penstock.store.sqlite.queries import queries
 
 FOLDER = Path(penstock.store.sqlite.__file__).parent
@@ -24,16 +25,29 @@ def test_every_block_is_one_statement_in_words_and_sql():
         assert "--" not in statement, name
 
 
-@pytest.mark.parametrize("name", ["run", "runs_by_prefix", "runs", "runs_of", "unfinished", "due", "children"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("run", "runs_by_prefix", "runs", "runs_of", "runs_in", "runs_of_in", "newest_runs", "unfinished", "due"),
+        "children",
+    ],
+)
 def test_rows_of_runs_have_the_columns_of_a_run(name: str):
     columns = queries()[name].removeprefix("SELECT ").partition("\nFROM ")[0]
     assert re.split(r",\s+", columns) == [field.name for field in dataclasses.fields(RunRow)]
     assert f"INSERT INTO run\n    ({columns})" in queries()["create_run"]
 
 
+@pytest.mark.parametrize("name", ["schedule", "schedules"])
+def test_rows_of_schedules_have_the_columns_of_a_schedule(name: str):
+    columns = queries()[name].removeprefix("SELECT ").partition("\nFROM ")[0]
+    assert re.split(r",\s+", columns) == [field.name for field in dataclasses.fields(ScheduleRow)]
+    assert f"INSERT INTO schedule\n    ({columns})" in queries()["put_schedule"]
+
+
 def test_every_query_is_used_and_every_use_is_a_query():
     python = "".join(path.read_text("utf-8") for path in FOLDER.glob("*.py"))
     used = set(re.findall(r'_sql\["(\w+)"\]', python)) | set(
-        re.findall(r'"(delete_\w+|unfollow\w*|stray_\w+)"', python)
+        re.findall(r'"(delete_\w+|unfollow\w*|stray_\w+|runs\w*)"', python)
     )
-    assert used - {"delete_run"} == set(queries()) - {"delete_run"}
+    assert used == set(queries())

@@ -35,6 +35,26 @@ def db() -> Iterator[apsw.Connection]:
 
 
 @pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("runs", "run_by_age (created_at>? AND created_at<?)"),
+        ("runs_of", "run_by_workflow (workflow=? AND created_at>? AND created_at<?)"),
+        ("runs_in", "run_by_state (state=? AND created_at>? AND created_at<?)"),
+        ("runs_of_in", "run_by_workflow_and_state (workflow=? AND state=? AND created_at>? AND created_at<?)"),
+        ("active_runs", "run_by_workflow_and_state (workflow=? AND state=?)"),
+        ("run_counts", "run_by_workflow_and_state"),
+        ("newest_runs", "run_by_workflow (workflow=?)"),
+        ("taken", "run_by_logical_time (workflow=? AND logical_at=?)"),
+    ],
+)
+def test_an_index_finds_a_page(db: apsw.Connection, name: str, index: str):
+    values = (None,) * len(set(re.findall(r"\?\d", queries()[name])))
+    steps = [str(step) for *_, step in db.execute(f"EXPLAIN QUERY PLAN {queries()[name]}", values).fetchall()]
+    assert any(step.endswith(f"INDEX {index}") for step in steps), steps
+    assert not any(step.startswith("SCAN run") and "COVERING" not in step for step in steps), steps
+
+
+@pytest.mark.parametrize(
     ("name", "plan"),
     [
         ("due", "SEARCH run USING INDEX run_due (wake_at<?)"),

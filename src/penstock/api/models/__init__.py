@@ -1,0 +1,1 @@
+"""What the API takes and gives: the one source of its schema."""

@@ -1,0 +1,113 @@
+import { useState } from "preact/hooks";
+import { type ApiError, path, post } from "../../api/client";
+import type { RunDetail } from "../../api/types";
+import { Badge } from "../../parts/Badge";
+import { Counts, Tally } from "../../parts/Counts";
+import { Problem } from "../../parts/Notice";
+import { params } from "../../parts/params";
+import { Ago, At, Took } from "../../parts/Time";
+import { go, place, to, withQuery } from "../../route";
+import { hasEnded } from "../../states";
+import { RerunDialog } from "./RerunDialog";
+
+/** Which run this is, where it stands and why, and what can be done. */
+export function Header({ run, reload }: { run: RunDetail; reload: () => void }) {
+  const [error, setError] = useState<ApiError | null>(null);
+  const [isAsked, setAsked] = useState(false);
+  const act = async (what: string) => {
+    setError(null);
+    try {
+      await post(path`/runs/${run.id}/${what}`);
+      setAsked(what === "cancel");
+      reload();
+    } catch (problem) {
+      setError(problem as ApiError);
+    }
+  };
+  const ended = hasEnded(run.state);
+  const closeRerun = () => go(withQuery("ask", null), { replace: true });
+  return (
+    <header class="stack">
+      <div class="head">
+        <Badge state={run.state} />
+        <h1>
+          <a href={to.workflow(run.workflow)}>{run.workflow}</a> <span class="muted mono">{run.id}</span>
+        </h1>
+        <div class="row">
+          {!ended && run.state !== "interrupted" && (
+            <button type="button" class="button danger" onClick={() => act("cancel")} disabled={isAsked}>
+              {isAsked ? "Asked to end" : "Cancel"}
+            </button>
+          )}
+          {(run.state === "interrupted" || (ended && run.state !== "success") || run.state === "waiting") && (
+            <button type="button" class="button" onClick={() => act("resume")}>
+              Resume
+            </button>
+          )}
+          {ended && (
+            <a class={run.state === "failed" ? "button main" : "button"} href={withQuery("ask", "rerun")}>
+              Rerun…
+            </a>
+          )}
+        </div>
+      </div>
+      {run.state !== "success" && run.why && <p class="why">{sentence(run)}</p>}
+      {error && <Problem error={error} />}
+      <div class="row">
+        <Tally counts={run.counts} />
+      </div>
+      {!ended && <Counts counts={run.counts} />}
+      <dl class="facts">
+        <Fact name="Started">{run.started_at ? <At at={run.started_at} /> : "not yet"}</Fact>
+        <Fact name="Took">
+          <Took from={run.started_at} to={run.ended_at} seconds={run.duration} />
+        </Fact>
+        <Fact name="Begun by">
+          {run.parent ? <a href={to.run(run.parent)}>run {run.parent.slice(0, 6)}</a> : run.trigger}
+        </Fact>
+        {run.logical_time && (
+          <Fact name="Due for">
+            <At at={run.logical_time} zone={run.timezone ?? undefined} /> {run.timezone}
+          </Fact>
+        )}
+        {run.data_interval && (
+          <Fact name="Data interval">
+            <At at={run.data_interval.start} zone={run.timezone ?? undefined} /> to{" "}
+            <At at={run.data_interval.end} zone={run.timezone ?? undefined} />
+          </Fact>
+        )}
+        {run.wakes_at && !ended && (
+          <Fact name="Goes on">
+            <At at={run.wakes_at} /> (<Ago at={run.wakes_at} />)
+          </Fact>
+        )}
+        {Object.keys(run.params).length > 0 && <Fact name="Parameters">{params(run.params)}</Fact>}
+        {run.driver && (
+          <Fact name="Driven by">
+            process {run.driver.pid} on {run.driver.host}
+          </Fact>
+        )}
+        {run.file && <Fact name="File">{run.file}</Fact>}
+      </dl>
+      {place.value.search.get("ask") === "rerun" && ended && (
+        <RerunDialog run={run} onClose={closeRerun} onDone={reload} />
+      )}
+    </header>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: preact.ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
+
+/** Why the run stands where it does: without its id and its counts, which stand beside it. */
+function sentence(run: RunDetail): string {
+  const text = run.why?.text ?? "";
+  const told = text.replace(/^Run \S+ (is \w+: |is |has )?/, "").replace(/ \([^()]*\)$/, "");
+  return told.charAt(0).toUpperCase() + told.slice(1);
+}

@@ -1,0 +1,125 @@
+import { useCallback, useEffect, useState } from "preact/hooks";
+import { path } from "../../api/client";
+import type { RunUpdate, TaskDetail } from "../../api/types";
+import { bytes } from "../../layout/sizes";
+import { useLoad, useThrottled } from "../../live/load";
+import { listen } from "../../live/stream";
+import { Badge } from "../../parts/Badge";
+import { Tally } from "../../parts/Counts";
+import { Loading, Problem } from "../../parts/Notice";
+import { At, Took } from "../../parts/Time";
+import { place, to, withQuery } from "../../route";
+import { look } from "../../states";
+import { useTitle } from "../../title";
+import { ApprovalForm } from "./ApprovalForm";
+import { Attempts } from "./Attempts";
+import { Log } from "./Log";
+import { Reasons } from "./Reasons";
+import { TaskRerun } from "./TaskRerun";
+import { Values } from "./Values";
+
+/** A task of a run: why it stands where it does, what it wrote, took and gave. */
+export function Task({ run, name }: { run: string; name: string }) {
+  const { data: task, error, reload } = useLoad<TaskDetail>(path`/runs/${run}/tasks/${name}`);
+  const [asks, setAsks] = useState(false);
+  useTitle(task ? `${look(task.state).label}: ${name}` : name);
+  const reloadSoon = useThrottled(reload);
+  const hear = useCallback((_: RunUpdate) => reloadSoon(), [reloadSoon]);
+  useEffect(() => listen(path`/runs/${run}/events`, undefined, { run: hear }), [run, hear]);
+
+  if (task === undefined) return error ? <Problem error={error} retry={reload} /> : <Loading />;
+  const chosen = Number(place.value.search.get("attempt")) || undefined;
+  const attempt = task.tries.find((one) => one.attempt === chosen) ?? task.tries.at(-1);
+  return (
+    <>
+      <header class="stack">
+        <nav class="row small" aria-label="Where this is">
+          <a href={to.workflow(task.workflow)}>{task.workflow}</a>
+          <span class="muted" aria-hidden="true">
+            ›
+          </span>
+          <a href={to.run(task.run)}>
+            run <span class="mono">{task.run.slice(0, 6)}</span>
+          </a>
+        </nav>
+        <div class="head">
+          <Badge state={task.state} />
+          <h1>
+            {task.name} {task.map_name && <span class="muted">{task.map_name}</span>}
+          </h1>
+          {task.child && (
+            <a class="button" href={to.run(task.child)}>
+              Its run
+            </a>
+          )}
+          <button type="button" class="button" onClick={() => setAsks(true)}>
+            Rerun…
+          </button>
+        </div>
+        <Reasons task={task} />
+        <dl class="facts">
+          <Fact name="Started">
+            <At at={task.started_at} />
+          </Fact>
+          <Fact name="Took">
+            <Took from={task.started_at} to={task.ended_at} seconds={task.duration} />
+          </Fact>
+          {task.usual && (
+            <Fact name="As a rule">
+              <Took seconds={task.usual} />
+            </Fact>
+          )}
+          {attempt?.cpu != null && (
+            <Fact name="Processor">
+              <Took seconds={attempt.cpu} />
+            </Fact>
+          )}
+          {attempt?.memory != null && <Fact name="Memory">{bytes(attempt.memory)}</Fact>}
+          <Fact name="Rule">{task.rule.replaceAll("_", " ")}</Fact>
+          {task.upstreams.length > 0 && (
+            <Fact name="Comes after">
+              {task.upstreams.slice(0, 8).map((above, index) => (
+                <>
+                  {index > 0 && ", "}
+                  <a href={to.task(task.run, above)}>{above}</a>
+                </>
+              ))}
+              {task.upstreams.length > 8 && ` and ${task.upstreams.length - 8} more`}
+            </Fact>
+          )}
+          <Fact name="Defined in">
+            <span class="place">{task.where}</span>
+          </Fact>
+        </dl>
+        {task.instances && (
+          <p class="row">
+            <Tally counts={task.instances} />
+            <a href={`${to.run(task.run)}?view=tasks&task=${encodeURIComponent(task.id)}`}>All instances</a>
+          </p>
+        )}
+      </header>
+      {task.approval && (
+        <section class="card" aria-label="Decision">
+          <div class="body">
+            <ApprovalForm approval={task.approval} onDecided={reloadSoon} />
+          </div>
+        </section>
+      )}
+      {task.tries.length > 1 && (
+        <Attempts tries={task.tries} chosen={attempt} linkTo={(one) => withQuery("attempt", String(one))} />
+      )}
+      {task.tries.length > 0 && <Log task={task} attempt={attempt} />}
+      <Values task={task} />
+      {asks && <TaskRerun run={task.run} task={task.name} onClose={() => setAsks(false)} onDone={reload} />}
+    </>
+  );
+}
+
+function Fact({ name, children }: { name: string; children: preact.ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  );
+}
