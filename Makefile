@@ -32,7 +32,7 @@ $(UV):
 	$(@D)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 # The pages are built where there is Node; without it the service has its API alone. A wheel brings them built.
-HAS_NODE := $(shell node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null && echo yes)
+HAS_NODE := $(shell node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null && echo yes)
 PAGES := src/penstock/ui/index.html
 web: $(PAGES)  ## Build the pages of the service (needs Node 20); does nothing while web/ is unchanged
 
