@@ -44,7 +44,7 @@ $(PAGES): web/node_modules/.package-lock.json $(shell find web -path web/node_mo
 	@touch $@
 
 web/node_modules/.package-lock.json: web/package-lock.json
-	cd web && npm ci --silent --no-audit --no-fund
+	cd web && npm install --no-save --silent --no-audit --no-fund
 	@touch $@
 
 # The stamp is a copy of the lock file, compared by content: a checkout that only touches the file sets nothing up again.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import apsw
 import pytest
@@ -198,7 +199,7 @@ def test_a_log_that_cannot_be_copied_refuses_nothing(disk: Disk, tmp_path: Path)
         return apsw.FullError
 
     disk.fail = fail
-    large: list[Event] = [AttemptLost(1, 1, 1.0, ErrorText("E", "x" * 1_000_000))]
+    large: list[Event] = [AttemptLost(1, 1, 1.0, ErrorText("E", Random(7).randbytes(1_000_000).hex()))]
     for _ in range(12):
         store.append(lease, large)
     assert 0 < len(failures) < 12  # it was tried, and not with every commit

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -28,6 +29,9 @@ def flow() -> None:
     say()
 
 
+TEXT = Random(7).randbytes(20_000).hex()  # which does not become smaller than its bytes
+
+
 @pytest.fixture
 def store() -> SQLiteStore:
     """A store of which most is unused: a run with a large journal was deleted."""
@@ -35,7 +39,7 @@ def store() -> SQLiteStore:
     for id in ("kept", "gone"):
         lease = store.start_run(new_run(id), b"a plan")
         for _ in range(2 if id == "kept" else 100):
-            store.append(lease, [RunStarted(1.0), AttemptLost(0, 1, 1.0, ErrorText("E", "x" * 20_000))])
+            store.append(lease, [RunStarted(1.0), AttemptLost(0, 1, 1.0, ErrorText("E", TEXT))])
         lease.release()
     store.delete_run("gone")
     return store

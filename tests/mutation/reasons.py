@@ -250,15 +250,6 @@ REASONS: dict[str, str] = {
     "engine/states.py:(module): `1` -> `2`": "the same: any number below 0 says that there is no such move",
     # --- plan/arguments.py
     "plan/arguments.py:misfit: `not partly` -> `partly`": _SLOWER,
-    "plan/arguments.py:_surely_fits: `most - len(func.__defaults__ or ())` -> `most + len(func.__defaults__ or ()"
-    ")`": _SLOWER,
-    "plan/arguments.py:_surely_fits: `bool(code.co_flags & 4)` -> `None`": _SLOWER,
-    "plan/arguments.py:_surely_fits: `return least <= given and (given <= most or takes_more)` -> `return None`": (
-        _SLOWER
-    ),
-    "plan/arguments.py:_surely_fits: `least <= given` -> `least < given`": _SLOWER,
-    "plan/arguments.py:_surely_fits: `given <= most or takes_more` -> `given <= most and takes_more`": _SLOWER,
-    "plan/arguments.py:_surely_fits: `given <= most` -> `given < most`": _SLOWER,
     # --- plan/choices.py
     "plan/choices.py:_followed_together: `0` -> `1`": (
         "the same: without children nothing is followed, however far one looks"
