@@ -32,10 +32,10 @@ def die(how):
     if how == "SIGSEGV":
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == "closed pipes":
-        os.closerange(3, 100)
+        os.closerange(3, 4_096)
         time.sleep(60)
     if how == "garbage":
-        for fd in range(3, 100):
+        for fd in range(3, 4_096):
             with contextlib.suppress(OSError):
                 os.write(fd, b"garbage" * 10)
         time.sleep(60)
