@@ -25,7 +25,7 @@ import apsw
 
 from penstock.errors import StoreError
 from penstock.store.sqlite.connection import Guarded, connect, store_error
-from penstock.store.sqlite.locks import LockFile
+from penstock.store.sqlite.locks import LockFile, Stopped
 from penstock.store.sqlite.schema import check_ours, is_current, prepare
 
 _WRITE, _CHECKPOINT = 0, 1  # bytes of the lock file
@@ -50,38 +50,24 @@ class Writer(Guarded):
 
     def _open(self) -> None:
         try:
-            if not self._is_made():
-                self._make()
-        except (apsw.Error, OSError) as error:
-            raise store_error(error, self.path) from error
-
-    def _is_made(self) -> bool:
-        """Open the database if there is one with the present schema, which takes no lock: others may write."""
-        if not self.path.exists():
-            return False
-        try:
-            self._connect()
-        except apsw.BusyError:  # another process makes it
-            return False
-        return is_current(self.check())
-
-    def _make(self) -> None:
-        """Open the database and give it the present schema, by one process alone."""
-        try:
-            self._locks.queue(_WRITE)
-            db = self._connect()
+            self._queue_to_open()
+            db = self._db = connect(self.path, lambda db: check_ours(db, self.path))
+            db.set_wal_hook(self._see_log)
             if not is_current(db):
                 db.execute("BEGIN IMMEDIATE")
                 prepare(db, self.path)
                 db.execute("COMMIT")
+        except (apsw.Error, OSError) as error:
+            raise store_error(error, self.path) from error
         finally:
             self._locks.leave(_WRITE)
 
-    def _connect(self) -> apsw.Connection:
-        if self._db is None:
-            self._db = connect(self.path, lambda db: check_ours(db, self.path))
-            self._db.set_wal_hook(self._see_log)
-        return self._db
+    def _queue_to_open(self) -> None:
+        """See that one process alone makes the database, and that nobody opens it while another one does."""
+        try:
+            self._locks.queue(_WRITE)
+        except Stopped:
+            pass  # in the middle of a write, so that it is made: who only reads need not wait
 
     def commit(self, work: Callable[[apsw.Connection], _T], *, safe: bool = False) -> _T:
         """Do `work` in one transaction, and give what it gives. Any error undoes all of it."""
