@@ -19,7 +19,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web webtest demo test lint format types layers unit torture law timetables fuzz mutation coverage docs bench build clean
+.PHONY: help setup web webtest demo test lint format types layers unit explore torture law timetables fuzz mutation coverage docs bench build clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -75,6 +75,10 @@ layers: setup  ## Check that imports go down only
 
 unit: setup  ## Run the tests alone
 	$(BIN)/pytest -n $(WORKERS)
+
+explore: export HYPOTHESIS_PROFILE := explore
+explore: setup  ## Run the tests of properties on new random examples, where `make test` has the same each time
+	$(BIN)/pytest -n $(WORKERS) -m hypothesis
 
 torture: setup  ## Break the promise of durability in every way known, many times over (hours): what is found, as a table
 	$(BIN)/python -m tests.faults.torture $(TORTURE)

@@ -10,17 +10,14 @@ from hypothesis import settings
 from hypothesis.database import DirectoryBasedExampleDatabase
 
 ROOT = Path(__file__).parent.parent
-IN_CI = bool(os.environ.get("CI"))
 
-# No deadline: the machine may be busy, and no test judges by the clock. In CI the same examples each time, so that a
-# change is judged by what it changed; elsewhere new ones, and those that failed before come first.
+# No deadline: the machine may be busy, and no test judges by the clock. The same examples each time, so that a change
+# is judged by what it changed; `make explore` searches with new ones, and those that failed before come first.
+settings.register_profile("penstock", deadline=None, derandomize=True, database=None)
 settings.register_profile(
-    "penstock",
-    deadline=None,
-    derandomize=IN_CI,
-    database=None if IN_CI else DirectoryBasedExampleDatabase(ROOT / ".hypothesis" / "examples"),
+    "explore", deadline=None, database=DirectoryBasedExampleDatabase(ROOT / ".hypothesis" / "examples")
 )
-settings.load_profile("penstock")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "penstock"))
 
 
 @pytest.fixture(autouse=True)

@@ -332,7 +332,8 @@ class Attempts(Ends):
             raise self._invalid(event, row)
         if self.states[row] != READY:
             return NOTHING
-        self.errors.pop(row, None)
+        for head in (row, *self.plan.expanded_by.get(row, ())):  # in an earlier plan they may have been maps that failed
+            self.errors.pop(head, None)
         wave = Wave()
         self.map_names[row] = event.names
         if not event.width:

@@ -2,8 +2,7 @@
 
 A reading of a thread's processor time costs more than all else that is done for a task that does nothing. So only
 attempts that took LONG or more are measured, and the reading that theirs is compared with may be up to FRESH old: what
-the thread did between that and the beginning of the body is counted with it, if that is little beside what the body
-took; else it is not known what the body used.
+the thread did between that and the beginning of the body is counted with it, which is little beside LONG.
 """
 
 from __future__ import annotations
@@ -16,10 +15,8 @@ from time import process_time, thread_time
 
 LONG = 0.01
 """Seconds from which on an attempt is measured."""
-FRESH = 0.01
+FRESH = 0.0005
 """Seconds after which another reading is taken before a body begins."""
-_LITTLE = 0.05
-"""How old a reading may be, as a part of the time that the body took."""
 
 
 class Last(threading.local):
@@ -85,7 +82,6 @@ def read(now: float) -> None:
 
 def used(began: float, ended: float) -> tuple[int | None, int | None]:
     """A body has ended: microseconds of processor time, and bytes of memory at most, each if it is known."""
-    before, age = last.cpu, began - last.at
+    before, own = last.cpu, last.at <= began  # else the body ran others in this thread, which were measured since
     last.cpu, last.at = _clock(), ended if _peak is None else float("-inf")
-    cpu = round((last.cpu - before) * 1_000_000) if age <= _LITTLE * (ended - began) else None
-    return cpu, None if _peak is None else _peak.read()
+    return round((last.cpu - before) * 1_000_000) if own else None, None if _peak is None else _peak.read()

@@ -3,8 +3,18 @@
 from __future__ import annotations
 
 from penstock.engine.commands import SendNotices
-from penstock.engine.events import AttemptLost, PlanAdopted, RunResumed, TasksRerun
+from penstock.engine.events import (
+    AttemptLost,
+    ExpansionFailed,
+    MapExpanded,
+    PlanAdopted,
+    RunResumed,
+    TasksMarked,
+    TasksRerun,
+)
+from penstock.engine.invariants import check
 from penstock.engine.run import RunEngine
+from penstock.plan.plan import Group
 from penstock.policy import TaskPolicy
 from tests.simulation.plans import make_plan
 from tests.simulation.simulator import labels
@@ -40,6 +50,20 @@ def test_what_may_begin_once_and_ran_has_failed_and_that_is_told_when_another_pl
     assert [notice.id for notice in sent.notices] == ["run/t0/0/1/task_failed"]
     assert labels(engine) == ["failed", "upstream_failed"]
     assert "its driver stopped while it ran (lost)" in engine.errors[0].message
+
+
+def test_a_map_that_failed_and_is_inside_a_mapped_group_now_has_no_error_once_that_is_expanded() -> None:
+    plan = make_plan([[], []], names=["e", "a"], maps={1: "task"})
+    group = Group("group", -1, (1,), 0)
+    other = make_plan([[], []], names=["e", "a"], guards={1: (0,)}, maps={0: "group"}, groups=(group,))
+    engine = RunEngine(plan, run_id="run", plans={"other": other}.__getitem__)
+    for event in (BEGIN, ExpansionFailed(1, 2.0, ERROR), PlanAdopted(3.0, "other"), RunResumed(3.0, by_hand=True)):
+        engine.handle(event)
+    assert 1 in engine.errors
+    engine.handle(MapExpanded(0, 4.0, 1))
+    engine.handle(TasksMarked(5.0, (2,), "success", "ann"))
+    assert engine.task_state(1).label == "success"
+    check(engine)
 
 
 def told(engine: RunEngine, name: str) -> tuple[object, ...]:
