@@ -11,6 +11,7 @@ from psycopg import errors
 from penstock.errors import RunNotFound, StoreError
 from penstock.store.base import Durations, RunRow
 from penstock.store.lookup import given_twice, only_match
+from penstock.store.pages import LAST, PAGES
 from penstock.store.postgres.connection import execute, storable
 from penstock.store.postgres.connection_pool import ConnectionPool
 from penstock.store.postgres.logical_times import taking_its_time
@@ -21,15 +22,6 @@ _row = attrgetter(
     *("error", "tasks", "counts", "undelivered", "wake_at", "parent", "part"),
     *("logical_at", "interval_start", "interval_end", "timezone", "trigger"),
 )
-_LAST = (1 << 63) - 1
-"""No run has so high a number."""
-_PAGES = {
-    (False, False): "runs",
-    (True, False): "runs_of",
-    (False, True): "runs_in",
-    (True, True): "runs_of_in",
-}
-"""Which query gives a page, by whether a workflow and whether states are chosen."""
 
 
 class Rows:
@@ -81,7 +73,7 @@ class Rows:
     ) -> list[RunRow]:
         """Runs, newest first; see `Store.runs`."""
         page = limit, -inf if since is None else since, *self._place(before), *storable(trigger)
-        query = _PAGES[workflow is not None, states is not None]
+        query = PAGES[workflow is not None, states is not None]
         chosen: list[object] = [] if states is None else [storable(*sorted(set(states)))]
         if workflow is not None:
             chosen += storable(workflow)
@@ -89,9 +81,9 @@ class Rows:
 
     def _place(self, before: tuple[float, str] | None) -> tuple[float, int]:
         if before is None:
-            return inf, _LAST
+            return inf, LAST
         rows = self._pool.read("place", *storable(before[1]), before[0])
-        return before[0], rows[0][0] if rows else _LAST
+        return before[0], rows[0][0] if rows else LAST
 
     def newest_runs(self) -> list[RunRow]:
         """The newest run of each workflow."""

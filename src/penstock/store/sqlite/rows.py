@@ -12,6 +12,7 @@ import apsw
 from penstock.errors import RunNotFound, StoreError
 from penstock.store.base import Durations, RunRow
 from penstock.store.lookup import given_twice, only_match
+from penstock.store.pages import LAST, PAGES
 from penstock.store.sqlite.connection import Reader, Row, storable, typed
 from penstock.store.sqlite.writer import Writer
 from penstock.store.ticks import has_tick, taken, tick_of
@@ -28,15 +29,6 @@ _row = attrgetter(
     *("logical_at", "interval_start", "interval_end", "timezone", "trigger"),
 )
 tick_values = attrgetter("what", "first", "last", "count", "run_id", "decided_at")
-_LAST = (1 << 63) - 1
-"""No run has so high a number."""
-_PAGES = {
-    (False, False): "runs",
-    (True, False): "runs_of",
-    (False, True): "runs_in",
-    (True, True): "runs_of_in",
-}
-"""Which query gives a page, by whether a workflow and whether states are chosen."""
 
 
 class Rows:
@@ -109,7 +101,7 @@ class Rows:
     ) -> list[RunRow]:
         """Runs, newest first; see `Store.runs`."""
         page = -1 if limit is None else limit, -inf if since is None else since, *self._place(before), trigger
-        query = _PAGES[workflow is not None, states is not None]
+        query = PAGES[workflow is not None, states is not None]
         chosen = [] if states is None else [json.dumps(sorted(set(states)))]
         if workflow is not None:
             chosen.append(workflow)
@@ -117,9 +109,9 @@ class Rows:
 
     def _place(self, before: tuple[float, str] | None) -> tuple[float, int]:
         if before is None:
-            return inf, _LAST
+            return inf, LAST
         row = self._reader.row(self._sql["place"], before[1], before[0])
-        return before[0], _LAST if row is None else row[0]
+        return before[0], LAST if row is None else row[0]
 
     def newest_runs(self) -> list[RunRow]:
         """The newest run of each workflow."""
