@@ -7,10 +7,11 @@ and of them less is counted. Counted are
 - events, batches in the journal (commits), those of them that were synced, and bytes of the journal;
 - calls of Penstock's functions, and of what they call in Python: not of comprehensions, which are no calls since 3.12;
 - blocks of memory that are still held when the run has ended, which is what runs of many tasks need;
-- opcodes in Penstock's functions: by version of Python, as compilers differ.
+- opcodes in Penstock's functions.
 
-`python -m bench counts` shows them, and `... record` writes them down, with the opcodes of this version
-of Python. Those of other versions are forgotten where the rest has changed: they are of another Penstock.
+The last two are those of one version of Python: interpreters and compilers differ. `python -m bench counts` shows all,
+and `... record` writes them down. What other versions need is forgotten where the rest has changed: it is of another
+Penstock.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ WORKLOADS = (*(f"{graph}, {store}" for graph in GRAPHS for store in ("memory", "
 _SMALL, _LARGE = 200, 600
 LOOK = 0.000_01
 """Seconds by which time goes on when somebody looks at the clock."""
+OF_A_VERSION = ("blocks", "opcodes")
+"""What is counted that another version of Python needs more or less of."""
 _NO_CALLS = {"<listcomp>", "<dictcomp>", "<setcomp>"}
 
 Counts = dict[str, float]
@@ -190,7 +193,7 @@ def _flow(graph: str, size: int) -> Any:
 
 
 def recorded() -> dict[str, dict[str, Any]]:
-    """Workload -> what is counted -> how much; of opcodes, version -> how much."""
+    """Workload -> what is counted -> how much; of what is OF_A_VERSION, version -> how much."""
     return cast("dict[str, dict[str, Any]]", json.loads(RECORDED.read_text("utf-8")))
 
 
@@ -198,7 +201,7 @@ def compared(found: Mapping[str, Counts]) -> Iterator[tuple[str, str, float, flo
     """Workload, what is counted, what is on record, and what was found; of what is on record for this Python."""
     for workload, counts in recorded().items():
         for name, on_record in counts.items():
-            wanted = on_record.get(VERSION) if name == "opcodes" else on_record
+            wanted = on_record.get(VERSION) if name in OF_A_VERSION else on_record
             if wanted is not None:
                 yield workload, name, wanted, found[workload][name]
 
@@ -211,17 +214,22 @@ def is_off(name: str, wanted: float, now: float) -> bool:
 def record(found: Mapping[str, Counts]) -> None:
     """Write down what was counted."""
     before = recorded() if RECORDED.exists() else {}
-    lines = {workload: {**counts, **_opcodes(before.get(workload, {}), counts)} for workload, counts in found.items()}
+    lines = {
+        workload: {**counts, **_of_versions(before.get(workload, {}), counts)} for workload, counts in found.items()
+    }
     text = ",\n".join(f"{json.dumps(workload)}: {json.dumps(counts)}" for workload, counts in lines.items())
     RECORDED.write_text(f"{{\n{text}\n}}\n", "utf-8")
 
 
-def _opcodes(before: Mapping[str, Any], counts: Counts) -> dict[str, dict[str, float]]:
-    if "opcodes" not in counts:
-        return {}
-    others = {**counts, "opcodes": 0.0}
-    same = before and not any(is_off(name, before.get(name, 0.0), now) for name, now in others.items() if now)
-    return {"opcodes": dict(sorted({**(before["opcodes"] if same else {}), VERSION: counts["opcodes"]}.items()))}
+def _of_versions(before: Mapping[str, Any], counts: Counts) -> dict[str, dict[str, float]]:
+    everywhere = {name: now for name, now in counts.items() if name not in OF_A_VERSION}
+    same = before and not any(is_off(name, before.get(name, 0.0), now) for name, now in everywhere.items())
+    others = before if same else {}
+    return {
+        name: dict(sorted({**others.get(name, {}), VERSION: counts[name]}.items()))
+        for name in OF_A_VERSION
+        if name in counts
+    }
 
 
 def in_fresh_process(*workloads: str) -> dict[str, Counts]:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import penstock
 from penstock import WorkflowManager
 from penstock.engine.events import AttemptStarted, AttemptSucceeded
 from penstock.errors import StoreError
@@ -28,6 +29,8 @@ FILES = 2
 PATIENCE = 120.0
 """Seconds after which a race is given up in which nothing more happens."""
 _ROOM = 8
+_CODE = (str(Path(__file__).parents[2]), str(Path(penstock.__file__).parents[1]))
+"""Where the services have their code from: it is that of the campaign, also where another is installed."""
 
 FLOW = """\
 from penstock import task, workflow
@@ -128,7 +131,7 @@ class _Arena:
                     stdout=self._log,
                     stderr=self._log,
                     cwd=self._flows.parent,
-                    env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+                    env={**os.environ, "PYTHONPATH": os.pathsep.join(_CODE)},
                 )
             )
             self.notes["begun"] += 1

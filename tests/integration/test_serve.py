@@ -218,12 +218,14 @@ def test_a_run_that_is_late_is_told_of_while_it_goes_on() -> None:
 
 def test_the_api_asks_the_service_for_what_needs_the_code() -> None:
     pytest.importorskip("fastapi")
-    write("flows/gated.py", GATED)
+    write("flows/gated.py", GATED.replace("@workflow", "@workflow(deadline=3600)"))
     with serving(web=True) as service:
         assert call(service.url, "/api/v1/health")["status"] == "ok"
-        made = call(service.url, "/api/v1/workflows/gated/runs", {"params": {"name": "ann"}})
+        asked = {"params": {"name": "ann"}, "logical_time": "2001-01-01T00:00:00Z"}
+        made = call(service.url, "/api/v1/workflows/gated/runs", asked)
         at_gate("ann")
         assert made["workflow"] == "gated"
+        assert call(service.url, "/api/v1/home")["late"] == []  # though it is for a time long past
         Path("open").touch()
         wait_until(lambda: read_json("show", made["id"])["state"] == "success", "it has ended")
 

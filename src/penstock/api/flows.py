@@ -16,6 +16,8 @@ from penstock.api.records import coming_record, timestamp
 from penstock.api.selecting import Wanted, page_of
 from penstock.errors import ScheduleError, ScheduleNotFound
 from penstock.runtime.coming import coming, schedule_on_record
+from penstock.runtime.loader import split_target
+from penstock.runtime.logical_times import counts_from
 from penstock.runtime.times import moment
 from penstock.store.base import RunRow
 from penstock.store.schedules import ScheduleRow
@@ -105,10 +107,7 @@ def source_of(read: Reading, name: str) -> str | None:
         if not rows:
             raise WorkflowNotFound(f"there is no workflow '{name}', and no run of one") from None
         source = rows[0].source
-    if source is None:
-        return None
-    file, _, last = source.rpartition(":")
-    return source if source.endswith(".py") or not file or not last.isidentifier() else file
+    return split_target(source)[0] if source is not None else None
 
 
 # --- Schedules
@@ -157,12 +156,7 @@ def late(read: Reading, unfinished: Collection[RunRow]) -> list[RunRow]:
     """Those of the runs that should have ended by now, by the deadlines of their workflows."""
     deadlines = {row.workflow: row.deadline for row in read.store.schedules() if row.deadline is not None}
     now = time.time()
-    return [
-        row
-        for row in unfinished
-        if row.workflow in deadlines
-        and (row.created_at if row.logical_at is None else row.logical_at) + deadlines[row.workflow] < now
-    ]
+    return [row for row in unfinished if row.workflow in deadlines and counts_from(row) + deadlines[row.workflow] < now]
 
 
 def _utc(seconds: float) -> datetime:

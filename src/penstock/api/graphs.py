@@ -1,9 +1,9 @@
-"""The graph of a plan, and of a run of it, for whoever draws it."""
+"""The graph of a plan, and of a run of it, for whoever draws it. Nothing here needs the packages of the API."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -12,7 +12,7 @@ from penstock.engine.states import TaskState
 from penstock.observe.drawing.layers import Layered, layers_of
 from penstock.observe.drawing.remarks import kind, worst
 from penstock.observe.drawing.structure import innermost_groups, steps_above
-from penstock.plan.plan import Plan
+from penstock.plan.plan import Group, Plan
 
 _MOST_ORDERED = 2_000
 """Tasks of a graph for which an order is sought in which few edges cross."""
@@ -48,24 +48,50 @@ def _places(known: _ById) -> list[tuple[int, int]]:
     return found
 
 
-def graph_of(plan: Plan, engine: RunEngine | None = None) -> dict[str, Any]:
-    """The graph of a plan, with the states of a run if there is one."""
-    groups = {group.expansion: group for group in plan.groups if group.expansion >= 0}
-    around, where = innermost_groups(plan), places(plan)
-    counts = {row: _counts(engine, [row]) for row in range(len(plan))} if engine is not None else {}
+def nodes_of(plan: Plan) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The tasks of a plan, each with its row; those that stand for a mapped group are told with the groups."""
+    around = innermost_groups(plan)
+    of_groups = {group.expansion for group in plan.groups}
+    for row, name in enumerate(plan.names):
+        if row not in of_groups:
+            yield (
+                row,
+                {
+                    "id": name,
+                    "group": plan.groups[around[row]].name if around[row] >= 0 else None,
+                    "kind": kind(plan, row) or None,
+                    "rule": str(plan.policies[row].trigger_rule),
+                    **links_of(plan, row),
+                },
+            )
+
+
+def links_of(plan: Plan, row: int) -> dict[str, Any]:
+    """What a task comes after, and where it is defined."""
     names = plan.names
+    return {
+        "upstreams": [names[above] for above in plan.upstreams[row]],
+        "inputs": [names[above] for above in plan.inputs[row]],
+        "where": plan.places[row],
+    }
+
+
+def groups_of(plan: Plan) -> Iterator[tuple[Group, dict[str, Any]]]:
+    """The groups of a plan."""
+    for group in plan.groups:
+        yield group, {"id": group.name, "group": plan.groups[group.parent].name if group.parent >= 0 else None}
+
+
+def graph_of(plan: Plan, engine: RunEngine | None = None) -> dict[str, Any]:
+    """The graph of a plan as it is drawn, with the states of a run if there is one."""
+    where = places(plan)
+    counts = {row: _counts(engine, [row]) for row in range(len(plan))} if engine is not None else {}
     return {
         "workflow": plan.workflow,
         "tasks": [
             {
-                "id": name,
-                "group": plan.groups[around[row]].name if around[row] >= 0 else None,
-                "kind": kind(plan, row) or None,
-                "rule": str(plan.policies[row].trigger_rule),
-                "upstreams": [names[above] for above in plan.upstreams[row]],
-                "inputs": [names[above] for above in plan.inputs[row]],
-                "setups": [names[setup] for setup in plan.setups.get(row, ())],
-                "where": plan.places[row],
+                **node,
+                "setups": [plan.names[setup] for setup in plan.setups.get(row, ())],
                 "mapped": row in plan.mapped,
                 "layer": where[row][0],
                 "order": where[row][1],
@@ -73,18 +99,16 @@ def graph_of(plan: Plan, engine: RunEngine | None = None) -> dict[str, Any]:
                 "counts": counts.get(row) if row in plan.mapped else None,
                 "error": _error(engine, row) if engine is not None else None,
             }
-            for row, name in enumerate(names)
-            if row not in groups
+            for row, node in nodes_of(plan)
         ],
         "groups": [
             {
-                "id": group.name,
-                "group": plan.groups[group.parent].name if group.parent >= 0 else None,
+                **node,
                 "mapped": group.expansion >= 0,
                 "state": worst([TaskState(engine.states[row]) for row in group.rows]).label if engine else None,
                 "counts": _sum(counts[row] for row in group.rows) if engine is not None else None,
             }
-            for group in plan.groups
+            for group, node in groups_of(plan)
         ],
     }
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any
 
+from penstock.api.graphs import groups_of, links_of, nodes_of
 from penstock.code.identity import Identify
 from penstock.definition.expansion import NOTHING, Expansion
 from penstock.definition.params import bind
 from penstock.definition.workflow_function import WorkflowFunction
 from penstock.errors import DefinitionError, InvalidWorkflowError
-from penstock.observe.drawing.remarks import kind
-from penstock.observe.drawing.structure import innermost_groups
 from penstock.plan.compile import Compiled, compile_workflow
 from penstock.runtime.given import as_they_were, read_texts
 from penstock.runtime.loader import Loaded, load
@@ -64,41 +63,18 @@ def _sources(expansion: Expansion) -> list[Any]:
 
 def graph_record(plan: Plan, states: Sequence[TaskState] | None, widths: Mapping[int, int]) -> dict[str, Any]:
     """The graph of a workflow, or of a run of it, as JSON."""
-    groups = {group.expansion: group for group in plan.groups if group.expansion >= 0}
-    around = innermost_groups(plan)
-    names = plan.names
 
-    def entry(row: int) -> dict[str, Any]:
-        return {
-            "upstreams": [names[upstream] for upstream in plan.upstreams[row]],
-            "inputs": [names[upstream] for upstream in plan.inputs[row]],
-            "where": plan.places[row],
-            "mapped": row in plan.maps,
-            "width": widths.get(row),
-            "state": states[row].label if states is not None else None,
-        }
+    def standing(row: int) -> dict[str, Any]:
+        state = states[row].label if states is not None else None
+        return {"mapped": row in plan.maps, "width": widths.get(row), "state": state}
+
+    def of_group(row: int) -> dict[str, Any]:
+        return links_of(plan, row) | standing(row) if row >= 0 else {"mapped": False}
 
     return {
         "workflow": plan.workflow,
-        "tasks": [
-            {
-                "id": name,
-                "group": plan.groups[around[row]].name if around[row] >= 0 else None,
-                "kind": kind(plan, row) or None,
-                "rule": str(plan.policies[row].trigger_rule),
-                **entry(row),
-            }
-            for row, name in enumerate(names)
-            if row not in groups
-        ],
-        "groups": [
-            {
-                "id": group.name,
-                "group": plan.groups[group.parent].name if group.parent >= 0 else None,
-                **(entry(group.expansion) if group.expansion >= 0 else {"mapped": False}),
-            }
-            for group in plan.groups
-        ],
+        "tasks": [node | standing(row) for row, node in nodes_of(plan)],
+        "groups": [node | of_group(group.expansion) for group, node in groups_of(plan)],
     }
 
 

@@ -137,7 +137,7 @@ def _call(attempt: Attempt, prepared: Prepared) -> Any:
     """Call the body, open to `interrupt` for just as long."""
     attempt.thread = get_ident()
     began = perf_counter()
-    if began - last.at > FRESH:
+    if began - last.at > FRESH and attempt.context.clock is SYSTEM:
         read(began)
     try:
         value = prepared.func(*prepared.args, **prepared.kwargs)

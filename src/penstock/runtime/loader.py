@@ -65,7 +65,7 @@ def look_into(file: str) -> list[Loaded]:
 
 
 def _load(target: str, *, as_script: bool) -> list[Loaded]:
-    file, name = _split(target)
+    file, name = split_target(target)
     with loading(file):
         try:
             module, ended = _execute(file)
@@ -87,13 +87,10 @@ def _load(target: str, *, as_script: bool) -> list[Loaded]:
     return [Loaded(flow, f"{source}:{variable}") for variable, flow in flows.items()]
 
 
-def _split(target: str) -> tuple[str, str | None]:
-    if Path(target).is_file():
-        return target, None
-    file, colon, name = target.rpartition(":")
-    if colon and file and name.isidentifier():
-        return file, name
-    return target, None
+def split_target(target: str) -> tuple[str, str | None]:
+    """The parts of FILE or FILE:NAME; None for a name that is not there."""
+    file, _, name = target.rpartition(":")
+    return (file, name) if file and name.isidentifier() else (target, None)
 
 
 def _execute(file: str, *, as_main: bool = False) -> tuple[ModuleType, LoadingEnded | None]:

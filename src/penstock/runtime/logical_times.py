@@ -17,6 +17,12 @@ def time_of(row: RunRow) -> LogicalTime:
     return LogicalTime(row.logical_at, row.interval_start, row.interval_end, row.timezone)
 
 
+def counts_from(row: RunRow) -> float:
+    """From when the deadline of a run counts, in seconds since 1970: from when it was due by its schedule, or else from
+    when it was made, also if it is for a time long past."""
+    return row.logical_at if row.trigger == "schedule" and row.logical_at is not None else row.created_at
+
+
 def time_by_hand(flow: Workflow | WorkflowFunction[..., Any], at: datetime | None) -> LogicalTime:
     """The time of a run that is started by hand: in the zone of its workflow, which is also meant where `at` has none.
     If the schedule has a tick there, the run has its data interval; else it has none. PenstockError for no datetime."""

@@ -9,6 +9,8 @@ from math import inf
 from penstock.clock import Clock
 from penstock.engine.events import DriverStopped
 from penstock.runtime.history import ENDED
+from penstock.runtime.loader import split_target
+from penstock.runtime.logical_times import counts_from
 from penstock.service.catalog import Catalog
 from penstock.service.fleet import Handed
 from penstock.store.base import RunRow, Store
@@ -62,12 +64,14 @@ class Adopter:
         """A run as it is handed to a driver; None if it is not this service's, or its code cannot be used now."""
         if row.source is None:
             return None
-        path = file_of(row.source)
+        path = split_target(row.source)[0]
+        if not path.endswith(".py"):
+            return None  # it was run by the name of its module
         if not path.startswith(self._folder + os.sep):
             path = os.path.realpath(path)  # it may have been run through a link
             if not path.startswith(self._folder + os.sep):
                 return None
-        due_at = row.created_at if row.logical_at is None or row.trigger != "schedule" else row.logical_at
+        due_at = counts_from(row)
         if row.parent is None:
             known = self._catalog.workflows.get(row.workflow)
             return None if known is None or known.error else Handed(row.id, row.workflow, known.file, False, due_at)
@@ -119,8 +123,3 @@ class Adopter:
         if reason == "SIGINT":
             self._left[row.id] = row.started_at
         return reason == "SIGINT"
-
-
-def file_of(source: str) -> str:
-    """The FILE of FILE or FILE:NAME."""
-    return source if source.endswith(".py") else source.rpartition(":")[0]

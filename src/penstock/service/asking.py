@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from datetime import datetime
@@ -164,6 +164,4 @@ def _error(kind: str, text: str) -> PenstockError:
 
 
 def _plan(encoded: str) -> Plan:
-    from base64 import b64decode
-
     return decode(b64decode(encoded))

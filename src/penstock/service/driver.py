@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from threading import Condition, Thread
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -175,7 +175,7 @@ def _by_hand(message: Message) -> Callable[[RunEngine, Plan, float], list[Event]
     if message["do"] == "resume":
         return takeover.resume
     chosen: dict[str, Any] = message["choice"]
-    choice = Choice(_names(chosen["only"]), _names(chosen["from_"]), chosen["failed"], _names(chosen["where"]))
+    choice = Choice(tuple(chosen["only"]), tuple(chosen["from_"]), chosen["failed"], tuple(chosen["where"]))
 
     def again(engine: RunEngine, plan: Plan, at: float) -> list[Event]:
         if str(engine.state) not in ENDED:
@@ -183,7 +183,3 @@ def _by_hand(message: Message) -> Callable[[RunEngine, Plan, float], list[Event]
         return [TasksRerun(at, choose_again(engine, plan, choice))]
 
     return again
-
-
-def _names(given: Sequence[str]) -> tuple[str, ...]:
-    return tuple(given)

@@ -12,9 +12,9 @@ from typing import Any
 from penstock.clock import Clock
 from penstock.errors import ScheduleNotFound
 from penstock.runtime.coming import schedule_on_record
-from penstock.service.adopter import file_of
+from penstock.runtime.loader import split_target
 from penstock.service.catalog import Known
-from penstock.service.scheduler import due_run, missed_rows
+from penstock.service.deciding import commit
 from penstock.service.schedules import of_data
 from penstock.store.base import RunRow, Store
 from penstock.store.schedules import ScheduleRow
@@ -57,7 +57,7 @@ class Recording:
         were found."""
         gone = []
         for row in self._store.schedules():
-            path = file_of(row.source or "")
+            path = split_target(row.source or "")[0]
             if row.workflow not in found and path.startswith(self._folder + os.sep):
                 what = "defines it no more" if os.path.exists(path) else "is gone"
                 if row.error != (error := f"{path} {what}"):
@@ -68,7 +68,7 @@ class Recording:
     def source_of(self, name: str) -> str | None:
         """Which file a workflow came from, as it is on record."""
         try:
-            return file_of(self._store.schedule(name).source or "")
+            return split_target(self._store.schedule(name).source or "")[0]
         except ScheduleNotFound:
             return None
 
@@ -102,19 +102,13 @@ class Recording:
         )
 
     def _settle(self, known: Known, before: ScheduleRow) -> list[RunRow]:
-        schedule, plan = schedule_on_record(before), known.plan
-        if schedule is None or plan is None or before.paused or before.upto <= 0.0:
+        schedule = schedule_on_record(before)
+        if schedule is None or known.plan is None or before.paused or before.upto <= 0.0:
             return []
-        now = datetime.fromtimestamp(self._clock.time(), UTC)
+        now, upto = self._clock.time(), datetime.fromtimestamp(before.upto, UTC)
         active = self._store.active_runs(known.name)
-        decided = settle(schedule, datetime.fromtimestamp(before.upto, UTC), now, active)
-        seconds = now.timestamp()
-        runs = {tick: due_run(known, tick, seconds) for tick in decided.created}
-        missed = missed_rows(decided, runs, seconds)
-        upto = decided.upto.timestamp()
-        created = [(run, plan) for run in runs.values()]
-        is_ours = upto > before.upto and self._store.decide(known.name, before.upto, upto, created, missed)
-        return [*runs.values()] if is_ours else []
+        decision = settle(schedule, upto, datetime.fromtimestamp(now, UTC), active)
+        return commit(self._store, known, before.upto, decision, now) or [] if decision.upto > upto else []
 
 
 def _first_cursor(data: Mapping[str, Any], now: float) -> float:

@@ -6,7 +6,7 @@ else serves the same workflows: the store sees to that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from heapq import heapify, heappop, heappush
 from math import inf
@@ -15,10 +15,10 @@ from penstock.clock import Clock
 from penstock.errors import ScheduleNotFound, StoreError
 from penstock.runtime.coming import schedule_on_record
 from penstock.service.catalog import Known
-from penstock.service.rows import new_run
+from penstock.service.deciding import commit
 from penstock.store.base import RunRow, Store
-from penstock.store.schedules import ScheduleRow, TickRow
-from penstock.timetable import At, Tick
+from penstock.store.schedules import ScheduleRow
+from penstock.timetable import At
 from penstock.timetable.due import Decision, decide, first_cursor
 
 AGAIN = 0.2
@@ -131,8 +131,11 @@ class Scheduler:
                 return inf
             decision = self._decision(row)
             if decision.upto > _moment(row.upto):
-                if not self._commit(known, row, decision):
+                runs = commit(self._store, known, row.upto, decision, self._clock.time())
+                if runs is None:
                     return self._clock.time() + AGAIN
+                for run in runs:
+                    self._told(run)
                 continue
             if decision.held:
                 self._held.add(name)
@@ -150,43 +153,6 @@ class Scheduler:
         if row.upto <= 0.0:
             return Decision((), (), first_cursor(schedule, now), None)
         return decide(schedule, _moment(row.upto), now, self._store.active_runs(row.workflow))
-
-    def _commit(self, known: Known, row: ScheduleRow, decision: Decision) -> bool:
-        now = self._clock.time()
-        runs = {tick: due_run(known, tick, now) for tick in decision.created}
-        plan = known.plan
-        if runs and plan is None:
-            return False
-        missed = missed_rows(decision, runs, now)
-        created = [(run, plan or b"") for run in runs.values()]
-        if not self._store.decide(row.workflow, row.upto, decision.upto.timestamp(), created, missed):
-            return False
-        for run in runs.values():
-            self._told(run)
-        return True
-
-
-def due_run(known: Known, tick: Tick, now: float) -> RunRow:
-    """The run of a workflow for a tick."""
-    return new_run(
-        *(known.name, known.source, known.told, now),
-        trigger="schedule",
-        logical_at=tick.at.timestamp(),
-        interval=(tick.start.timestamp(), tick.end.timestamp()),
-        timezone=(known.schedule or {}).get("timezone"),
-    )
-
-
-def missed_rows(decision: Decision, runs: Mapping[Tick, RunRow], now: float) -> list[TickRow]:
-    """What is noted of the ticks that get no runs of their own."""
-    return [
-        TickRow(
-            *(missed.what, missed.first.timestamp(), missed.last.timestamp(), missed.count),
-            runs[missed.into].id if missed.into is not None else None,
-            now,
-        )
-        for missed in decision.missed
-    ]
 
 
 def _moment(seconds: float) -> datetime:

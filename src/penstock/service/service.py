@@ -57,7 +57,7 @@ class Service:
         clock: Clock = SYSTEM,
     ) -> None:
         self.folder = os.path.realpath(folder)
-        self.clock = self._clock = clock
+        self.clock = clock
         self._say = say
         self.loop = Loop()
         self._manager = WorkflowManager(store, durability=durability, observers=[])
@@ -80,6 +80,7 @@ class Service:
         self._may_scan_at = 0.0
         self._look_at = 0.0
         self._adopt_at = 0.0
+        self._adopted_at = -inf
         self._due_at = 0.0
         self._seen_changes: int | None = None
         self._is_ready = False
@@ -114,7 +115,7 @@ class Service:
             self._manager.close()
 
     def _step(self) -> None:
-        now = self._clock.monotonic()
+        now = self.clock.monotonic()
         try:
             if now >= self._scan_at:
                 self._scan(now)
@@ -135,11 +136,11 @@ class Service:
             if self._failing_since is None:
                 self._say(f"The store fails, which is tried again: {error}")
             self._failing_since = self._failing_since or now
-            self._clock.sleep(LOOK)
+            self.clock.sleep(LOOK)
 
     def _pause(self) -> float:
-        now = self._clock.monotonic()
-        until_due = min(self.scheduler.next_at, self.deadlines.next_at) - self._clock.time()
+        now = self.clock.monotonic()
+        until_due = min(self.scheduler.next_at, self.deadlines.next_at) - self.clock.time()
         moments = (self._scan_at, self.templates.next_at(), self.fleet.next_at(), self._look_at)
         pause = min(min(moments) - now, until_due, self._adopt_at - now, self._due_at - now)
         return max(0.0, min(pause, LOOK))
@@ -263,8 +264,6 @@ class Service:
             self._adopt_at = min(self._adopt_at, max(now, self._adopted_at + _DUE))
             self.scheduler.look_at_held()
 
-    _adopted_at = -inf
-
     def _adopt(self, now: float) -> None:
         self._adopted_at = now
         self._give(self.adopter.find(self.fleet.assigned))
@@ -272,7 +271,7 @@ class Service:
 
     def _ask_ticks(self, known: Known, after: float) -> None:
         """Ask the code of a workflow for its next instants."""
-        after = after if after > 0.0 else self._clock.time()
+        after = after if after > 0.0 else self.clock.time()
 
         def hear(message: Message) -> None:
             if "answer" in message:

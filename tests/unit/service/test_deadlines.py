@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from math import inf
 
+import pytest
+
 from penstock.clock import SystemClock
+from penstock.runtime.logical_times import counts_from
 from penstock.service.deadlines import Deadlines
 from penstock.service.fleet import Handed
 from penstock.store.base import RunChange, RunRow
@@ -38,3 +41,14 @@ def test_runs_that_have_not_ended_at_their_deadline_are_told_of_once() -> None:
     deadlines.step()
     assert late == [("slow", 10.0)]
     assert deadlines.next_at == inf
+
+
+@pytest.mark.parametrize(
+    ("trigger", "logical_at", "since"),
+    [("schedule", 50.0, 50.0), ("manual", 50.0, 70.0), ("manual", 90.0, 70.0), ("manual", None, 70.0)],
+)
+def test_a_deadline_counts_from_when_a_run_was_due_or_was_made_by_hand(
+    trigger: str, logical_at: float | None, since: float
+) -> None:
+    row = RunRow("id", "flow", "queued", "{}", "plan", None, created_at=70.0, logical_at=logical_at, trigger=trigger)
+    assert counts_from(row) == since

@@ -3,6 +3,7 @@ import { type ApiError, path, post } from "../../api/client";
 import type { RunDetail } from "../../api/types";
 import { Badge } from "../../parts/Badge";
 import { Counts, Tally } from "../../parts/Counts";
+import { Fact } from "../../parts/Fact";
 import { Problem } from "../../parts/Notice";
 import { params } from "../../parts/params";
 import { Ago, At, Took } from "../../parts/Time";
@@ -93,15 +94,6 @@ export function Header({ run, reload }: { run: RunDetail; reload: () => void }) 
         <RerunDialog run={run} onClose={closeRerun} onDone={reload} />
       )}
     </header>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: preact.ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
 

@@ -6,6 +6,7 @@ import { useLoad, useThrottled } from "../../live/load";
 import { listen } from "../../live/stream";
 import { Badge } from "../../parts/Badge";
 import { Tally } from "../../parts/Counts";
+import { Fact } from "../../parts/Fact";
 import { Loading, Problem } from "../../parts/Notice";
 import { At, Took } from "../../parts/Time";
 import { place, to, withQuery } from "../../route";
@@ -112,14 +113,5 @@ export function Task({ run, name }: { run: string; name: string }) {
       <Values task={task} />
       {asks && <TaskRerun run={task.run} task={task.name} onClose={() => setAsks(false)} onDone={reload} />}
     </>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: preact.ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }

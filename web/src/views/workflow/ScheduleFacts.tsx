@@ -1,5 +1,6 @@
 import type { WorkflowDetail } from "../../api/types";
 import { duration } from "../../layout/times";
+import { Fact } from "../../parts/Fact";
 import { Mark } from "../../parts/Mark";
 import { Ago, At } from "../../parts/Time";
 import { look } from "../../states";
@@ -55,14 +56,5 @@ export function ScheduleFacts({ flow }: { flow: WorkflowDetail }) {
         </Fact>
       )}
     </dl>
-  );
-}
-
-function Fact({ name, children }: { name: string; children: preact.ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   );
 }
