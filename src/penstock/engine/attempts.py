@@ -332,7 +332,7 @@ class Attempts(Ends):
             raise self._invalid(event, row)
         if self.states[row] != READY:
             return NOTHING
-        for head in (row, *self.plan.expanded_by.get(row, ())):  # in an earlier plan they may have been maps that failed
+        for head in (row, *self.plan.expanded_by.get(row, ())):  # in an earlier plan they may have been maps
             self.errors.pop(head, None)
         wave = Wave()
         self.map_names[row] = event.names

@@ -126,7 +126,7 @@ class _Compiler:
             digests=tuple(row.digest for row in rows),
             wiring=tuple(row.wiring for row in rows),
             numbered=frozenset(number for number, task in enumerate(self.tasks) if task.numbered),
-            places=tuple(task.where for task in self.tasks),
+            places=tuple(self._places()),
             timeout=timeout,
             tags=self.workflow.tags,
             build=Wiring().text((), self.workflow.build_values),
@@ -149,6 +149,14 @@ class _Compiler:
             result=self.workflow.result,
         )
         return compiled._replace(children=self._children(compiled)) if self.calls else compiled
+
+    def _places(self) -> Iterator[str]:
+        """Where each task was made. Those of one line, one after the other, are one text."""
+        file = line = where = None
+        for task in self.tasks:
+            if where is None or task.line != line or task.file != file:
+                file, line, where = task.file, task.line, task.where
+            yield where
 
     def _children(self, compiled: Compiled) -> dict[str, Compiled]:
         """The workflows that tasks run, compiled as far as they are known; and whether that comes to an end."""

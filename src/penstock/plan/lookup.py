@@ -31,6 +31,8 @@ class Lookup:
         """Of groups, by identity."""
         self.groups_found: list[int] = []
         """Groups among the dependencies that were looked up last."""
+        self._latest: tuple[int, ...] = ()
+        """What was looked up last."""
         self._groups: dict[str, TaskGroup] = {}
         self._problems = problems
         self._typos = 0
@@ -83,7 +85,10 @@ class Lookup:
             self.groups_found = []
         names = self.numbers
         try:
-            return tuple(sorted(set(map(names.__getitem__, dependencies))))  # names of tasks, as most often
+            rows = tuple(sorted(set(map(names.__getitem__, dependencies))))  # names of tasks, as most often
+            if rows != self._latest:  # tasks that follow each other often wait for the same ones
+                self._latest = rows
+            return self._latest
         except (KeyError, TypeError):
             found = [
                 names[dependency] if type(dependency) is str and dependency in names else self._find(step, dependency)

@@ -96,10 +96,15 @@ class Plan:
     @cached_property
     def downstreams(self) -> tuple[tuple[int, ...], ...]:
         """Tasks that wait for each task; ascending."""
-        downstreams: list[list[int]] = [[] for _ in self.names]
+        downstreams: list[tuple[int, ...] | list[int]] = [()] * len(self)
         for number, upstreams in enumerate(self.upstreams):
+            alone = (number,)
             for upstream in upstreams:
-                downstreams[upstream].append(number)
+                others = downstreams[upstream]
+                if isinstance(others, list):
+                    others.append(number)
+                else:  # a list only where there are several: most have none or one
+                    downstreams[upstream] = [*others, number] if others else alone
         return tuple(map(tuple, downstreams))
 
     @cached_property
