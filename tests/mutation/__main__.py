@@ -15,6 +15,7 @@ from time import monotonic
 from tests.mutation.campaign import TESTS, run
 from tests.mutation.report import SURVIVORS, Score, text
 from tests.mutation.trial import SOURCES
+from tests.mutation.verdicts import Verdicts
 
 
 def main() -> int:
@@ -23,6 +24,7 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help="only these, e.g. engine/run.py")
     parser.add_argument("--workers", type=int, default=2, help="how many at a time (default 2)")
     parser.add_argument("--tests", nargs="+", default=TESTS, help="where the tests are (default all that matter)")
+    parser.add_argument("--verdicts", type=Path, help="a file of what is found, with which a later run goes on")
     options = parser.parse_args()
     modules = options.modules or [
         str(path.relative_to(SOURCES))
@@ -31,8 +33,9 @@ def main() -> int:
         if path.name != "__init__.py"
     ]
     began = monotonic()
-    verdicts = run(modules, options.tests, options.workers, lambda line: print(line, file=sys.stderr, flush=True))
-    score = Score(verdicts)
+    known = Verdicts(options.verdicts)
+    found = run(modules, options.tests, options.workers, lambda line: print(line, file=sys.stderr, flush=True), known)
+    score = Score(found)
     report = text(score)
     if not options.modules:
         Path(SURVIVORS).write_text(report)

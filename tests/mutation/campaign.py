@@ -25,6 +25,7 @@ from tests.mutation.trial import (
     put_into_place,
     verdict,
 )
+from tests.mutation.verdicts import Verdicts
 
 TESTS = (
     "tests/unit/plan",
@@ -40,6 +41,8 @@ OPTIONS = (
     *("-W", "ignore::pytest.PytestAssertRewriteWarning"),
 )
 UNCOVERED = "no test runs it"
+NEAREST = 60
+"""Tests that are tried first where each mutant needs a fresh import."""
 
 
 @dataclass
@@ -68,17 +71,22 @@ class Known:
         return self.seconds[test], test
 
 
-def run(modules: Sequence[str], tests: Sequence[str], workers: int, tell: Callable[[str], None]) -> dict[str, str]:
-    """What becomes of each mutant of the modules, by its name."""
+def run(
+    modules: Sequence[str], tests: Sequence[str], workers: int, tell: Callable[[str], None], verdicts: Verdicts
+) -> dict[str, str]:
+    """What becomes of each mutant of the modules, by its name; those on which there is a verdict are not tried."""
     mutants = [mutant for module in modules for mutant in mutants_of(module, (SOURCES / module).read_text())]
-    known = _learn(modules, tests)
-    tell(f"{len(mutants)} mutants, {len(known.seconds)} tests")
-    verdicts: dict[str, str] = {}
-    inside = [mutant for mutant in mutants if mutant.function is not None]
-    outside = [mutant for mutant in mutants if mutant.function is None]
-    verdicts |= _in_child(lambda: _loaded(_TryLoaded(inside, known, workers, tell), tests))
-    verdicts |= _try_all(outside, known, workers, tell, lambda mutant: _fresh(mutant, known))
-    return {mutant.name: verdicts[mutant.name] for mutant in mutants}
+    found = {mutant.name: told for mutant in mutants if (told := verdicts.get(mutant)) is not None}
+    untried = [mutant for mutant in mutants if mutant.name not in found]
+    if untried:
+        known = _learn(sorted({mutant.module for mutant in untried}), tests)
+        tell(f"{len(untried)} of {len(mutants)} mutants, {len(known.seconds)} tests")
+        trials = _Trials(known, workers, tell, verdicts)
+        inside = [mutant for mutant in untried if mutant.function is not None]
+        outside = [mutant for mutant in untried if mutant.function is None]
+        found |= _in_child(lambda: _loaded(_TryLoaded(inside, trials), tests))
+        found |= trials.of(outside, lambda mutant: _fresh(mutant, known))
+    return {mutant.name: found[mutant.name] for mutant in mutants}
 
 
 def _in_child(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -151,18 +159,17 @@ class _Learn:
 class _TryLoaded:
     """Puts each mutant of a function to the test in a fork of the process that has collected the tests."""
 
-    def __init__(self, mutants: Sequence[Mutant], known: Known, workers: int, tell: Callable[[str], None]) -> None:
+    def __init__(self, mutants: Sequence[Mutant], trials: _Trials) -> None:
         self.mutants = mutants
-        self.known = known
-        self.workers = workers
-        self.tell = tell
+        self.trials = trials
         self.result: dict[str, str] = {}
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         items = {item.nodeid: item for item in session.items}
+        known = self.trials.known
 
         def attempt(mutant: Mutant) -> bool:
-            tests = [items[test] for test in self.known.tests_of(mutant)]
+            tests = [items[test] for test in known.tests_of(mutant)]
             put_into_place(mutant)
             ask_for(tests, FEW)
             if not passes(tests):
@@ -174,10 +181,10 @@ class _TryLoaded:
             ask_for(properties, None)
             return passes(properties)
 
-        uncovered = [mutant for mutant in self.mutants if not self.known.tests_of(mutant)]
+        uncovered = [mutant for mutant in self.mutants if not known.tests_of(mutant)]
         self.result = dict.fromkeys((mutant.name for mutant in uncovered), UNCOVERED)
         covered = [mutant for mutant in self.mutants if mutant.name not in self.result]
-        self.result |= _try_all(covered, self.known, self.workers, self.tell, attempt)
+        self.result |= self.trials.of(covered, attempt)
         return True
 
 
@@ -194,35 +201,45 @@ class _InOrder:
 
 
 def _fresh(mutant: Mutant, known: Known) -> bool:
-    """Whether all tests pass with a mutant of what a module does when it is imported."""
+    """Whether all tests pass with a mutant of what a module does when it is imported. The nearest come first by
+    themselves: most mutants do not survive those, and it takes long to import all."""
     tests = known.tests_of(mutant)
-    files = dict.fromkeys(test.partition("::")[0] for test in tests)
     os.chdir(ROOT)
     ChangedModule(mutant).install()
-    return pytest.main([*OPTIONS, "-x", *files], plugins=[_InOrder(tests)]) == pytest.ExitCode.OK
+    return _pass_fresh(tests[:NEAREST]) and _pass_fresh(tests[NEAREST:])
 
 
-def _try_all(
-    mutants: Sequence[Mutant],
-    known: Known,
-    workers: int,
-    tell: Callable[[str], None],
-    attempt: Callable[[Mutant], bool],
-) -> dict[str, str]:
-    """What becomes of each mutant, so many at a time."""
-    verdicts: dict[str, str] = {}
-    running: dict[int, Mutant] = {}
-    waiting = list(reversed(mutants))
-    while waiting or running:
-        while waiting and len(running) < workers:
-            mutant = waiting.pop()
-            child = in_fork(lambda mutant=mutant: attempt(mutant), known.patience(mutant))  # type: ignore[misc]
-            running[child] = mutant
-        child, status = os.wait()
-        mutant = running.pop(child)
-        verdicts[mutant.name] = verdict(status)
-        if verdicts[mutant.name] == SURVIVED:
-            tell(f"survived: {mutant.name} (line {mutant.lines[0]})")
-        elif len(verdicts) % 100 == 0:
-            tell(f"{len(verdicts)} of {len(mutants)}")
-    return verdicts
+def _pass_fresh(tests: Sequence[str]) -> bool:
+    files = dict.fromkeys(test.partition("::")[0] for test in tests)
+    return not files or pytest.main([*OPTIONS, "-x", *files], plugins=[_InOrder(tests)]) == pytest.ExitCode.OK
+
+
+class _Trials:
+    """Puts mutants to the test, so many at a time."""
+
+    def __init__(self, known: Known, workers: int, tell: Callable[[str], None], verdicts: Verdicts) -> None:
+        self.known = known
+        self._workers = workers
+        self._tell = tell
+        self._verdicts = verdicts
+
+    def of(self, mutants: Sequence[Mutant], attempt: Callable[[Mutant], bool]) -> dict[str, str]:
+        """What becomes of each."""
+        found: dict[str, str] = {}
+        running: dict[int, Mutant] = {}
+        waiting = list(reversed(mutants))
+        while waiting or running:
+            while waiting and len(running) < self._workers:
+                mutant = waiting.pop()
+                patience = self.known.patience(mutant)
+                child = in_fork(lambda mutant=mutant: attempt(mutant), patience)  # type: ignore[misc]
+                running[child] = mutant
+            child, status = os.wait()
+            mutant = running.pop(child)
+            found[mutant.name] = verdict(status)
+            self._verdicts.add(mutant, found[mutant.name])
+            if found[mutant.name] == SURVIVED:
+                self._tell(f"survived: {mutant.name} (line {mutant.lines[0]})")
+            elif len(found) % 100 == 0:
+                self._tell(f"{len(found)} of {len(mutants)}")
+        return found

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.mutation import verdicts
 from tests.mutation.campaign import Known
 from tests.mutation.mutants import Mutant, mutants_of
 from tests.mutation.reasons import REASONS
 from tests.mutation.report import SURVIVORS, Score, text
 from tests.mutation.trial import KILLED, SOURCES, SURVIVED, TIMED_OUT
+from tests.mutation.verdicts import Verdicts
 
 SOURCE = '''
 """A module."""
@@ -102,6 +104,17 @@ def test_the_page_gives_the_score_and_a_reason_for_each_survivor() -> None:
     assert not Score({"m.py:a: x": SURVIVED}).is_enough
     assert Score({f"m.py:{number}": KILLED for number in range(19)} | {reason: SURVIVED}).is_enough
     assert not Score({f"m.py:{number}": KILLED for number in range(99)} | {"m.py:b": SURVIVED}).is_enough
+
+
+def test_a_verdict_is_kept_for_as_long_as_its_module_stays_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(verdicts, "SOURCES", tmp_path)
+    (tmp_path / "m.py").write_text(SOURCE)
+    first, second = mutants_of("m.py", SOURCE)[:2]
+    Verdicts(tmp_path / "kept").add(first, KILLED)
+    assert [Verdicts(tmp_path / "kept").get(mutant) for mutant in (first, second)] == [KILLED, None]
+    (tmp_path / "m.py").write_text(f"{SOURCE}\n")
+    assert Verdicts(tmp_path / "kept").get(first) is None
+    assert Verdicts(None).get(first) is None
 
 
 def made_now() -> set[str]:
