@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -28,6 +29,10 @@ _EXACT_POLARS = frozenset(
         *("Date", "Time", "Datetime", "Duration", "Null"),
     )
 )
+_ALIKE = ("int", "uint", "float", "double", "bool", "string_view", "binary_view", "date32", "timestamp", "duration")
+"""What names of Arrow types begin with of which polars makes the type that it came from."""
+MAPPED_FROM = 1 << 24
+"""Bytes of a polars file from which on it is worth being mapped by pyarrow."""
 _EXACT_NUMPY = "biufcmMSU"
 """Kinds of dtype that .npy describes in full."""
 
@@ -63,7 +68,9 @@ class ArrowCodec:
 
 
 class PolarsCodec:
-    """A polars DataFrame, or a Series as a frame of one column."""
+    """A polars DataFrame, or a Series as a frame of one column.
+
+    polars reads all of a file into memory; so where pyarrow is installed, large ones are left to it, which maps them."""
 
     runs_code = False
 
@@ -85,13 +92,26 @@ class PolarsCodec:
     def read(self, file: BinaryIO, path: Path | None) -> Any:
         polars = _imported("polars")
         try:
-            frame = polars.read_ipc(path or file)
+            frame = _mapped(polars, path) if path is not None else None
+            if frame is None:
+                frame = polars.read_ipc(path or file)
         except polars.exceptions.PanicException as error:  # no Exception, but no reason to end the process either
             raise ValueError(f"polars failed: {error}") from error
         return frame if self._type_name == "DataFrame" else frame.to_series(0)
 
     def _frame(self, value: Any) -> Any:
         return value if self._type_name == "DataFrame" else value.to_frame()
+
+
+def _mapped(polars: Any, path: Path) -> Any:
+    """The frame in a file, mapped; None if it has to be read."""
+    if path.stat().st_size < MAPPED_FROM or find_spec("pyarrow") is None:
+        return None
+    pyarrow = _imported("pyarrow")
+    table = pyarrow.ipc.open_file(pyarrow.memory_map(str(path))).read_all()
+    if not all(str(kind).startswith(_ALIKE) for kind in table.schema.types):
+        return None
+    return polars.from_arrow(table, rechunk=False)
 
 
 class ScalarCodec:

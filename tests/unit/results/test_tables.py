@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ import pyarrow as pa  # type: ignore[import-untyped]
 import pytest
 from polars.testing import assert_frame_equal, assert_series_equal
 
+from penstock.results import tables
 from penstock.results.files import FileResults
 from penstock.results.memory import MemoryResults
+from penstock.results.tables import MAPPED_FROM
 from penstock.results.values import VOLATILE, load_value, store_value
 
 
@@ -72,6 +75,32 @@ def test_polars_frames(results, name):
     loaded = round_trip(frame, results, "polars")
     assert loaded.schema == frame.schema
     assert_frame_equal(loaded, frame, check_exact=True)
+
+
+@pytest.mark.parametrize("name", POLARS)
+def test_polars_frames_that_pyarrow_maps(tmp_path, monkeypatch, name):
+    monkeypatch.setattr(tables, "MAPPED_FROM", 0)
+    test_polars_frames(FileResults(tmp_path), name)
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="only Linux tells what no file is behind")
+def test_a_large_polars_frame_stays_in_its_file(tmp_path):
+    results = FileResults(tmp_path)
+    frame = pl.DataFrame({"x": pl.zeros(3 * MAPPED_FROM // 8, pl.Int64, eager=True)})
+    ref = store_value(frame, results)
+    before = own_memory()
+    loaded = load_value(ref, results)
+    assert own_memory() - before < MAPPED_FROM
+    assert loaded.schema == frame.schema
+    loaded[0, "x"] = 1
+    assert loaded["x"][0] == 1
+    assert load_value(ref, results)["x"].sum() == 0, "the file is not changed"
+
+
+def own_memory() -> int:
+    """Bytes of this process that no file is behind."""
+    [line] = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("RssAnon:")]
+    return int(line.split()[1]) * 1024
 
 
 @pytest.mark.parametrize("name", ["numbers", "categories", "nested", "nothing but missing", "unnamed column"])
