@@ -70,7 +70,7 @@ class ArrowCodec:
 class PolarsCodec:
     """A polars DataFrame, or a Series as a frame of one column.
 
-    polars reads all of a file into memory; so where pyarrow is installed, large ones are left to it, which maps them."""
+    polars reads a whole file into memory. Large ones are left to pyarrow, where that is installed: it maps them."""
 
     runs_code = False
 
