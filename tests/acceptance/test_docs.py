@@ -122,7 +122,7 @@ def test_the_command_line_reference_names_every_command_and_option() -> None:
         commands = [command, *(command.commands.values() if isinstance(command, click.Group) else ())]
         parameters = [parameter for each in commands for parameter in each.params]
         options = {option for p in parameters if isinstance(p, click.Option) for option in p.opts}
-        assert options - set(re.findall(r"`(--?[a-z-]+)", section)) == {"--debug"}
+        assert options - set(re.findall(r"`(--?[a-z-]+)", section)) == {"--debug", "--server"}
 
 
 def test_the_settings_pages_name_every_setting_with_its_variable_and_default() -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.integration.command import Command
 from tests.integration.commands import start, write
 from tests.integration.waiting import wait_until
 from tests.unit.api.served import Api, served
@@ -45,10 +45,10 @@ def running(api: Api) -> str:
     return str(run["id"])
 
 
-def ended(process: subprocess.Popen[str]) -> int:
+def ended(process: Command) -> int:
     """The exit code of a process, when it has one."""
     process.communicate()
-    return process.returncode
+    return process.wait()
 
 
 @pytest.fixture

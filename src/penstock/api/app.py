@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
@@ -9,7 +10,10 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from penstock.api import problems
+from penstock.api.flows import due_next, schedule_records
+from penstock.api.kept import Kept
 from penstock.api.metrics import Measured, Metrics
+from penstock.api.pasts import Pasts
 from penstock.api.problems import PROBLEM, Problem
 from penstock.api.reading import Reading
 from penstock.api.routes import (
@@ -53,6 +57,9 @@ def create_app(reading: Reading, rules: Rules | None = None) -> FastAPI:
     for router in _ROUTERS:
         app.include_router(router, prefix=BASE)
     app.state.watch = Watch(reading)
+    app.state.pasts = Pasts(reading)
+    app.state.due_next = Kept(reading.store, partial(due_next, reading.store), fresh=1.0)
+    app.state.all_schedules = Kept(reading.store, partial(schedule_records, reading), fresh=1.0)
     app.state.metrics = Metrics(reading)
     app.state.rules = rules or Rules()
     app.add_middleware(Measured, metrics=app.state.metrics)

@@ -10,7 +10,6 @@ from typing import Any
 from penstock.api.graphs import counts_of_map, graph_of
 from penstock.api.reading import Reading
 from penstock.api.records import (
-    approval_record,
     attempt_record,
     driver_record,
     row_record,
@@ -22,6 +21,7 @@ from penstock.api.replays import Replay
 from penstock.api.values import value_record
 from penstock.engine.run import RunEngine
 from penstock.engine.states import TaskState
+from penstock.executor.letters import RESERVED
 from penstock.runtime.pace import critical_path, usual
 from penstock.runtime.record import Run
 from penstock.runtime.task_record import TaskRun
@@ -38,24 +38,35 @@ def run_detail(read: Reading, run: Run, known: Replay, include: Collection[str],
     tasks = run.tasks
     told = _folded(engine, tasks) if fold else tasks
     takes = usual_durations(read, engine)
-    return row_record(row, run.state) | {
-        "started_at": timestamp(run.started_at),
-        "ended_at": timestamp(run.ended_at),
-        "duration": run.duration,
-        "error": run.error,
-        "counts": run.counts,
-        "driver": driver_record(run),
-        "notices": {"undelivered": run.undelivered, "dropped": dict(run.dropped)},
-        "tasks": [task_in_run(task, {*children}, takes.get(task.task)) for task in told],
-        "folded": len(tasks) - len(told),
-        "critical_path": [engine.name(slot) for slot in critical_path(engine)],
-        "approvals": [approval_record(approval) for approval in run.approvals],
-        "children": children,
-        "position": known.position,
-        "graph": graph_of(engine.plan, engine) if "graph" in include else None,
-        "attempts": [attempt_record(attempt) for attempt in known.attempts] if "attempts" in include else None,
-        "why": why_record(run.why()) if "why" in include else None,
-    }
+    return (
+        row_record(row, run.state)
+        | read.meant(row)
+        | {
+            "started_at": timestamp(run.started_at),
+            "ended_at": timestamp(run.ended_at),
+            "duration": run.duration,
+            "error": run.error,
+            "counts": run.counts,
+            "driver": driver_record(run),
+            "notices": {"undelivered": run.undelivered, "dropped": dict(run.dropped)},
+            "tasks": [task_in_run(task, {*children}, takes.get(task.task)) for task in told],
+            "folded": len(tasks) - len(told),
+            "critical_path": [engine.name(slot) for slot in critical_path(engine)],
+            "approvals": [read.approval(approval) for approval in run.approvals],
+            "children": children,
+            "topics": _topics(engine),
+            "position": known.position,
+            "graph": graph_of(engine.plan, engine) if "graph" in include else None,
+            "attempts": [attempt_record(attempt) for attempt in known.attempts] if "attempts" in include else None,
+            "why": why_record(run.why()) if "why" in include else None,
+        }
+    )
+
+
+def _topics(engine: RunEngine) -> list[dict[str, str]]:
+    """What tasks wait to be sent, without what Penstock itself sends."""
+    topics = sorted(engine.topics.items())
+    return [{"topic": topic, "task": engine.name(slot)} for slot, topic in topics if not topic.startswith(RESERVED)]
 
 
 def task_in_run(task: TaskRun, children: set[str], takes: float | None) -> dict[str, Any]:
@@ -73,6 +84,7 @@ def task_detail(read: Reading, run: Run, known: Replay, name: str) -> dict[str, 
     return task_in_run(task, children, usual_durations(read, engine).get(task.task)) | {
         "run": run.id,
         "workflow": run.workflow,
+        "zone": read.meant(read.row(run.id))["zone"],
         "name": task.name,
         "generation": task.generation,
         "rule": task.rule,
@@ -83,7 +95,7 @@ def task_detail(read: Reading, run: Run, known: Replay, name: str) -> dict[str, 
         "instances": counts_of_map(engine, row) if is_map else None,
         "tries": [attempt_record(attempt) for attempt in known.attempts if attempt.task == task.name],
         "why": why_record(run.why(name)),
-        "approval": approval_record(task.approval) if task.approval is not None else None,
+        "approval": read.approval(task.approval) if task.approval is not None else None,
     }
 
 

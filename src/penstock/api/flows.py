@@ -17,9 +17,8 @@ from penstock.api.selecting import Wanted, page_of
 from penstock.errors import ScheduleError, ScheduleNotFound
 from penstock.runtime.coming import coming, schedule_on_record
 from penstock.runtime.loader import split_target
-from penstock.runtime.logical_times import counts_from
 from penstock.runtime.times import moment
-from penstock.store.base import RunRow
+from penstock.store.base import RunRow, Store
 from penstock.store.schedules import ScheduleRow
 
 
@@ -32,8 +31,8 @@ class Flows:
 
     def __init__(self, read: Reading) -> None:
         self._read = read
-        self.rows: dict[str, ScheduleRow] = {row.workflow: row for row in read.store.schedules()}
-        self._newest = {row.workflow: row for row in read.store.newest_runs()}
+        self.rows: dict[str, ScheduleRow] = {row.workflow: row for row in read.schedules()}
+        self._newest = {row.workflow: row for row in read.newest_runs()}
         self.names = sorted({*self.rows, *self._newest})
 
     def summary(self, name: str, counts: Mapping[str, int]) -> dict[str, Any]:
@@ -135,6 +134,9 @@ def schedule_record(row: ScheduleRow) -> dict[str, Any]:
         tick = schedule.next(max(_utc(row.upto), datetime.now(UTC)))
     return {
         "workflow": row.workflow,
+        "source": row.source,
+        "version": row.version,
+        "parameters": about_of(row).get("parameters"),
         "text": row.text,
         "timezone": row.timezone,
         "catchup": row.catchup,
@@ -147,16 +149,20 @@ def schedule_record(row: ScheduleRow) -> dict[str, Any]:
     }
 
 
-def due_next(read: Reading, days: float, limit: int, workflow: str | None = None) -> list[dict[str, Any]]:
+def schedule_records(read: Reading, by_hand: bool) -> list[dict[str, Any]]:
+    """The schedules of all workflows that have one, by name; or of all that a service has found."""
+    return [schedule_record(row) for row in read.schedules() if by_hand or row.text is not None]
+
+
+def due_next(store: Store, days: float, limit: int, workflow: str | None = None) -> list[dict[str, Any]]:
     """The times at which workflows are due within so many days, in order. ScheduleNotFound."""
-    return [*map(coming_record, islice(coming(read.store, time.time(), days, workflow), limit))]
+    return [*map(coming_record, islice(coming(store, time.time(), days, workflow), limit))]
 
 
 def late(read: Reading, unfinished: Collection[RunRow]) -> list[RunRow]:
     """Those of the runs that should have ended by now, by the deadlines of their workflows."""
-    deadlines = {row.workflow: row.deadline for row in read.store.schedules() if row.deadline is not None}
     now = time.time()
-    return [row for row in unfinished if row.workflow in deadlines and counts_from(row) + deadlines[row.workflow] < now]
+    return [row for row in unfinished if (end := read.ends_by(row)) is not None and end < now]
 
 
 def _utc(seconds: float) -> datetime:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from hashlib import blake2b
 from threading import Lock
 from typing import Annotated
@@ -41,6 +42,7 @@ class Keys:
     def __init__(self, most: int = 10_000) -> None:
         self._most = most
         self._lock = Lock()
+        self._one_by_one = Lock()
         self._asked: OrderedDict[str, bytes] = OrderedDict()
 
     def check(self, run_id: str, asked: str) -> None:
@@ -52,6 +54,19 @@ class Keys:
                 raise Refused(409, "key-used", told)
             while len(self._asked) > self._most:
                 self._asked.popitem(last=False)
+
+    def once(self, name: str, asked: str, do: Callable[[], None]) -> None:
+        """Do what is asked with a key, unless it was done. Refused if the key was used for something else."""
+        with self._one_by_one:  # who asks the same meanwhile is answered when it is done
+            with self._lock:
+                is_new = name not in self._asked
+            self.check(name, asked)
+            if is_new:
+                try:
+                    do()
+                except BaseException:
+                    self.forget(name)
+                    raise
 
     def forget(self, run_id: str) -> None:
         """The run came to nothing: the key is as good as new."""

@@ -10,21 +10,27 @@ from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, cast
 
 from penstock.api.idempotency import Keys
-from penstock.api.records import params_of, row_record, shown_state
+from penstock.api.kept import Kept
+from penstock.api.records import approval_record, params_of, row_record, shown_state, timestamp
 from penstock.api.replays import Replay, Replays
 from penstock.results.values import load_value
-from penstock.runtime.approvals import approval_of
+from penstock.runtime.approvals import Approval, approval_of
 from penstock.runtime.history import ENDED, History
+from penstock.runtime.logical_times import counts_from
 from penstock.runtime.record import Run
 from penstock.runtime.replay import kept_plan, replay
+from penstock.runtime.times import moment
 from penstock.runtime.why_sent import sent_to
 from penstock.runtime.why_slots import SlotWaits
 from penstock.store.base import RunRow, Store
+from penstock.store.schedules import ScheduleRow
 
 if TYPE_CHECKING:
     from penstock.api.service import Service
+    from penstock.engine.run import RunEngine
     from penstock.manager import WorkflowManager
     from penstock.plan.plan import Plan
+    from penstock.runtime.attempts import Chronicle
 
 
 class Reading:
@@ -42,6 +48,9 @@ class Reading:
         self.history = History(parts.store, parts.results, parts.logs)
         self.replays = Replays(parts.store)
         self.keys = Keys()
+        self.schedules = Kept(self.store, self.store.schedules)
+        self.newest_runs = Kept(self.store, self.store.newest_runs)
+        self._by_workflow = Kept(self.store, self._schedules_by_workflow, fresh=1.0)
         self._asks: dict[str, bool] = {}
 
     def row(self, run_id: str) -> RunRow:
@@ -62,7 +71,8 @@ class Reading:
             if row.state in ENDED:
                 known.read_on()  # the row was read first: its end is in the journal
             yield (
-                Run(
+                _KnownRun(
+                    known,
                     row,
                     state=state,
                     params=cast("dict[str, Any]", params_of(row)),
@@ -87,8 +97,30 @@ class Reading:
     def summary(self, row: RunRow) -> dict[str, Any]:
         """A run in a list."""
         if row.state in ENDED:
-            return _of_ended(row)
-        return row_record(row, shown_state(self.store, row)) | {"approvals": self.asked(row)}
+            return _of_ended(row) | self.meant(row)
+        return row_record(row, shown_state(self.store, row)) | {"approvals": self.asked(row)} | self.meant(row)
+
+    def meant(self, row: RunRow) -> dict[str, Any]:
+        """What its workflow says of a run: in which zone its times are meant, and when it must have ended."""
+        return {"zone": row.timezone or self.zone_of(row.workflow), "ends_by": timestamp(moment(self.ends_by(row)))}
+
+    def zone_of(self, workflow: str) -> str:
+        """The zone in which the times of a workflow are meant."""
+        schedule = self._by_workflow().get(workflow)
+        return schedule.timezone if schedule is not None else "UTC"
+
+    def approval(self, approval: Approval) -> dict[str, Any]:
+        """What somebody is to decide."""
+        return approval_record(approval) | {"zone": self.zone_of(approval.workflow)}
+
+    def ends_by(self, row: RunRow) -> float | None:
+        """When a run must have ended by the deadline of its workflow, in seconds since 1970; None without one."""
+        schedule = self._by_workflow().get(row.workflow)
+        deadline = schedule.deadline if schedule is not None else None
+        return None if deadline is None else counts_from(row) + deadline
+
+    def _schedules_by_workflow(self) -> dict[str, ScheduleRow]:
+        return {row.workflow: row for row in self.schedules()}
 
     def summaries(self, rows: Sequence[RunRow]) -> list[dict[str, Any]]:
         """Runs in a list."""
@@ -110,6 +142,17 @@ class Reading:
             policies = kept_plan(self.store, plan).policies
             self._asks[plan] = any(policy.asking is not None for policy in policies)
         return self._asks[plan]
+
+
+class _KnownRun(Run):
+    """A run whose journal has been read: it is not read again for what its attempts tell."""
+
+    def __init__(self, known: Replay, row: RunRow, **options: Any) -> None:
+        super().__init__(row, **options)
+        self._read_already = known
+
+    def _told(self) -> tuple[RunEngine, Chronicle]:
+        return self._read_already.engine, self._read_already.chronicle
 
 
 @lru_cache(5_000)

@@ -16,7 +16,7 @@ PLACE = r"^[0-9]{1,9}\.[0-9]{1,12}$"
 
 
 class LogsFrom(Logbook):
-    """The logs after a place."""
+    """The logs after a place, narrowed to a generation if one is given."""
 
     def __init__(
         self,
@@ -25,10 +25,16 @@ class LogsFrom(Logbook):
         *,
         task: str | None = None,
         attempt: int | None = None,
+        generation: int | None = None,
         after: Position | None = None,
     ) -> None:
         super().__init__(read.store, read.logs, run_id, task=task, attempt=attempt)
         self._after = after
+        self._generation = generation
+
+    def read(self) -> Iterator[Entry]:
+        """What came since the last reading."""
+        return (entry for entry in super().read() if self._generation in (None, entry.chunk.generation))
 
 
 def position_of(text: str | None) -> Position | None:

@@ -36,13 +36,13 @@ class Replay:
         self.engine = replay(cast("Store", reading), row, follow)
         self.position = reading.last
         """The number of the batch that was read last."""
+        self.chronicle = found[0]
         self._store = store
-        self._chronicle = found[0]
 
     @property
     def attempts(self) -> list[AttemptRun]:
         """All attempts, in the order in which they began."""
-        return self._chronicle.attempts
+        return self.chronicle.attempts
 
     def read_on(self) -> None:
         """Read what has come since."""
@@ -50,7 +50,7 @@ class Replay:
         for number, events in self._store.read(run_id, self.position):
             try:
                 for event in events:
-                    self._chronicle.handle(event)
+                    self.chronicle.handle(event)
             except (InvalidEvent, IndexError) as error:
                 raise StoreCorrupt(f"batch {number} of run {run_id} does not fit what came before: {error}") from error
             self.position = number

@@ -17,6 +17,8 @@ from penstock.definition.asking import inputs_of
 from penstock.errors import RunNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from penstock.runtime.approvals import Approval
 
 
@@ -37,6 +39,12 @@ def command(output: Output, run_id: str | None, store: str | None) -> int:
     else:
         with manager:
             found = manager.approvals(run_id)
+    tell(output, found, run_id, choices.hint)
+    return 0
+
+
+def tell(output: Output, found: Sequence[Approval], run_id: str | None, hint: str) -> None:
+    """Write what waits for a decision: of one run, with what is asked."""
     if output.as_json:
         output.emit([approval_record(approval) for approval in found])
     elif not found:
@@ -46,8 +54,7 @@ def command(output: Output, run_id: str | None, store: str | None) -> int:
         output.table(header, [_cells(approval) for approval in found])
     else:
         for approval in found:
-            _tell(output, approval, choices.hint)
-    return 0
+            _tell(output, approval, hint)
 
 
 def _cells(approval: Approval) -> list[Cell]:

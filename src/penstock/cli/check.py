@@ -20,7 +20,7 @@ from penstock.cli.plans import check_shape, message_of, place_of, problems_of
 from penstock.errors import PenstockError
 from penstock.observe.words import count, printable, size
 from penstock.plan.compile import Compiled
-from penstock.runtime.loader import Loaded, load_all
+from penstock.runtime.loader import Loaded, load_all, split_target
 from penstock.runtime.pools import problems_with_pools
 from penstock.timetable.schedule import schedule_of
 from penstock.timetable.words import shown
@@ -159,7 +159,7 @@ def _problem(file: str, error: Exception) -> Problem:
 @contextmanager
 def _as_if_alone(file: str) -> Iterator[None]:
     """Forget what a file imported from beside it: the next one may have a module of the same name."""
-    folder = Path(file.rpartition(":")[0] or file).absolute().parent
+    folder = Path(split_target(file)[0]).absolute().parent
     modules, path = set(sys.modules), sys.path.copy()
     try:
         yield

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from penstock.store.base import RunRow, Store
+from penstock.store.base import RunRow
 
 MOST_CHILDREN = 5
 """Of the runs that tasks of one run are, so many are listed: those that have not succeeded first."""
@@ -21,7 +21,14 @@ class Listed(NamedTuple):
     left: int = 0
 
 
-def families(store: Store, rows: Sequence[RunRow], depth: int = 0) -> Iterator[Listed]:
+class Children(Protocol):
+    """Who knows what runs the tasks of a run are: a store."""
+
+    def children(self, run_id: str) -> list[RunRow]:
+        """Runs that are a part of this one, oldest first."""
+
+
+def families(store: Children, rows: Sequence[RunRow], depth: int = 0) -> Iterator[Listed]:
     """Runs, each with those of its tasks below it."""
     for row in rows:
         yield Listed(depth, row)

@@ -14,6 +14,7 @@ import click
 from penstock import __version__
 from penstock.cli.failures import report
 from penstock.cli.output import Output, drop_stdout
+from penstock.cli.remote.choosing import SERVER, offer, server_option
 
 COMMANDS = {
     "run": "Run the workflow in a file",
@@ -68,6 +69,7 @@ class Commands(click.Group):
         for each in (command, *(command.commands.values() if isinstance(command, click.Group) else ())):
             if not any(parameter.name == "debug" for parameter in each.params):
                 each.params.append(_debug_option())
+        offer(cmd_name, command)
         return command
 
     def resolve_command(
@@ -98,9 +100,11 @@ def _debug_option() -> click.Option:
     epilog=EPILOG,
 )
 @click.version_option(__version__, message="penstock %(version)s")
+@server_option
 @click.pass_context
-def root(ctx: click.Context) -> None:
+def root(ctx: click.Context, server: str | None) -> None:
     """Workflows in Python that survive: check, run, watch and resume them."""
+    ctx.meta[SERVER] = server
     if ctx.invoked_subcommand is None:
         click.echo(ctx.get_help())
 

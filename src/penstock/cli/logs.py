@@ -45,7 +45,7 @@ def command(
         if task is not None:
             run.task(task)  # TaskNotFound, before anything is written
         book = Logbook(manager.parts.store, manager.parts.logs, run.id, task=task, attempt=attempt)
-        writer = _JSONWriter(run.id) if output.as_json else _Writer(output, run, task, attempt)
+        writer = JSONWriter(run.id) if output.as_json else Writer(output, run, task, attempt)
         try:
             _write(book, writer, follow)
         except BrokenPipeError:  # whoever reads this has enough
@@ -56,7 +56,7 @@ def command(
     return 0
 
 
-def _write(book: Logbook, writer: _Writer | _JSONWriter, follow: bool) -> None:
+def _write(book: Logbook, writer: Writer | JSONWriter, follow: bool) -> None:
     while True:
         over = not follow or not book.goes_on()  # asked first, so that the last lines are not missed
         for entry in book.read():
@@ -80,7 +80,7 @@ def _run(manager: WorkflowManager, run_id: str | None) -> Run:
         raise RunNotFound(f"{error}; {hint}") from None
 
 
-class _JSONWriter:
+class JSONWriter:
     """Writes entries for programs, one object a line."""
 
     def __init__(self, run_id: str) -> None:
@@ -95,7 +95,7 @@ class _JSONWriter:
         """Nothing is left to write."""
 
 
-class _Writer:
+class Writer:
     """Writes entries for people: of one task as they are, with a line between its attempts; of several, each line after
     the name of its task."""
 

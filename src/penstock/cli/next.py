@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from time import time
@@ -31,19 +32,25 @@ def command(output: Output, workflow: str | None, days: float, limit: int, store
     """Show when workflows are due within the next days, by the schedules that a service has found. Nothing runs.
 
     Where a workflow has run before, it is also shown when each run should end, and when it would begin if it had to
-    wait until others have ended.
+    wait until others have ended, since only so many go on at once or since the pools of its tasks have no room.
     """
     with Choices(store).reader() as manager:
         kept = manager.parts.store
         name = find(kept, workflow).workflow if workflow is not None else None
         found = [*islice(coming(kept, time(), days, name), limit + 1)]
+    tell(output, found, limit, days)
+    return 0
+
+
+def tell(output: Output, found: Sequence[Coming], limit: int, days: float) -> None:
+    """Write what is due: of those that were found so many."""
     shown, more = found[:limit], len(found) > limit
     if output.as_json:
         output.emit([coming_record(one) for one in shown])
-        return 0
+        return
     if not shown:
         output.say(f"Nothing is due within {days:g} days")
-        return 0
+        return
     waits, ends = any(_waits(one) for one in shown), any(one.ends is not None for one in shown)
     lines = [
         [
@@ -57,7 +64,6 @@ def command(output: Output, workflow: str | None, days: float, limit: int, store
     output.table(("DUE", "ZONE", "WORKFLOW", "DATA INTERVAL", *more_heads), lines)
     if more:
         output.tell(f"These are the first {limit}; more are shown with --limit")
-    return 0
 
 
 def _waits(one: Coming) -> bool:

@@ -29,14 +29,19 @@ def set_paused(output: Output, workflow: str, store: str | None, paused: bool) -
         kept = manager.parts.store
         row = find(kept, workflow)
         kept.pause(row.workflow, paused)
+    tell(output, row.workflow, paused, was_paused=row.paused, is_scheduled=bool(row.text))
+    return 0
+
+
+def tell(output: Output, workflow: str, paused: bool, *, was_paused: bool, is_scheduled: bool) -> None:
+    """Write what has become of it."""
     if output.as_json:
-        output.emit({"workflow": row.workflow, "paused": paused, "was_paused": row.paused})
-        return 0
-    name, state = output.clean(row.workflow), "paused" if paused else "not paused"
-    if row.paused == paused:
+        output.emit({"workflow": workflow, "paused": paused, "was_paused": was_paused})
+        return
+    name, state = output.clean(workflow), "paused" if paused else "not paused"
+    if was_paused == paused:
         output.say(f"{name} is {state} already")
     elif paused:
         output.say(f"{name} is paused: penstock unpause {name} lets it go on")
     else:
-        output.say(f"{name} goes on" + ("" if row.text else ", though it has no schedule"))
-    return 0
+        output.say(f"{name} goes on" + ("" if is_scheduled else ", though it has no schedule"))

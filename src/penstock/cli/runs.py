@@ -51,12 +51,17 @@ def command(output: Output, workflow: str | None, limit: int, store: str | None)
             output.emit([row_record(row, state) | {"approvals": _asked(manager, row)} for row, state in found])
             return 0
         table = _lines(manager, workflow, limit)
+    tell(output, table, workflow)
+    return 0
+
+
+def tell(output: Output, table: list[list[Cell]], workflow: str | None) -> None:
+    """Write the list."""
     if table:
         header = ("RUN", "WORKFLOW", "STATE", "DUE", "STARTED", "DURATION", "TASKS", "")
         output.table(header, table, right=(5, 6))
     else:
         output.say(f"There are no runs of '{output.clean(workflow)}'" if workflow else "There are no runs yet")
-    return 0
 
 
 def _lines(manager: WorkflowManager, workflow: str | None, limit: int) -> list[list[Cell]]:
@@ -65,15 +70,19 @@ def _lines(manager: WorkflowManager, workflow: str | None, limit: int) -> list[l
         listed = [Listed(0, row) for row in store.runs(workflow, limit=limit)]
     else:
         listed = [*families(store, newest(store, limit))]
-    return [_line(manager, one) for one in listed]
+    return [
+        line(one, shown_state(store, one.row), _asked(manager, one.row)) if one.row is not None else line(one, "", [])
+        for one in listed
+    ]
 
 
-def _line(manager: WorkflowManager, listed: Listed) -> list[Cell]:
+def line(listed: Listed, state: str, asked: Sequence[str]) -> list[Cell]:
+    """A line of the list; `asked` are the tasks that wait for somebody's decision."""
     row, indent = listed.row, "  " * listed.depth
     if row is None:
         more = Cell(f"penstock show {listed.parent} has them", "bright_black")
         return [Cell(f"{indent}… {listed.left:,} more"), *[Cell("")] * 6, more]
-    first, *cells = _cells(row, shown_state(manager.parts.store, row), _asked(manager, row), is_below=listed.depth > 0)
+    first, *cells = _cells(row, state, asked, is_below=listed.depth > 0)
     return [Cell(indent + first.text), *cells]
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 
 from penstock.cli.failures import NotFound
+from penstock.errors import ScheduleNotFound
 from penstock.runtime.coming import schedule_on_record
 from penstock.store.base import Store
 from penstock.store.schedules import ScheduleRow
@@ -15,13 +16,15 @@ from penstock.timetable.zones import zone
 
 def find(store: Store, workflow: str) -> ScheduleRow:
     """The row of a workflow. NotFound with the nearest if there is none."""
-    rows = {row.workflow: row for row in store.schedules()}
-    if workflow in rows:
-        return rows[workflow]
-    if not rows:
+    try:
+        return store.schedule(workflow)
+    except ScheduleNotFound:
+        pass
+    names = [row.workflow for row in store.schedules()]
+    if not names:
         raise NotFound(f"no workflow '{workflow}' is known here: a service finds them, penstock serve FOLDER")
-    near = get_close_matches(workflow, rows, 1)
-    hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(_some([*rows]))}"
+    near = get_close_matches(workflow, names, 1)
+    hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(_some(names))}"
     raise NotFound(f"no service has found a workflow '{workflow}'; {hint}")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from time import time
 from typing import Any
@@ -24,34 +25,40 @@ def command(output: Output, store: str | None) -> int:
     with Choices(store).reader() as manager:
         rows = manager.parts.store.schedules()
     now = time()
-    if output.as_json:
-        output.emit([schedule_record(row, now) for row in rows])
-        return 0
-    if not rows:
-        output.say("No workflows are known here: a service finds them, penstock serve FOLDER")
-        return 0
-    lines = [
-        [
-            Cell(row.workflow),
-            Cell(row.text or "by hand"),
-            Cell(_next(row, now)),
-            Cell(*_state(row)),
-        ]
-        for row in rows
-    ]
-    output.table(("WORKFLOW", "SCHEDULE", "NEXT", ""), lines)
+    tell(output, [schedule_record(row, now) for row in rows])
     return 0
 
 
-def _next(row: ScheduleRow, now: float) -> str:
-    moment = None if row.paused else next_at(row, now)
-    return local(moment, row.timezone) if moment is not None else ""
+def tell(output: Output, records: Sequence[Mapping[str, Any]]) -> None:
+    """Write the list."""
+    if output.as_json:
+        output.emit([*records])
+        return
+    if not records:
+        output.say("No workflows are known here: a service finds them, penstock serve FOLDER")
+        return
+    lines = [
+        [
+            Cell(record["workflow"]),
+            Cell(record["schedule"] or "by hand"),
+            Cell(_next(record)),
+            Cell(*_state(record)),
+        ]
+        for record in records
+    ]
+    output.table(("WORKFLOW", "SCHEDULE", "NEXT", ""), lines)
 
 
-def _state(row: ScheduleRow) -> tuple[str, str | None]:
-    if row.error is not None:
-        return row.error, "red"
-    return ("paused", "yellow") if row.paused else ("", None)
+def _next(record: Mapping[str, Any]) -> str:
+    if record["paused"] or record["next"] is None:
+        return ""
+    return local(datetime.fromisoformat(record["next"]), record["timezone"])
+
+
+def _state(record: Mapping[str, Any]) -> tuple[str, str | None]:
+    if record["error"] is not None:
+        return record["error"], "red"
+    return ("paused", "yellow") if record["paused"] else ("", None)
 
 
 def schedule_record(row: ScheduleRow, now: float) -> dict[str, Any]:

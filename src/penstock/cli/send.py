@@ -29,7 +29,7 @@ def command(
     VALUE is read as JSON or, where it is none, taken for the text that it is; @FILE stands for what is in a file.
     """
     choices = Choices(store)
-    message = None if value is None else _read(value, as_text=text)
+    message = None if value is None else value_given(value, as_text=text)
     with choices.reader() as manager:
         run = manager.send(run_id, topic, message, by=by)
         if output.as_json:
@@ -42,7 +42,8 @@ def command(
     return 0
 
 
-def _read(value: str, *, as_text: bool) -> Any:
+def value_given(value: str, *, as_text: bool) -> Any:
+    """What is sent."""
     if value.startswith("@@"):
         value = value[1:]
     elif value.startswith("@") and value[1:]:

@@ -22,13 +22,39 @@ if TYPE_CHECKING:
 @click.option("--host", default="127.0.0.1", show_default=True, help="Where the web interface listens")
 @click.option("--port", type=click.IntRange(0, 65_535), default=8080, show_default=True, help="Its port; 0 for any")
 @click.option("--no-web", is_flag=True, help="Without a web interface")
+@click.option(
+    "--drain-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 1e9),
+    default=0.0,
+    help="When it is stopped, start no more tasks, and let those that run end for so long before they are asked to",
+)
+@click.option(
+    "--import-timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(0, 1e9, min_open=True),
+    default=60.0,
+    show_default=True,
+    help="How long importing a file may take",
+)
 @driving_options
 @click.pass_obj
-def command(output: Output, /, folder: str, host: str, port: int, no_web: bool, **options: Any) -> int:
+def command(
+    output: Output,
+    /,
+    folder: str,
+    host: str,
+    port: int,
+    no_web: bool,
+    drain_timeout: float,
+    import_timeout: float,
+    **options: Any,
+) -> int:
     """Run the workflows in the files of FOLDER when they are due, and go on with what nobody drives.
 
     A file that changes is used by the next run. Ctrl-C and SIGTERM have the runs that go on put down: tasks that run
-    are asked to end, and the next service goes on with them. A second Ctrl-C does not wait for tasks.
+    are asked to end, and the next service goes on with them. With --drain-timeout they may first end by themselves. A
+    second Ctrl-C is less patient.
     """
     from penstock.service.service import Service
 
@@ -39,6 +65,8 @@ def command(output: Output, /, folder: str, host: str, port: int, no_web: bool, 
         executor=choices.executor,
         workers=choices.workers,
         durability=choices.durability,
+        drain_timeout=drain_timeout,
+        import_timeout=import_timeout,
         say=lambda line: output.tell(output.clean(line)),
     )
     if not service.store.durable:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shlex import quote
 from time import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -14,6 +14,7 @@ from penstock.cli.course import Course, profile_record, show_profile
 from penstock.cli.options import Choices, json_option, store_option
 from penstock.cli.output import Cell, Output
 from penstock.cli.records import local_time, zoned_time
+from penstock.cli.show_task import task_told, tell_task
 from penstock.cli.story import next_commands, tell_failures
 from penstock.engine.states import TaskState
 from penstock.observe.words import count, duration
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 _MOST_TASKS = 60
 """A run of more tasks is summed up."""
 _MOST_ASKED = 5
+HELD_UP = ("failed", "interrupted", "cancelled")
+"""States of a run with which it can be gone on."""
 _SILENCE = 15.0
 """Seconds without a sign of life after which a driver is said to be silent. It may be stopped, or hang."""
 _BAD = ("failed", "upstream_failed", "retrying")
@@ -40,6 +43,7 @@ _DULL = ("success", "pending", "skipped", "upstream_failed")
 
 @click.command("show")
 @click.argument("run_id", metavar="[RUN]", required=False)
+@click.argument("task", metavar="[TASK]", required=False)
 @click.option("--all", "whole", is_flag=True, help="Show every task and whole tracebacks, however many there are")
 @click.option("--state", type=click.Choice([state.label for state in TaskState]), help="Show the tasks in this state")
 @click.option("--values", is_flag=True, help="Show what the tasks returned, in short")
@@ -50,40 +54,69 @@ _DULL = ("success", "pending", "skipped", "upstream_failed")
 def command(
     output: Output,
     run_id: str | None,
+    task: str | None,
     whole: bool,
     state: str | None,
     values: bool,
     profile: bool,
     store: str | None,
 ) -> int:
-    """Show a run, by default the newest: for a failure the error first, then its tasks."""
+    """Show a run, by default the newest: for a failure the error first, then its tasks. Or show TASK of RUN: its
+    attempts, what it was given and what it returned, as that was noted when it was written."""
     choices = Choices(store)
     with choices.reader() as manager:
         run = manager.get(run_id)
-        previews = _previews(manager, run) if values else None
-        course = Course(manager, run)
-        if output.as_json:
-            record = course.in_record(run_record(run))
-            if profile:
-                record["attempts"] = profile_record(run, course)
-            if previews is not None:
-                told = zip(record["tasks"], run.tasks, strict=True)
-                record["tasks"] = [{**entry, "value": previews[task.number]} for entry, task in told]
-            if state is not None:
-                record["tasks"] = [task for task in record["tasks"] if task["state"] == state]
-            output.emit(record)
+        if task is not None:
+            tell_task(output, task_told(manager, run, task), whole=whole)
             return 0
-        _show_head(output, run, manager.approvals(run.id) if run.ended_at is None else (), choices.hint)
-        if state in (None, "failed"):
-            tell_failures(output, run, whole=whole)
-        if run.state in ("failed", "interrupted", "cancelled"):
-            for line in next_commands(manager, run, choices.hint):
-                output.say(line)
-        if profile:
-            show_profile(output, run, course, whole)
-            return 0
-    _show_tasks(output, run, state, whole, previews, course)
+        shown = Shown(
+            run,
+            run_record(run),
+            Course(manager, run),
+            _previews(manager, run) if values else None,
+            manager.approvals(run.id) if run.ended_at is None else (),
+            next_commands(manager, run, choices.hint) if run.state in HELD_UP else (),
+        )
+        tell(output, shown, whole=whole, state=state, profile=profile, hint=choices.hint)
     return 0
+
+
+class Shown(NamedTuple):
+    """What there is to show of a run."""
+
+    run: Run
+    record: dict[str, Any]
+    """The run as JSON."""
+    course: Course
+    previews: Mapping[int, str] | None
+    approvals: Sequence[Approval]
+    commands: Sequence[str]
+    """How to go on with it."""
+
+
+def tell(output: Output, shown: Shown, *, whole: bool, state: str | None, profile: bool, hint: str) -> None:
+    """Show a run, or the part of it that was asked for."""
+    run, course, previews = shown.run, shown.course, shown.previews
+    if output.as_json:
+        record = course.in_record(shown.record)
+        if profile:
+            record["attempts"] = profile_record(run, course)
+        if previews is not None:
+            told = zip(record["tasks"], run.tasks, strict=True)
+            record["tasks"] = [{**entry, "value": previews[task.number]} for entry, task in told]
+        if state is not None:
+            record["tasks"] = [task for task in record["tasks"] if task["state"] == state]
+        output.emit(record)
+        return
+    _show_head(output, run, shown.approvals, hint)
+    if state in (None, "failed"):
+        tell_failures(output, run, whole=whole)
+    for line in shown.commands:
+        output.say(line)
+    if profile:
+        show_profile(output, run, course, whole)
+    else:
+        _show_tasks(output, run, state, whole, previews, course)
 
 
 def _show_head(output: Output, run: Run, approvals: Sequence[Approval], hint: str) -> None:

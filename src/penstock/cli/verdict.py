@@ -51,7 +51,7 @@ def decide(
     store: str | None,
 ) -> int:
     """Send a decision, and tell what came of it."""
-    values = _pairs(answers)
+    values = answers_given(answers)
     verdict = Verdict(approved, getuser() if by is None else by, note, values, as_texts=True)
     choices = Choices(store)
     with choices.reader() as manager:
@@ -72,7 +72,8 @@ def decide(
     return 0
 
 
-def _pairs(answers: tuple[str, ...]) -> dict[str, str]:
+def answers_given(answers: tuple[str, ...]) -> dict[str, str]:
+    """The answers by what they answer."""
     values: dict[str, str] = {}
     for name, text in map(_pair, answers):
         if name in values:

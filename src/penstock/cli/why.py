@@ -39,7 +39,7 @@ def command(output: Output, words: tuple[str, ...], whole: bool, store: str | No
     if output.as_json:
         output.emit(why_record(why))
     else:
-        _tell(output, why, whole)
+        tell(output, why, whole)
     return 0
 
 
@@ -65,7 +65,8 @@ def _no_task(newest: Run, name: str) -> str:
     return f"the newest run, {newest.id}, has such a task by now"
 
 
-def _tell(output: Output, why: Why, whole: bool) -> None:
+def tell(output: Output, why: Why, whole: bool) -> None:
+    """Write the answer, and what is behind it."""
     output.say(output.clean(why.text))
     steps = why.steps if why.task is None else why.steps[1:]
     for step in steps if whole else steps[:_MOST_STEPS]:

@@ -1,4 +1,4 @@
-"""A line of text about a stored value, made without running any code of the value's own."""
+"""A line of text about a stored value, from what was noted when it was written: no code of the value's own is run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import io
 from penstock.engine.events import ValueRef
 from penstock.errors import ValueUnavailable
 from penstock.results import tagged_json
+from penstock.results.note import content_in, note_in
 from penstock.results.pickling import read_header
 
 _NAMES = {
@@ -27,9 +28,13 @@ def preview(ref: ValueRef | None, limit: int = 200) -> str:
         return "None"
     if ref.codec == "volatile":
         return "not kept"
-    if ref.inline is not None and ref.codec == "json":
-        return _shortened(_plain(ref.inline), limit)
-    return _shortened(f"{_kind(ref)}, {_size(ref.size)}", limit)
+    content = content_in(ref)
+    if content is not None and ref.codec == "json":
+        return _shortened(_plain(content), limit)
+    size = f", {_size(ref.size)}"
+    note = note_in(ref)
+    what = note.headline if note is not None else _kind(ref, content)
+    return _shortened(what, limit - len(size)) + size if limit > len(size) else _shortened(what, limit)
 
 
 def _plain(text: str) -> str:
@@ -39,10 +44,10 @@ def _plain(text: str) -> str:
         return "not readable"
 
 
-def _kind(ref: ValueRef) -> str:
-    if ref.codec == "pickle" and ref.inline is not None:
+def _kind(ref: ValueRef, content: str | None) -> str:
+    if ref.codec == "pickle" and content is not None:
         try:
-            return f"pickle of {read_header(io.BytesIO(base64.b64decode(ref.inline)))['type']}"
+            return f"pickle of {read_header(io.BytesIO(base64.b64decode(content)))['type']}"
         except (ValueUnavailable, ValueError, KeyError):
             return "pickle"
     return _NAMES.get(ref.codec, ref.codec)

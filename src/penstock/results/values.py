@@ -19,6 +19,7 @@ from penstock.errors import PenstockError, StoreError, ValueNotKept, ValueUnavai
 from penstock.results import tagged_json
 from penstock.results.base import ResultStore
 from penstock.results.codecs import INLINE_LIMIT, Codec, NotTaken, codec_named, codecs_for
+from penstock.results.note import content_in, with_note
 from penstock.results.sharing import share, shareable
 from penstock.results.spool import HELD, Spool
 
@@ -54,7 +55,7 @@ def load_value(ref: ValueRef | None, results: ResultStore, *, unpickle: bool = T
     """
     if ref is None:
         return None
-    if ref.codec == "json" and ref.inline is not None:
+    if ref.codec == "json" and ref.inline is not None and ref.digest is None:
         return tagged_json.loads(ref.inline)
     if ref.codec == VOLATILE.codec:
         raise ValueUnavailable(
@@ -83,7 +84,7 @@ def _write(value: object, codec: Codec, results: ResultStore) -> ValueRef:
     spool, kind = Spool(results), type(value).__qualname__
     try:
         codec.write(value, spool)  # type: ignore[arg-type]  # typeshed's BinaryIO is not a base of io's classes
-        return spool.reference(codec.name)
+        ref = spool.reference(codec.name)
     except BaseException as error:
         spool.abort()
         if spool.failure is not None:
@@ -93,6 +94,17 @@ def _write(value: object, codec: Codec, results: ResultStore) -> ValueRef:
         raise ValueNotKept(
             f"codec {codec.name!r} failed on a value of type {kind} ({type(error).__name__}: {error})"
         ) from error
+    return _noted(ref, value)
+
+
+def _noted(ref: ValueRef, value: object) -> ValueRef:
+    """The reference with a note about the value, unless that can be read in it anyway."""
+    if ref.codec == "json" and ref.digest is None:
+        return ref
+    from penstock.results.noting import note_of
+
+    note = note_of(value, ref.size)
+    return ref if note is None else with_note(ref, note)
 
 
 def _read(ref: ValueRef, codec: Codec, file: BinaryIO, path: Path | None) -> Any:
@@ -111,8 +123,8 @@ def _read(ref: ValueRef, codec: Codec, file: BinaryIO, path: Path | None) -> Any
 @contextmanager
 def _content(ref: ValueRef, results: ResultStore) -> Iterator[tuple[BinaryIO, Path | None]]:
     """The encoded bytes of a value, as a file and, where there is one, as a path."""
-    if ref.inline is not None:
-        yield io.BytesIO(_decoded(ref)), None
+    if (content := content_in(ref)) is not None:
+        yield io.BytesIO(_decoded(ref, content)), None
     elif ref.digest is not None:
         path = results.path(ref.digest)
         with results.open(ref.digest) as file:
@@ -123,9 +135,9 @@ def _content(ref: ValueRef, results: ResultStore) -> Iterator[tuple[BinaryIO, Pa
         raise ValueUnavailable("a reference to a value says neither what it is nor where: the journal is damaged")
 
 
-def _decoded(ref: ValueRef) -> bytes:
+def _decoded(ref: ValueRef, content: str) -> bytes:
     try:
-        data = base64.b64decode((ref.inline or "").encode("ascii"), validate=True)
+        data = base64.b64decode(content.encode("ascii"), validate=True)
     except ValueError as error:
         raise ValueUnavailable(f"a value in format {ref.codec!r} in the journal is damaged: {error}") from error
     _check_size(ref, len(data))

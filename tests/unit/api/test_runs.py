@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.api.served import Api, etl, hello, idle, slow
+from penstock.api.models.runs import RunDetail
+from tests.integration.waiting import wait_until
+from tests.unit.api.served import Api, etl, hello, idle, paper, slow
 
 
 def test_runs_are_listed_newest_first_with_what_the_command_line_tells(api: Api, tmp_path: Path) -> None:
@@ -149,3 +151,15 @@ def test_a_cursor_of_another_list_is_refused(api: Api) -> None:
     cursor = api.get(f"/runs/{run.id}/tasks", limit=1)["next"]
     assert api.refused(404, f"/runs?cursor={cursor}")["type"] == "urn:penstock:wrong-cursor"
     assert api.refused(404, "/runs?cursor=nonsense")["type"] == "urn:penstock:wrong-cursor"
+
+
+def test_a_run_is_told_as_the_specification_says(any_api: Api) -> None:
+    failed = any_api.manager.run(etl, raise_on_failure=False)
+    asking = any_api.manager.start(paper)
+    wait_until(lambda: any_api.get(f"/runs/{asking.id}")["approvals"], "it asks")
+    for run in (failed, asking):
+        for options in ({}, {"include": ["graph", "attempts", "why"], "maps": "fold"}):
+            told = any_api.get(f"/runs/{run.id}", **options)
+            assert RunDetail.model_validate(told).model_dump(mode="json", by_alias=True) == told
+    asking.cancel()
+    asking.wait()

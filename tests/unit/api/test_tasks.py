@@ -14,7 +14,10 @@ def test_a_task_is_told_with_all_that_is_known_of_it(any_api: Api) -> None:
     told = any_api.get(f"/runs/{run.id}/tasks/square[2]")
     assert (told["name"], told["map_index"], told["value"]["plain"]) == ("square[2]", 2, 4)
     assert told["inputs"] == [
-        {"task": "numbers", "value": {"preview": "[0, 1, 2]", "format": "json", "size": 7, "plain": [0, 1, 2]}}
+        {
+            "task": "numbers",
+            "value": {"preview": "[0, 1, 2]", "format": "json", "size": 7, "plain": [0, 1, 2], "note": None},
+        }
     ]
     failed = any_api.get(f"/runs/{run.id}/tasks/load")
     assert [one["attempt"] for one in failed["tries"]] == [1, 2]
@@ -69,7 +72,7 @@ def test_a_value_is_never_unpickled(api: Api) -> None:
         api.get(f"/runs/{run.id}{path}")
     value = api.get(f"/runs/{run.id}/tasks/lay/value")
     assert value["format"] == "pickle"
-    assert "pickle" in value["preview"]
+    assert value["preview"].startswith("Trap(), ")
     assert value["plain"] is None
     assert not Path("sprung").exists()
 
@@ -115,3 +118,26 @@ def test_a_decision_is_told_with_its_task(api: Api) -> None:
         "fine",
         5,
     )
+
+
+def test_what_a_large_value_is_is_told_without_reading_it(any_api: Api) -> None:
+    @task
+    def lay() -> list[dict[str, int]]:
+        return [{"n": number, "square": number * number} for number in range(1_000)]
+
+    @task
+    def count(rows: list[dict[str, int]]) -> int:
+        return len(rows)
+
+    flow = Workflow("large")
+    with flow:
+        count(lay())
+    run = any_api.manager.run(flow)
+    value = any_api.get(f"/runs/{run.id}/tasks/lay/value")
+    assert value["plain"] is None
+    assert value["preview"].startswith("list 1,000 x 2, ")
+    assert value["note"]["columns"] == [{"name": "n", "type": "int"}, {"name": "square", "type": "int"}]
+    assert value["note"]["rows"][2] == ["2", "4"]
+    (given,) = any_api.get(f"/runs/{run.id}/tasks/count")["inputs"]
+    assert given["value"] == value
+    assert run.task("lay").result[3] == {"n": 3, "square": 9}

@@ -156,6 +156,11 @@ def test_a_run_that_should_have_ended_is_late(any_api: Api) -> None:
     home = any_api.get("/home")
     assert [run["id"] for run in home["late"]] == [runs[0].id]
     assert {run["id"] for run in home["unfinished"]} == {run.id for run in runs}
+    assert any_api.get("/home", limit=1)["late"] == home["late"], "also where newer ones go on"
+    known = {run["workflow"]: (run["zone"], run["ends_by"]) for run in home["unfinished"]}
+    assert known["unscheduled"] == ("UTC", None)
+    assert known["slow"][0] == "Europe/Berlin"
+    assert known["slow"][1] < known["paper"][1] == any_api.get(f"/runs/{runs[1].id}")["ends_by"]
     for run in runs:
         run.cancel()
         run.wait()

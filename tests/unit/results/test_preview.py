@@ -10,6 +10,7 @@ import pytest
 
 from penstock.engine.events import ValueRef
 from penstock.results.memory import MemoryResults
+from penstock.results.note import content_in
 from penstock.results.preview import preview
 from penstock.results.values import store_value
 
@@ -34,10 +35,10 @@ def preview_of(value: Any, **options: Any) -> str:
         ("a\nb", r"'a\nb'"),
         ((1, {2: float("nan")}), "(1, {2: nan})"),
         ("\x1b[31m", r"'\x1b[31m'"),
-        ("a" * 5_000, "text, 5.0 kB"),
-        (b"a" * 2_500_000, "bytes, 2.5 MB"),
-        (list(range(2_000)), "json, 8.9 kB"),
-        (pl.DataFrame({"a": range(10_000)}), "polars DataFrame, 80.4 kB"),
+        ("a" * 5_000, "str of 5,000, 5.0 kB"),
+        (b"a" * 2_500_000, "bytes of 2,500,000, 2.5 MB"),
+        (list(range(2_000)), "list of 2,000, 8.9 kB"),
+        (pl.DataFrame({"a": range(10_000)}), "polars.DataFrame 10,000 x 1, 80.4 kB"),
         ((i for i in "ab"), "not kept"),
     ],
     ids=range(10),
@@ -53,7 +54,11 @@ def test_long_values_are_shortened():
 def test_a_pickled_value_is_named_but_not_read():
     order = Order()
     order.__dict__["a"] = 1
-    assert preview_of(order).startswith(f"pickle of {Order.__module__}.Order, ")
+    assert preview_of(order).startswith("Order(a=1), ")
+    ref = store_value(order, MemoryResults())
+    assert ref is not None
+    without = ref._replace(inline=content_in(ref))
+    assert preview(without).startswith(f"pickle of {Order.__module__}.Order, ")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from penstock.errors import StoreError, TaskTimeout, ValueUnavailable
 from penstock.results.codecs import INLINE_LIMIT, codec_named, codecs_for
 from penstock.results.files import FileResults
 from penstock.results.memory import MemoryResults
+from penstock.results.note import content_in
 from penstock.results.values import VOLATILE, load_value, store_value
 from tests.unit.results.exact import exact
 
@@ -57,7 +58,7 @@ def test_strings_come_back_whatever_their_length(length, letter):
     results = MemoryResults()
     ref, loaded = round_trip(letter * length, results)
     assert loaded == letter * length
-    assert (ref.inline is None) == (ref.size > INLINE_LIMIT)
+    assert (content_in(ref) is None) == (ref.size > INLINE_LIMIT)
 
 
 @given(st.integers(0, 3 * INLINE_LIMIT))
@@ -65,7 +66,7 @@ def test_bytes_come_back_whatever_their_length(length):
     results = MemoryResults()
     ref, loaded = round_trip(b"\xff" * length, results)
     assert loaded == b"\xff" * length
-    assert (ref.inline is None) == (ref.size > INLINE_LIMIT)
+    assert (content_in(ref) is None) == (ref.size > INLINE_LIMIT)
 
 
 @given(st.integers(INLINE_LIMIT - 20, INLINE_LIMIT + 20), st.booleans())
@@ -74,7 +75,7 @@ def test_the_limit_of_what_the_journal_keeps_is_exact(length, as_list):
     value: Any = ["a" * (length - 4)] if as_list else "a" * (length - 2)
     ref, loaded = round_trip(value, results)
     assert ref.size == length or (ref.codec, ref.size) == ("text", length - 2)
-    assert (ref.inline is not None) == (ref.size <= INLINE_LIMIT)
+    assert (content_in(ref) is not None) == (ref.size <= INLINE_LIMIT)
     assert loaded == value
 
 
@@ -92,7 +93,7 @@ def test_the_limit_of_what_the_journal_keeps_is_exact(length, as_list):
 )
 def test_large_values_lie_in_the_store(results, value, codec):
     ref, loaded = round_trip(value, results)
-    assert (ref.codec, ref.inline) == (codec, None)
+    assert (ref.codec, content_in(ref)) == (codec, None)
     assert [ref.digest] == results.digests()
     assert ref.size > INLINE_LIMIT
     assert loaded == value

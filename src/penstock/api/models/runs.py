@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -31,6 +31,8 @@ class RunBase(Answer):
     logical_time: Time | None = Field(description="When it was due; null for a run that is for no time")
     data_interval: Interval | None = Field(description="null where no schedule says so")
     timezone: str | None = Field(description="The zone of its workflow, in which these are meant")
+    zone: str = Field(default="UTC", description="The zone of its workflow, whether it is for a time or not")
+    ends_by: Time | None = Field(default=None, description="When it must have ended, by the deadline of its workflow")
     created_at: Time | None
     counts: dict[str, int] = Field(description="State of tasks -> how many", examples=[{"success": 12}])
 
@@ -105,6 +107,7 @@ class RunDetail(RunBase):
     critical_path: list[str] = Field(description="The tasks that determined when it ended")
     approvals: list[Approval]
     children: list[str] = Field(description="The runs that its tasks have begun")
+    topics: list[Topic] = Field(description="What its tasks wait to be sent now")
     position: int = Field(description="Where its journal ends: give it as Last-Event-ID to hear what comes after")
     graph: Graph | None = None
     attempts: list[Attempt] | None = None
@@ -167,6 +170,56 @@ class Preview(Answer):
     tasks: list[Again] = Field(description="What would run again")
     kept: list[Again] = Field(description="What would stay as it is")
     command: str = Field(description="The same on the command line")
+
+
+class Marks(Ask):
+    """What tasks are to be taken for, without running them."""
+
+    tasks: list[str] = Field(
+        min_length=1, max_length=10_000, description="Tasks, instances or groups, by their names", examples=[["load"]]
+    )
+    state: Literal["success", "failed", "skipped"] = Field(alias="as", examples=["success"])
+
+
+class Mark(Marks):
+    """The same, with who says it and why."""
+
+    note: str = Field(default="", max_length=10_000, description="Why, for those who look at the run later")
+    by: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class MarkPreview(Answer):
+    """What would become of tasks. Nothing has been done."""
+
+    id: str
+    workflow: str
+    tasks: list[Again] = Field(description="What would be marked")
+    follows: list[Again] = Field(description="What would be weighed anew by that, and what becomes of it")
+    goes_on: bool = Field(description="Whether the run would then have something to do")
+    command: str = Field(description="The same on the command line")
+
+
+class Letter(Ask):
+    """A message to a run."""
+
+    topic: str = Field(min_length=1, max_length=200, description="What the task receives", examples=["rates"])
+    value: Any = Field(default=None, description="Anything that JSON has", examples=[{"eur": 1.08}])
+    by: str | None = Field(default=None, min_length=1, max_length=200)
+
+
+class Topic(Answer):
+    """What a task waits to be told."""
+
+    topic: str = Field(examples=["rates"])
+    task: str = Field(description="The task, or the instance, that waits for it", examples=["load"])
+
+
+class Deletion(Answer):
+    """What would be forgotten with a run. Nothing has been done."""
+
+    id: str
+    runs: list[str] = Field(description="It, and the runs that its tasks are")
+    tasks: int = Field(description="How many tasks they have")
 
 
 class Verdict(Ask):

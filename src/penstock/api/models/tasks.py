@@ -54,13 +54,61 @@ class Attempt(Answer):
     error: str | None
 
 
+class Try(Attempt):
+    """One attempt, and how long it waited."""
+
+    waited: Seconds | None = Field(
+        description="Since it could begin, or since the attempt before had ended; null where that is not known"
+    )
+
+
+class Past(Answer):
+    """A task, a map as a whole, or an instance of one, in one run: of several attempts what the last one took."""
+
+    run: str
+    state: TaskState
+    created_at: Time | None = Field(description="When the run was put on record")
+    logical_time: Time | None
+    started_at: Time | None = Field(description="Of a map, when its first instance began")
+    ended_at: Time | None
+    duration: Seconds | None
+    waited: Seconds | None = Field(description="How long it waited before it began, since it could")
+    attempts: int = Field(description="How many have begun; of a map, of all its instances")
+    cpu: Seconds | None = Field(description="Of a map, of all its instances together")
+    memory: int | None = Field(description="Bytes; of a map, of the instance that took most")
+    tries: list[Try] = Field(description="Its attempts; none for a map")
+
+
+class Column(Answer):
+    """A column of a table."""
+
+    name: str
+    type: str = Field(examples=["Int64"])
+
+
+class Note(Answer):
+    """What was noted of a value when it was written: at most 2 kB, whatever the value is."""
+
+    type: str = Field(examples=["polars.DataFrame"])
+    shape: list[int] = Field(
+        description="Rows and columns, or elements of each dimension, items or characters; empty where there are none",
+        examples=[[336776, 19]],
+    )
+    columns: list[Column] = Field(description="The first columns, of a table")
+    rows: list[list[str]] = Field(description="The first rows, in these columns")
+    text: str | None = Field(description="What it looks like, of what is no table")
+
+
 class Value(Answer):
     """What is told of a value without reading it: the value itself may be anything, and is never unpickled here."""
 
-    preview: str = Field(description="A line about it, made when it was written", examples=["polars DataFrame, 1.2 MB"])
+    preview: str = Field(
+        description="A line about it, made when it was written", examples=["polars.DataFrame 9,000 x 3, 1.2 MB"]
+    )
     format: str | None = Field(description="How it is kept; null for None", examples=["json"])
     size: int = Field(description="Bytes that it takes")
     plain: Any = Field(default=None, description="The value itself, if it is small and plain")
+    note: Note | None = Field(default=None, description="What was noted of it; null if it is small and plain")
 
 
 class Input(Answer):
@@ -76,6 +124,7 @@ class Approval(Answer):
     run: str
     workflow: str
     task: str
+    zone: str = Field(default="UTC", description="The zone of its workflow")
     question: str
     inputs: dict[str, Any] = Field(description="JSON Schema of the answer")
     asked_at: Time | None
@@ -114,6 +163,7 @@ class TaskDetail(Task):
 
     run: str
     workflow: str
+    zone: str = Field(default="UTC", description="The zone of its workflow")
     name: str = Field(description="With its index, if it has one", examples=["load[3]"])
     generation: int
     rule: str = Field(description="What it asks of its upstreams", examples=["all_success"])

@@ -14,6 +14,9 @@ class Schedule(Answer):
     """When a workflow is due."""
 
     workflow: str
+    source: str | None = Field(default=None, description="FILE or FILE:NAME")
+    version: str | None = Field(default=None, description="Which version of its code was seen last")
+    parameters: dict[str, Any] | None = Field(default=None, description="JSON Schema of its parameters")
     text: str | None = Field(description="The timetable in words", examples=["0 6 * * *, Europe/Berlin"])
     timezone: str
     catchup: str = Field(description="What becomes of missed times: all, latest or none")

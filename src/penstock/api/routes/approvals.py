@@ -5,7 +5,6 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from penstock.api.models.tasks import Approval
-from penstock.api.records import approval_record
 from penstock.api.routes.given import Read
 
 router = APIRouter(tags=["actions"])
@@ -14,4 +13,4 @@ router = APIRouter(tags=["actions"])
 @router.get("/approvals")
 def list_approvals(read: Read) -> list[Approval]:
     """What waits for somebody's decision in all runs; what was asked first comes first."""
-    return [approval_record(one) for one in read.manager.approvals()]  # type: ignore[misc]
+    return [read.approval(one) for one in read.manager.approvals()]  # type: ignore[misc]

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from penstock.api.failures import failure_record
-from penstock.api.flows import due_next, late
+from penstock.api.flows import late
 from penstock.api.models.others import Health, Home
 from penstock.api.reading import Reading
-from penstock.api.records import approval_record, timestamp
+from penstock.api.records import timestamp
 from penstock.api.routes.given import Read
 from penstock.api.selecting import Wanted, page_of
 from penstock.errors import StoreError
@@ -19,6 +19,9 @@ from penstock.runtime.times import moment
 from penstock.store.base import RunRow
 
 router = APIRouter(tags=["service"])
+_UNDER_WAY = ("queued", "running", "waiting")
+_MOST_UNDER_WAY = 10_000
+"""So many runs that go on are looked at for late ones: the newest."""
 
 
 @router.get("/home")
@@ -36,10 +39,10 @@ def get_home(
         "health": health_of(read),
         "unfinished": read.summaries(unfinished[:limit]),
         "failures": [failure_record(read, row) for row in failures],
-        "late": read.summaries(late(read, unfinished)),
-        "approvals": [approval_record(one) for one in read.manager.approvals()[:limit]],
+        "late": read.summaries(late(read, read.store.runs(states=_UNDER_WAY, limit=_MOST_UNDER_WAY))[:limit]),
+        "approvals": [read.approval(one) for one in read.manager.approvals()[:limit]],
         "recent": read.summaries(_runs(read, limit)),
-        "next": due_next(read, 7, limit),
+        "next": request.app.state.due_next(7.0, limit, None),
         "position": position,
     }
 

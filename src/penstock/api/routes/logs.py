@@ -27,6 +27,9 @@ PAUSE = 0.1
 """Seconds between two looks at logs that are followed."""
 OfTask = Annotated[str | None, Query(max_length=1_000, description="Of this task, or this instance, alone")]
 OfAttempt = Annotated[int | None, Query(ge=1, le=1_000_000_000, description="Of attempts with this number alone")]
+OfGeneration = Annotated[
+    int | None, Query(ge=0, le=1_000_000_000, description="Of attempts alone that were made after so many reruns")
+]
 After = Annotated[str | None, Query(pattern=PLACE, description="The position of the entry after which to go on")]
 
 
@@ -36,6 +39,7 @@ def get_logs(
     run: RunId,
     task: OfTask = None,
     attempt: OfAttempt = None,
+    generation: OfGeneration = None,
     after: After = None,
     limit: Annotated[int, Query(ge=1, le=MOST_ENTRIES, description="How many entries at most")] = 1_000,
     newest: Annotated[bool, Query(description="The last so many entries in the place of the first")] = False,
@@ -43,7 +47,7 @@ def get_logs(
     """What was written, in the order in which it was. `next` is the position to go on `after`, if there is more."""
     place = position_of(after)
     run_id = _known(read, run, task)
-    book = LogsFrom(read, run_id, task=task, attempt=attempt, after=place)
+    book = LogsFrom(read, run_id, task=task, attempt=attempt, generation=generation, after=place)
     items, more = range_of(book, run_id, limit, newest=newest)
     return Page.model_construct(items=items, next=items[-1]["position"] if more else None)
 
@@ -54,6 +58,7 @@ async def follow_logs(
     run: RunId,
     task: OfTask = None,
     attempt: OfAttempt = None,
+    generation: OfGeneration = None,
     after: After = None,
     last_event_id: Annotated[str | None, Header(pattern=PLACE, description="The last one heard")] = None,
 ) -> EventStream:
@@ -61,7 +66,9 @@ async def follow_logs(
     run has ended. Who comes back with Last-Event-ID goes on after that."""
     place = position_of(last_event_id or after)
     run_id = await run_in_threadpool(_known, read, run, task)
-    return EventStream(_followed(read, run_id, LogsFrom(read, run_id, task=task, attempt=attempt, after=place)))
+    return EventStream(
+        _followed(read, run_id, LogsFrom(read, run_id, task=task, attempt=attempt, generation=generation, after=place))
+    )
 
 
 def _known(read: Reading, run: str, task: str | None) -> str:

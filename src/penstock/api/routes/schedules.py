@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 
 from penstock.api.cursors import cursor as cursor_of
 from penstock.api.cursors import place_of
-from penstock.api.flows import due_next, schedule_record
+from penstock.api.flows import schedule_record
 from penstock.api.models.base import Page
 from penstock.api.models.workflows import Due, Schedule, Tick
 from penstock.api.problems import described
@@ -22,36 +22,41 @@ router = APIRouter(tags=["schedules"], responses=described(422))
 
 
 @router.get("/schedules")
-def list_schedules(read: Read) -> list[Schedule]:
+def list_schedules(
+    request: Request,
+    by_hand: Annotated[bool, Query(description="Also the workflows that are run by hand alone")] = False,
+) -> list[Schedule]:
     """The schedules of all workflows that have one, by name."""
-    return [schedule_record(row) for row in read.store.schedules() if row.text is not None]  # type: ignore[misc]
+    return request.app.state.all_schedules(by_hand)  # type: ignore[no-any-return]
 
 
 @router.get("/next", responses=described(404))
 def list_next(
-    read: Read,
+    request: Request,
     days: Annotated[float, Query(gt=0, le=400, description="How far to look ahead")] = 1,
     workflow: Annotated[str | None, Query(max_length=1_000, description="Of this workflow alone")] = None,
     limit: Limit = 100,
 ) -> list[Due]:
     """What is due next, in order, by the timetables of what is not paused."""
-    return due_next(read, days, limit, workflow)  # type: ignore[return-value]
+    return request.app.state.due_next(days, limit, workflow)  # type: ignore[no-any-return]
 
 
 @router.post("/workflows/{workflow:path}/pause", responses=described(404))
-def pause(read: Read, workflow: Name) -> Schedule:
+def pause(request: Request, read: Read, workflow: Name) -> Schedule:
     """Begin no runs of a workflow by its schedule, till that is wanted again. Runs that go on do so."""
-    return _paused(read, workflow, paused=True)
+    return _paused(request, read, workflow, paused=True)
 
 
 @router.post("/workflows/{workflow:path}/unpause", responses=described(404))
-def unpause(read: Read, workflow: Name) -> Schedule:
+def unpause(request: Request, read: Read, workflow: Name) -> Schedule:
     """Let the schedule of a workflow go on. What was missed meanwhile is treated as it says."""
-    return _paused(read, workflow, paused=False)
+    return _paused(request, read, workflow, paused=False)
 
 
-def _paused(read: Reading, workflow: str, *, paused: bool) -> Schedule:
+def _paused(request: Request, read: Reading, workflow: str, *, paused: bool) -> Schedule:
     read.store.pause(workflow, paused)
+    for kept in (read.schedules, request.app.state.due_next, request.app.state.all_schedules):
+        kept.forget()
     return schedule_record(read.store.schedule(workflow))  # type: ignore[return-value]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path as File
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Response
+from fastapi import APIRouter, Path, Query, Request, Response
 
 from penstock.api.cursors import cursor as cursor_of
 from penstock.api.cursors import place_of
@@ -14,7 +14,9 @@ from penstock.api.grids import grid_of
 from penstock.api.idempotency import IdempotencyKey, run_id_for
 from penstock.api.models.base import Page
 from penstock.api.models.runs import RunSummary
+from penstock.api.models.tasks import Past
 from penstock.api.models.workflows import Grid, Source, Trigger, WorkflowDetail, WorkflowSummary
+from penstock.api.pasts import Pasts
 from penstock.api.problems import Refused, described
 from penstock.api.reading import Reading
 from penstock.api.routes.given import Cursor, Drives, Limit, Read, name_of
@@ -66,6 +68,20 @@ def get_grid(
     place = (float(after[0]), str(after[1])) if after is not None else None
     rows, following = page_of(read.store, Wanted(workflow=workflow, parts=True), limit, place)
     return grid_of(read, rows) | {"next": following}  # type: ignore[return-value]
+
+
+@router.get("/workflows/{workflow:path}/history", responses=described(404, 422))
+def get_history(
+    request: Request,
+    read: Read,
+    workflow: Name,
+    task: Annotated[str, Query(min_length=1, max_length=1_000, description="Of this task, or this instance of a map")],
+    limit: Annotated[int, Query(ge=1, le=200, description="In how many runs at most")] = 50,
+) -> list[Past]:
+    """How long a task waited and ran in the newest runs of its workflow, and what it took; the oldest first."""
+    rows, _ = page_of(read.store, Wanted(workflow=workflow, parts=True), limit, None)
+    pasts: Pasts = request.app.state.pasts
+    return pasts.of(rows, task)  # type: ignore[return-value]
 
 
 @router.post("/workflows/{workflow:path}/runs", status_code=201, responses=described(404, 409, 422, 503))
