@@ -21,10 +21,10 @@ pytestmark = [
 @pytest.mark.parametrize(
     ("campaign", "count"),
     [
-        (campaign_kills.CAMPAIGN, 6),
-        (campaign_power.CAMPAIGN, 40),
-        (campaign_io.CAMPAIGN, 60),
-        (campaign_corruption.CAMPAIGN, 60),
+        (campaign_kills.CAMPAIGN, 4),
+        (campaign_power.CAMPAIGN, 25),
+        (campaign_io.CAMPAIGN, 30),
+        (campaign_corruption.CAMPAIGN, 40),
     ],
     ids=lambda given: given.name if isinstance(given, Campaign) else None,
 )
@@ -47,8 +47,13 @@ def test_the_promise_is_kept(campaign: Campaign, count: int):
 )
 def test_a_planted_bug_is_found(campaign: Campaign, count: int, bug: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv(PLANT, bug)
+    assert any(found(campaign, some) for some in (1 + count // 6, count))
+
+
+def found(campaign: Campaign, count: int) -> list[str]:
+    """What so many cases of a campaign show."""
     with torture.workplace() as folder:
-        assert campaign.run(count, 2013, folder).violations != []
+        return campaign.run(count, 2013, folder).violations
 
 
 def test_every_campaign_is_found_and_says_what_it_is():

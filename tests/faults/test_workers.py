@@ -15,7 +15,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the campaigns l
 
 @pytest.mark.parametrize(
     ("campaign", "count"),
-    [(campaign_workers.CAMPAIGN, 15), (campaign_processes.CAMPAIGN, 2)],
+    [(campaign_workers.CAMPAIGN, 12), (campaign_processes.CAMPAIGN, 2)],
     ids=lambda given: given.name if isinstance(given, Campaign) else None,
 )
 def test_the_promise_is_kept(campaign: Campaign, count: int):

@@ -61,6 +61,21 @@ GATED = """\
     def gated(name: str = "x"):
         last(gate(first(name)))
     """
+DIES_ONCE = """\
+    import os, signal
+    from pathlib import Path
+    if not Path("died").exists():
+        Path("died").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+"""
+NESTED = (
+    GATED
+    + """
+    @workflow
+    def outer():
+        gated("inner")
+    """
+)
 
 
 @pytest.fixture(autouse=True)
@@ -121,6 +136,32 @@ def test_a_file_that_cannot_be_imported_harms_no_other_and_is_used_once_it_is_me
         wait_until(lambda: ended("ticking", others + 2), "the other goes on")
         assert len(states("mended")) == seen
         assert "ZeroDivisionError" in penstock("trigger", "mended", code=2).stderr
+
+
+def test_a_file_whose_import_never_ends_is_given_up_and_harms_no_other() -> None:
+    write("flows/busy.py", "import penstock\n\nwhile True: pass\n")
+    write(
+        "flows/deaf.py",
+        """\
+        import penstock, subprocess
+        from pathlib import Path
+        process = subprocess.Popen(["sleep", "3600"])
+        Path("sleeper").write_text(f"{process.pid}\\n")
+        process.wait()
+        """,
+    )
+    write("flows/ticking.py", TICKING)
+    write("flows/dies.py", DIES_ONCE + TICKING.replace("ticking", "reborn"))
+    with serving("flows", "--import-timeout", "8") as service:  # which is also more than a busy machine needs
+        for name in ("busy", "deaf"):
+            assert service.says(f"{name}.py: importing it took more than 8 s")
+        assert service.says("; 2 cannot be imported")
+        wait_until(lambda: ended("ticking"), "the other runs")
+        wait_until(lambda: ended("reborn"), "so does the one whose process had died, though it has not changed")
+        (sleeper,) = pids_in(Path("sleeper"))
+        wait_until(lambda: not is_alive(sleeper), "what it had begun has ended")
+        write("flows/busy.py", TICKING.replace("ticking", "mended"))
+        wait_until(lambda: ended("mended"), "it runs once it is mended")
 
 
 def test_new_code_is_used_by_the_next_run_also_of_a_module_that_is_imported() -> None:
@@ -302,6 +343,42 @@ def test_a_second_signal_does_not_wait_for_tasks() -> None:
     with serving(number=1):
         wait_until(lambda: read_json("show", run_id)["state"] == "success", "another goes on with it")
     assert Counter(ran()) == {"first x": 1, "gate x": 2, "last x": 1}
+
+
+def test_a_service_that_drains_lets_tasks_end_and_takes_nothing_new() -> None:
+    write("flows/gated.py", NESTED)
+    with serving("flows", "--drain-timeout", "3600") as service:
+        run_id = trigger()
+        outer = penstock_json("trigger", "outer")["id"]
+        at_gate()
+        at_gate("inner")
+        service.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: service.says("what runs of 2 runs has 1 h 00 min to end"), "it drains")
+        new = trigger("new")
+        Path("open").touch()
+        assert service.process.wait(60) == 0
+    assert not service.says("handing over")
+    assert Counter(ran()) == Counter(f"{task} {name}" for task in ("first", "gate") for name in ("x", "inner"))
+    assert [read_json("show", one)["state"] for one in (run_id, outer, new)] == ["interrupted", "interrupted", "queued"]
+    with serving(number=1):
+        wait_until(lambda: ended("gated", 2) and ended("outer"), "the next service has run all")
+    assert set(Counter(ran()).values()) == {1}
+
+
+@pytest.mark.parametrize("patience", ["3600", "0.1"])
+def test_a_drain_ends_when_its_time_is_up_or_somebody_asks_again(patience: str) -> None:
+    write("flows/gated.py", GATED)
+    Path("penstock.toml").write_text("grace = 0.2\n")
+    with serving("flows", "--drain-timeout", patience) as service:
+        run_id = trigger()
+        at_gate()
+        service.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: service.says("what runs of 1 run has"), "it drains")
+        if patience == "3600":
+            service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(60) == 0
+        assert service.says("handing over 1 run")
+    assert read_json("show", run_id)["state"] == "interrupted"
 
 
 def test_a_store_that_others_cannot_share_is_refused() -> None:

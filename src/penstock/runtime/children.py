@@ -347,9 +347,9 @@ class Children:
 
     # --- The end
 
-    def stop(self, reason: str) -> None:
-        """The parent is interrupted: those that are driven here are, too."""
-        self._driven.stop(reason)
+    def stop(self, reason: str, *, patient: bool = False) -> None:
+        """The parent is interrupted: those that are driven here are, too. See `Stop`."""
+        self._driven.stop(reason, patient=patient)
 
     def hurry(self) -> None:
         """They were stopped, and what runs of them is ended now."""

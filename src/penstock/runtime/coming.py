@@ -1,5 +1,6 @@
 """What would run when: the runs that all schedules on record would make from now on, foretold on a virtual clock from
-how long their last runs took and how many may be under way at once. Nothing runs, and nothing is decided.
+how long their last runs took, how many may be under way at once, and the pools that they share. Nothing runs, and
+nothing is decided.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
+from penstock.runtime.usual import Usual
 from penstock.store.base import RunRow, Store
 from penstock.store.schedules import ScheduleRow
 from penstock.timetable import Schedule, Tick
@@ -17,8 +19,6 @@ from penstock.timetable.base import Instants
 from penstock.timetable.codec import decode
 from penstock.timetable.simulate import Planned, simulate
 
-_LOOKED_AT = 9
-"""Of so many runs the median length is taken."""
 _UNDER_WAY = ("queued", "running", "waiting")
 _MOST = 10_000
 """So many runs under way are looked at: more than that hold up what is due as much as these do."""
@@ -53,24 +53,25 @@ def coming(store: Store, now: float, days: float, workflow: str | None = None) -
     ScheduleNotFound."""
     rows = store.schedules() if workflow is None else [store.schedule(workflow)]
     moment = datetime.fromtimestamp(now, UTC)
-    under_way = _under_way(store)
-    planned = [_planned(store, row, moment, under_way) for row in rows if not row.paused and row.error is None]
+    under_way, usual = _under_way(store), Usual(store)
+    planned = [_planned(usual, row, moment, under_way) for row in rows if not row.paused and row.error is None]
     timezones = {row.workflow: row.timezone for row in rows}
-    for one in simulate((one for one in planned if one is not None), moment, moment + timedelta(days=days)):
+    until = moment + timedelta(days=days)
+    for one in simulate((one for one in planned if one is not None), moment, until, usual.pools):
         yield Coming(one.workflow, one.tick, timezones[one.workflow], one.starts, one.ends)
 
 
 def _planned(
-    store: Store, row: ScheduleRow, now: datetime, under_way: Mapping[str, Sequence[RunRow]]
+    usual: Usual, row: ScheduleRow, now: datetime, under_way: Mapping[str, Sequence[RunRow]]
 ) -> Planned | None:
     schedule = schedule_on_record(row)
     if schedule is None or schedule.timetable.at_once:
         return None
-    length = partial(_usual_length, store, row.workflow)
+    length, slots = partial(usual.length, row.workflow), partial(usual.slots, row.workflow)
     runs = under_way.get(row.workflow, ())
     took = timedelta(seconds=length() or 0.0) if runs else timedelta(0)
     ends = tuple(max(now, datetime.fromtimestamp(run.created_at, UTC) + took) for run in runs)
-    return Planned(schedule, max(now, datetime.fromtimestamp(row.upto, UTC)), length, running=ends)
+    return Planned(schedule, max(now, datetime.fromtimestamp(row.upto, UTC)), length, slots, ends)
 
 
 def _under_way(store: Store) -> dict[str, list[RunRow]]:
@@ -79,10 +80,3 @@ def _under_way(store: Store) -> dict[str, list[RunRow]]:
     for run in store.runs(states=_UNDER_WAY, limit=_MOST):
         found.setdefault(run.workflow, []).append(run)
     return found
-
-
-def _usual_length(store: Store, workflow: str) -> float | None:
-    """How many seconds a run of a workflow takes: the median of the last that succeeded; None if none has."""
-    rows = store.runs(workflow, states=("success",), limit=_LOOKED_AT)
-    took = sorted(row.ended_at - row.started_at for row in rows if row.started_at and row.ended_at)
-    return max(0.0, took[len(took) // 2]) if took else None

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from penstock.runtime.record import Run
+
+
+class Stop(Protocol):
+    """Has a run interrupted: it starts nothing more, and what runs is asked to end. With `patient` what runs is left to
+    end by itself, until it is stopped again without."""
+
+    def __call__(self, reason: str, *, patient: bool = False) -> None: ...
 
 
 class Drive(NamedTuple):
@@ -13,8 +20,7 @@ class Drive(NamedTuple):
 
     drive: Callable[[], Run]
     """Until it ends, is interrupted or parked."""
-    stop: Callable[[str], None]
-    """Have it interrupted."""
+    stop: Stop
     is_behind: Callable[[], bool]
     """Whether it has something to do, and no worker has come to it yet."""
     give_up: Callable[[], None]

@@ -73,14 +73,14 @@ class Driven:
             self._going.pop(id, None)
         self._told(id)
 
-    def stop(self, reason: str) -> None:
-        """Have all interrupted, and begin none any more."""
+    def stop(self, reason: str, *, patient: bool = False) -> None:
+        """Have all interrupted, and begin none any more. See `Stop`."""
         with self._lock:
             self._stopping = self._stopping or reason
             going = [drive for id, drive in self._going.items() if id in self._begun] + self._free
         self._give_back_waiting()
         for drive in going:
-            drive.stop(reason)
+            drive.stop(reason, patient=patient)
 
     def _give_back_waiting(self) -> None:
         """Give those back that have not begun."""

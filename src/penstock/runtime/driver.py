@@ -378,7 +378,7 @@ class RunDriver(Dispatching):
             if self._signals.received:
                 self._obey_signal()
             if self._stopping is not None or self._failure is not None:
-                self.children.stop(self._stopping or "the store failed")
+                self.children.stop(self._stopping or "the store failed", patient=self._is_patient)
             self._listener.wait(LOOK_PAUSE)
 
 

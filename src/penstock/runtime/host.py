@@ -147,11 +147,11 @@ class Host:
         if any(driver.has_ready for driver in self._drivers):
             self.call()
 
-    def stop(self, run_id: str, reason: str) -> None:
-        """Have a run interrupted, if it is being driven."""
+    def stop(self, run_id: str, reason: str, *, patient: bool = False) -> None:
+        """Have a run interrupted, if it is being driven. See `Stop`."""
         driver = self._by_run.get(run_id)
         if driver is not None:
-            driver.stop(reason)
+            driver.stop(reason, patient=patient)
 
     def hurry(self, run_id: str) -> None:
         """End what runs of a run that was stopped, if it is being driven."""

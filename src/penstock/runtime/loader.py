@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Mapping
@@ -127,15 +128,16 @@ def _execute(file: str, *, as_main: bool = False) -> tuple[ModuleType, LoadingEn
 
 def _put_first(folder: Path) -> None:
     """Let a file import its neighbours, and not those of a file that was loaded from elsewhere before."""
-    others = {Path(getattr(module, LOADED_FROM, folder / "_")).parent for module in list(sys.modules.values())}
-    others.discard(folder)
-    for name, module in list(sys.modules.items()):
+    own, modules = str(folder), [*sys.modules.items()]
+    origins = (getattr(module, "__dict__", {}).get(LOADED_FROM) for _, module in modules)
+    others = {os.path.dirname(origin) for origin in origins if origin} - {own}
+    for name, module in modules if others else ():
         file = getattr(module, "__file__", None)
-        if file and Path(file).parent in others and not hasattr(module, LOADED_FROM):
+        if file and os.path.dirname(file) in others and not hasattr(module, LOADED_FROM):
             del sys.modules[name]
-    if str(folder) in sys.path:
-        sys.path.remove(str(folder))
-    sys.path.insert(0, str(folder))
+    if own in sys.path:
+        sys.path.remove(own)
+    sys.path.insert(0, own)
 
 
 def _import(name: str) -> tuple[ModuleType, LoadingEnded | None]:

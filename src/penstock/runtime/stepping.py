@@ -66,6 +66,8 @@ class Stepping:
     _careful = False
     """Whether the driver before may have died of a task: then starts are on record before their bodies begin, so that a
     body which kills its driver at once is counted."""
+    _is_patient = False
+    """Whether it is being stopped, and what runs is left to end by itself."""
 
     def __init__(
         self,
@@ -257,19 +259,25 @@ class Stepping:
 
     # --- Stopping
 
-    def stop(self, reason: str) -> None:
-        """Start nothing more, ask what runs to end, and leave the run to be resumed."""
+    def stop(self, reason: str, *, patient: bool = False) -> None:
+        """Start nothing more, ask what runs to end, and leave the run to be resumed. With `patient` what runs is left
+        to end by itself, until this is called again without."""
         with self.lock:
-            if self._stopping is not None or self._over:
+            is_first = self._stopping is None and not self._over
+            if not is_first and (patient or not self._is_patient):
                 return
-            self._stopping = reason
-            for attempt in self._running.values():
-                self._endings.ask(attempt, Ending.INTERRUPT)
+            self._is_patient = patient
+            if is_first:
+                self._stopping = reason
+            if not patient:
+                for attempt in self._running.values():
+                    self._endings.ask(attempt, Ending.INTERRUPT)
             self._host.rouse()
             self._leave_if_stopped()
         if self.children is not None:
-            self.children.stop(reason)
-        self._announce_stop(reason)
+            self.children.stop(reason, patient=patient)
+        if is_first:
+            self._announce_stop(reason)
 
     def hurry(self) -> None:
         """End what runs, and was asked to end."""

@@ -78,11 +78,11 @@ class Catalog:
         for path in sorted(gone & self.files.keys()):
             self._drop(path)
         to_load = [path for path in sorted(changed) if self._see_one(path, found[path])]
-        if changed or gone:
+        if others := changed | gone:
             to_load += [
                 path
                 for path, file in self.files.items()
-                if path not in changed and (file.error is not None or not (changed | gone).isdisjoint(file.imported))
+                if path not in changed and (file.error is not None or not others.isdisjoint(file.imported))
             ]
         return [path for path in to_load if not self._is_same(path)]
 

@@ -48,6 +48,8 @@ class Driver:
         """The runs that are in the hands of this process, or are about to be."""
         self._driven: dict[str, Drive] = {}
         self._stopping: str | None = None
+        self._is_patient = False
+        """Whether what runs is left to end by itself, though nothing more is started."""
         self._is_last = False
         """Whether nothing follows what is driven now."""
 
@@ -62,9 +64,11 @@ class Driver:
             self._manager: WorkflowManager = manager
             while (message := self._wire.receive()) is not None:
                 if message["do"] == "hand over":
-                    self._stopping = message["reason"]
+                    self._stopping, self._is_patient = message["reason"], False
                     break
-                if message["do"] == "finish":
+                if message["do"] == "drain":
+                    self._drain(message["reason"])
+                elif message["do"] == "finish":
                     self._is_last = True
                     self._leave_if_done()
                 elif message["do"] == "late":
@@ -74,8 +78,18 @@ class Driver:
             self._see_off()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
-        self._stopping = signal.Signals(number).name
+        self._stopping, self._is_patient = signal.Signals(number).name, False
         self._wire.deafen()
+
+    def _drain(self, reason: str) -> None:
+        """Start nothing more, and let go of each run once nothing runs of it. It may be told meanwhile not to wait."""
+        self._stopping, self._is_patient = reason, True
+
+        def see_off() -> None:
+            self._see_off()
+            self._wire.deafen()
+
+        Thread(target=see_off, name="penstock-drain", daemon=True).start()
 
     def _see_off(self) -> None:
         """Wait for what is driven, or have it stopped."""
@@ -83,7 +97,7 @@ class Driver:
             while self._going:
                 if self._stopping is not None:
                     for drive in self._driven.values():
-                        drive.stop(self._stopping)
+                        drive.stop(self._stopping, patient=self._is_patient)
                 self._changed.wait(_AGAIN if self._stopping is not None else 1.0)
 
     def _begin(self, message: Message) -> None:

@@ -73,12 +73,18 @@ class Fleet:
         self._current: dict[str, Driver] = {}
         """The driver that has the newest version of a file."""
         self.drivers: list[Driver] = []
+        self._is_ending = False
+        """Whether nothing is driven any more that is not yet."""
         self._waiting: dict[str, deque[Handed]] = {}
         self._listening: dict[str, Callable[[Handed, Message], None]] = {}
 
     def give(self, run: Handed, hear: Callable[[Handed, Message], None] | None = None) -> None:
         """Have a run driven, unless it is. `hear` is told what its driver says of it first."""
         if run.run_id in self.assigned:
+            return
+        if self._is_ending:
+            if hear is not None:
+                hear(run, {"error": "the service is being stopped; the next one takes up what is on record"})
             return
         if hear is not None:
             self._listening[run.run_id] = hear
@@ -164,15 +170,23 @@ class Fleet:
             if now >= driver.idle_since + IDLE:
                 self.retire(driver.file)
 
+    def drain(self, reason: str) -> None:
+        """Have no task started any more; each run is put down when nothing runs of it, and the drivers end."""
+        self._end("drain", reason)
+
     def hand_over(self, reason: str) -> None:
         """Have all runs put down, to be taken up by others, and the drivers end."""
+        self._end("hand over", reason)
+
+    def _end(self, how: str, reason: str) -> None:
+        self._is_ending = True
         for runs in self._waiting.values():
             for run in runs:
                 self.assigned.pop(run.run_id, None)
         self._waiting.clear()
         self._current.clear()
         for driver in self.drivers:
-            self._let_go(driver, {"do": "hand over", "reason": reason})
+            self._let_go(driver, {"do": how, "reason": reason})
 
     def kill(self) -> None:
         """End the drivers at once."""

@@ -18,6 +18,8 @@ NEEDED = (
     "logging",
     "random",
     "tempfile",
+    "zoneinfo",
+    "cronsim.explain",
     "penstock.manager",
     "penstock.parts",
     "penstock.code.identity",
@@ -45,6 +47,7 @@ NEEDED = (
     "penstock.service.template",
     "penstock.store.records",
     "penstock.timetable.cron",
+    "penstock.service.threshold",  # after all others
 )
 """What its children would import one by one. No store is among them, since SQLite is not to be taken across a fork."""
 

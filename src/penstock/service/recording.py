@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -34,22 +34,23 @@ class Recording:
         self._clock = clock
         self._folder = folder
 
-    def put(self, known: Known) -> list[RunRow]:
-        """Put a workflow on record as it is now. What was due by another timetable, which it had until now, is settled:
-        the runs that come of it."""
-        try:
-            before = self._store.schedule(known.name)
-        except ScheduleNotFound:
-            before = None
-        if known.error is not None and before is not None:  # what it had is what is known of it
-            self._store.put_schedules([replace(before, error=known.error, seen_at=self._clock.time())])
-            return []
-        row = self._row(known, before)
+    def put(self, found: Iterable[Known]) -> list[RunRow]:
+        """Put workflows on record as they are now. What was due by other timetables, which they had until now, is
+        settled: the runs that come of it."""
+        rows: list[ScheduleRow] = []
         settled: list[RunRow] = []
-        if before is not None and before.timetable not in (None, row.timetable):
-            settled = self._settle(known, before)
-        if before is None or not _says_the_same(before, row):
-            self._store.put_schedules([row])
+        for known in found:
+            before = self._before(known.name)
+            if known.error is not None and before is not None:  # what it had is what is known of it
+                rows.append(replace(before, error=known.error, seen_at=self._clock.time()))
+                continue
+            row = self._row(known, before)
+            if before is not None and before.timetable not in (None, row.timetable):
+                settled += self._settle(known, before)
+            if before is None or not _says_the_same(before, row):
+                rows.append(row)
+        if rows:
+            self._store.put_schedules(rows)
         return settled
 
     def mark_gone(self, found: set[str]) -> None:
@@ -67,8 +68,12 @@ class Recording:
 
     def source_of(self, name: str) -> str | None:
         """Which file a workflow came from, as it is on record."""
+        before = self._before(name)
+        return split_target(before.source or "")[0] if before is not None else None
+
+    def _before(self, name: str) -> ScheduleRow | None:
         try:
-            return split_target(self._store.schedule(name).source or "")[0]
+            return self._store.schedule(name)
         except ScheduleNotFound:
             return None
 

@@ -9,6 +9,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from inspect import cleandoc
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from penstock.service.forking import has_threads
 from penstock.service.wire import Message
 
 _OWN = str(Path(__file__).parents[1])
+_THRESHOLD = "penstock.service.threshold"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,9 @@ def report_of(found: Found) -> Message:
 
 def imported_from(folder: str) -> list[str]:
     """The files of the folder that have been imported: a change of one is a change of the code."""
-    paths = {os.path.abspath(str(getattr(module, "__file__", None) or "")) for module in [*sys.modules.values()]}
+    newest = takewhile(lambda name: name != _THRESHOLD, reversed([*sys.modules]))
+    modules = [sys.modules.get(name) for name in newest]
+    paths = {os.path.abspath(str(getattr(module, "__file__", None) or "")) for module in modules}
     return sorted(path for path in paths if path.startswith(folder + os.sep) and path.endswith(".py"))
 
 

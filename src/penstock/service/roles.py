@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,11 +15,12 @@ if TYPE_CHECKING:
 
 def begin(asked: Message, wire: Wire, found: Found | None = None) -> None:
     """Be a template, a driver or a compiler of the workflows in a file, which `found` has loaded already."""
-    from penstock.service.report import load_file
-
     sys.dont_write_bytecode = True
-    wire.send({"pid": os.getpid()})
-    found = found or load_file(asked["file"], asked["folder"])
+    try:
+        wire.send({"pid": os.getpid()})
+    except OSError:
+        return  # nobody wants it any more
+    found = found or _load(asked)
     if asked["role"] == "template":
         from penstock.service.template import serve
 
@@ -31,3 +33,15 @@ def begin(asked: Message, wire: Wire, found: Found | None = None) -> None:
         from penstock.service.compiler import answer
 
         answer(found, wire, asked)
+
+
+def _load(asked: Message) -> Found:
+    """Import the file. The process ends, whatever it is at, if that takes more than the `patience` that was told."""
+    from penstock.service.report import load_file
+
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_REAL, asked["patience"])
+    try:
+        return load_file(asked["file"], asked["folder"])
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)

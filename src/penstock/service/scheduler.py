@@ -68,10 +68,10 @@ class Scheduler:
             self._own[name] = times
             self.look_at(name)
 
-    def look_at(self, name: str) -> None:
-        """Decide about a workflow when `step` is called next: something may have changed."""
+    def look_at(self, name: str, seconds: float = 0.0) -> None:
+        """Decide about a workflow when `step` is called next, or so many seconds later: something may have changed."""
         if name in self._known:
-            self._wake(name, 0.0)
+            self._wake(name, self._clock.time() + seconds if seconds else 0.0)
 
     def look_at_held(self) -> None:
         """Decide about those that wait for something else than a time."""

@@ -15,7 +15,7 @@ from typing import Any
 from penstock.clock import SYSTEM, Clock
 from penstock.errors import PenstockError, StoreError
 from penstock.manager import WorkflowManager
-from penstock.observe.words import count
+from penstock.observe.words import count, duration
 from penstock.runtime.history import ENDED
 from penstock.service.adopter import Adopter
 from penstock.service.catalog import Catalog, Known
@@ -32,18 +32,26 @@ from penstock.service.watcher import Watcher
 from penstock.service.wire import Message
 from penstock.store.base import RunRow
 
+IMPORT_TIMEOUT = 60.0
+"""Seconds that a file may take to be imported, if nobody says otherwise."""
 LOOK = 0.25
 """Seconds between two looks whether others have changed the store, and whether the clock was set."""
 _DUE = 1.0
 """Seconds between two looks for parked runs that are due; and at least between two at all that nobody drives."""
 _SCAN = 1.0
 """Seconds at least between two looks at the whole folder."""
+_ASK_AGAIN = 5.0
+"""Seconds after which a timetable is asked again that has not answered: somebody has ended the process."""
+_TOGETHER = 0.2
+"""Seconds at least between putting workflows on record while files are imported: what changes meanwhile is put there
+together, which costs no more than one."""
 _NET = 60.0
 """Seconds after which the folder is looked at though nobody has told of a change."""
 
 
 class Service:
-    """See the module's text. `say` is told, in a line each, what people want to know of it."""
+    """See the module's text. `say` is told, in a line each, what people want to know of it. When it is stopped, tasks
+    have `drain_timeout` seconds to end by themselves. A file may take `import_timeout` seconds to be imported."""
 
     def __init__(
         self,
@@ -53,6 +61,8 @@ class Service:
         executor: str | None = None,
         workers: int | None = None,
         durability: str | None = None,
+        drain_timeout: float = 0.0,
+        import_timeout: float = IMPORT_TIMEOUT,
         say: Callable[[str], None] = lambda line: None,
         clock: Clock = SYSTEM,
     ) -> None:
@@ -63,13 +73,16 @@ class Service:
         self._manager = WorkflowManager(store, durability=durability, observers=[])
         self.store = self._manager.parts.store
         self._stopping: str | None = None
-        self._is_hurried = False
+        self._asked_to_stop = 0
+        self._drain_timeout = drain_timeout
         choices = {"store": store, "executor": executor, "workers": workers, "durability": durability}
         self._changed: set[str] = set()
+        self._put_at = 0.0
         self.catalog = Catalog(self._changed.add)
         self.processes = Processes(self.loop)
-        self.templates = Templates(self.processes, clock, self.folder, self._loaded)
-        options = {"folder": self.folder, "choices": choices}
+        self._asked = {"folder": self.folder, "patience": import_timeout}
+        self.templates = Templates(self.processes, clock, self._asked, import_timeout, self._loaded)
+        options = {**self._asked, "choices": choices}
         self.fleet = Fleet(self.processes, self.templates, clock, options, self._over, self._lost)
         self.recording = Recording(self.store, clock, self.folder)
         self.scheduler = Scheduler(self.store, clock, self._created, self._ask_ticks)
@@ -91,9 +104,8 @@ class Service:
     # --- From any thread, or a signal's handler
 
     def stop(self, reason: str = "SIGTERM") -> None:
-        """Have the runs handed over, and `run` return. Asked again, it does not wait for bodies to end."""
-        if self._stopping is not None:
-            self._is_hurried = True
+        """Have the runs handed over, and `run` return. Asked again, it is less patient: see `_drain`."""
+        self._asked_to_stop += 1
         self._stopping = self._stopping or reason
         self.loop.poke()
 
@@ -161,27 +173,20 @@ class Service:
         if file is None:
             self.templates.drop(path)
             return
+        if file.error is not None and file.error == before:
+            return
         self.fleet.retire(path)
-        if file.error is not None and file.error != before:
+        if file.error is not None:
             self._say(f"{file.error['text']}")
         self.adopter.try_now()
         self._adopt_at = 0.0
 
     def _put_changed(self) -> None:
         """Put on record what is known of workflows that have changed, and decide about them from now on."""
-        for name in [*self._changed]:
-            known = self.catalog.workflows.get(name)
-            if known is not None and not self._is_ready:
-                before = self.recording.source_of(name)
-                if before is not None and self._is_to_come(before):
-                    continue  # that file may still have it
-                known = self.catalog.claim(name, before)
-            if known is None:
-                self.scheduler.forget(name)
-                self._are_gone = True
-            else:
-                self._put(known)
-            self._changed.discard(name)
+        now = self.clock.monotonic()
+        if self._changed and (now >= self._put_at or not self.templates.is_loading):
+            self._put_at = now + _TOGETHER
+            self._put([*self._changed])
         if not self.templates.is_loading and not self._is_ready:
             self._become_ready()
         elif self._are_gone and not self.templates.is_loading:
@@ -192,15 +197,29 @@ class Service:
         file = self.catalog.files.get(path)
         return file is not None and not file.is_loaded
 
-    def _put(self, known: Known) -> None:
-        for run in self.recording.put(known):
+    def _put(self, changed: list[str]) -> None:
+        found: dict[str, Known | None] = {}
+        for name in changed:
+            known = self.catalog.workflows.get(name)
+            if known is not None and not self._is_ready:
+                before = self.recording.source_of(name)
+                if before is not None and self._is_to_come(before):
+                    continue  # that file may still have it
+                known = self.catalog.claim(name, before)
+            found[name] = known
+        there = [known for known in found.values() if known is not None]
+        for run in self.recording.put(there):
             self._created(run)
-        if known.error is not None and self.catalog.files[known.file].error is None:
-            self._say(f"{known.error}")
-        if known.schedule is None:
-            self.scheduler.forget(known.name)
-        else:
-            self.scheduler.know(known)
+        for name, known in found.items():
+            self._changed.discard(name)
+            if known is None or known.schedule is None:
+                self.scheduler.forget(name)
+            else:
+                self.scheduler.know(known)
+            if known is None:
+                self._are_gone = True
+            elif known.error is not None and self.catalog.files[known.file].error is None:
+                self._say(f"{known.error}")
 
     def _become_ready(self) -> None:
         self._is_ready = True
@@ -272,15 +291,17 @@ class Service:
     def _ask_ticks(self, known: Known, after: float) -> None:
         """Ask the code of a workflow for its next instants."""
         after = after if after > 0.0 else self.clock.time()
+        answers: list[Message] = []
 
         def hear(message: Message) -> None:
+            answers.append(message)
             if "answer" in message:
                 self.scheduler.tell(known.name, at(message["answer"]["times"]))
             elif "fault" in message:
                 self._say(f"The timetable of {known.name} cannot be read: {message['fault']['text']}")
 
         asked = {"role": "ticks", "workflow": known.name, "after": after, "count": TOLD}
-        self.ask_code(known, asked, hear)
+        self.ask_code(known, asked, hear, lambda: None if answers else self.scheduler.look_at(known.name, _ASK_AGAIN))
 
     def ask_code(
         self,
@@ -290,23 +311,34 @@ class Service:
         gone: Callable[[], None] = lambda: None,
     ) -> None:
         """Ask something of a workflow's code, in a process of its own."""
-        asked = {**asked, "file": known.file, "folder": self.folder}
+        asked = {**asked, "file": known.file, **self._asked}
         self.processes.begin(asked, hear, gone, self.templates.get(known.file))
 
     # --- The end
 
     def _drain(self) -> None:
-        assert self._stopping is not None
-        going = len(self.fleet.assigned)
-        if going:
-            self._say(f"Stopping ({self._stopping}), handing over {count(going, 'run')}")
-        self.fleet.hand_over(self._stopping)
-        killed = False
-        while self.fleet.drivers:
-            if self._is_hurried and not killed:
-                self.fleet.kill()
-                killed = True
-            self.loop.turn(1.0)
+        """Have all drivers end: by letting tasks end, then by asking these to, then against their will. Each step
+        follows if somebody asks again, the second also when time is up."""
+        reason, heard = self._stopping or "", 1
+        if self._drain_timeout > 0.0:
+            if going := len(self.fleet.assigned):
+                time = duration(self._drain_timeout)
+                self._say(f"Stopping ({reason}): what runs of {count(going, 'run')} has {time} to end")
+            self.fleet.drain(reason)
+            self._await_drivers(heard, self._drain_timeout)
+            heard += self._asked_to_stop > heard
+        if going := len(self.fleet.assigned):
+            self._say(f"Stopping ({reason}), handing over {count(going, 'run')}")
+        self.fleet.hand_over(reason)
+        self._await_drivers(heard)
+        self.fleet.kill()
+        self._await_drivers()
+
+    def _await_drivers(self, heard: float = inf, seconds: float = inf) -> None:
+        """Until they have ended, time is up, or there are more requests to stop than were heard."""
+        until = self.clock.monotonic() + seconds
+        while self.fleet.drivers and self._asked_to_stop <= heard and (left := until - self.clock.monotonic()) > 0.0:
+            self.loop.turn(min(1.0, left))
 
 
 def health_of(service: Service) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +18,8 @@ _UNKNOWN = 60.0
 """Seconds that are taken for how long a run takes of which nobody knows it."""
 _LEAST = 0.001
 """Seconds that a run takes at least, so that what runs continuously comes to an end."""
+_ROUNDING = 1e-6
+"""By how much sums of slots may be wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +32,8 @@ class Planned:
     seconds: float | Callable[[], float | None] | None = None
     """How long a run of it takes; None if nobody knows. What has to be looked up is looked up when its first run
     begins."""
-    slots: Mapping[str, int] = field(default_factory=dict)
-    """Of which pools a run of it holds how many slots."""
+    slots: Mapping[str, float] | Callable[[], Mapping[str, float]] = field(default_factory=dict)
+    """Of which pools a run of it holds how many slots, on average while it goes on. It is looked up as well."""
     running: tuple[datetime, ...] = ()
     """When those of its runs should end that are under way."""
 
@@ -76,6 +78,11 @@ class _Course:
         """How long a run of it takes."""
         return self.planned.seconds() if callable(self.planned.seconds) else self.planned.seconds
 
+    @cached_property
+    def slots(self) -> Mapping[str, float]:
+        """Of which pools a run of it holds how many slots."""
+        return self.planned.slots() if callable(self.planned.slots) else self.planned.slots
+
 
 @dataclass(frozen=True, slots=True)
 class _Run:
@@ -90,7 +97,7 @@ class _World:
     now: datetime
     until: datetime
     pools: Mapping[str, int]
-    taken: Counter[str] = field(default_factory=Counter)
+    taken: dict[str, float] = field(default_factory=dict)
     waiting: deque[_Run] = field(default_factory=deque)
     events: list[tuple[datetime, int, _Course, bool]] = field(default_factory=list)
     """When something happens, its number, whom it concerns, and whether it is the end of a run."""
@@ -105,7 +112,7 @@ class _World:
             self.now, _, course, ended = heappop(self.events)
             if ended:
                 course.active -= 1
-                self.taken.subtract(course.planned.slots)
+                self._take(course, -1)
             if not ended or course.held:
                 self._decide(course)
             yield from self._start_what_has_room()
@@ -126,7 +133,7 @@ class _World:
         """Begin the runs whose pools have room, in the order in which they were made."""
         for _ in range(len(self.waiting)):
             run = self.waiting.popleft()
-            if not self._has_room(run.course.planned.slots):
+            if not self._has_room(run.course.slots):
                 self.waiting.append(run)
                 continue
             seconds = run.course.seconds
@@ -136,13 +143,17 @@ class _World:
             known = None if seconds is None else ends
             yield Foretold(run.course.planned.schedule.workflow, run.tick, run.missed, self.now, known)
 
-    def _has_room(self, slots: Mapping[str, int]) -> bool:
+    def _has_room(self, slots: Mapping[str, float]) -> bool:
         known = [pool for pool in slots if pool in self.pools]
-        return all(self.taken[pool] + slots[pool] <= self.pools[pool] for pool in known)
+        return all(self.taken.get(pool, 0.0) + slots[pool] <= self.pools[pool] + _ROUNDING for pool in known)
+
+    def _take(self, course: _Course, times: int) -> None:
+        for pool, slots in course.slots.items():
+            self.taken[pool] = self.taken.get(pool, 0.0) + times * slots
 
     def _begin(self, course: _Course, ends: datetime) -> None:
         course.active += 1
-        self.taken.update(course.planned.slots)
+        self._take(course, 1)
         self._note(ends, course, True)
 
     def _note(self, at: datetime, course: _Course, ended: bool) -> None:

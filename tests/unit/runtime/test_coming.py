@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import zlib
+from array import array
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,8 +12,10 @@ import pytest
 
 from penstock import Task, Workflow, WorkflowManager
 from penstock.errors import ScheduleNotFound
+from penstock.plan.codec import encode as encode_plan
+from penstock.plan.fingerprint import fingerprint
 from penstock.runtime.coming import Coming, coming
-from penstock.store.base import Store
+from penstock.store.base import Durations, RunChange, Store
 from penstock.store.schedules import ScheduleRow
 from penstock.testing.store_samples import new_run
 from penstock.timetable.codec import encode
@@ -84,3 +88,41 @@ def test_what_is_under_way_holds_up_what_has_no_room_beside_it(manager: Workflow
     (one,) = told(store, 0.08)
     assert one.tick.at == NOON + timedelta(hours=1)
     assert one.starts == NOON + timedelta(hours=1.5)
+
+
+def has_run(manager: WorkflowManager, name: str, seconds: float, **options: Any) -> None:
+    """Put a run on record, of one task that takes half of its time."""
+    flow = Workflow(name)
+    flow.add_task(Task("only", print, **options))
+    store, plan = manager.parts.store, encode_plan(manager.compile(flow))
+    store.create_run(new_run(name, workflow=name, plan=fingerprint(plan), created_at=1.0), plan)
+    took = zlib.compress(array("f", [seconds / 2]).tobytes())
+    change = RunChange("success", started_at=1.0, ended_at=1.0 + seconds, durations=Durations(fingerprint(plan), took))
+    lease = store.acquire(name)
+    store.append(lease, [], change=change)
+    lease.release()
+
+
+@pytest.mark.parametrize(
+    ("options", "at_once"),
+    [({}, 4), ({"pool": "db"}, 4), ({"pool": "db", "pool_slots": 2}, 2), ({"pool": "none"}, 0)],
+)
+def test_runs_wait_until_the_pools_of_their_tasks_have_room(
+    manager: WorkflowManager, options: dict[str, Any], at_once: int
+) -> None:
+    store = manager.parts.store
+    store.set_pool("db", 2)
+    store.set_pool("none", 1)
+    for name in "abcd":
+        has_run(manager, name, 3600.0, **options)
+        schedule(store, name, "0 */12 * * *")
+    store.set_pool("none", 0)
+    starts = [one.starts and (one.starts - NOON).total_seconds() / 3600 for one in told(store, 0.6)]
+    assert starts == [12.0 + number // at_once if at_once else None for number in range(4)]
+
+
+def test_a_task_of_which_few_run_at_once_holds_up_runs_of_its_workflow(manager: WorkflowManager) -> None:
+    has_run(manager, "flow", 4 * 3600.0, concurrency=1)
+    schedule(manager.parts.store, "flow", "0 */1 * * *")
+    starts = [one.starts and (one.starts - NOON).total_seconds() / 3600 for one in told(manager.parts.store, 0.25)]
+    assert starts[:4] == [1.0, 2.0, 5.0, 6.0]  # it takes half of their time, so that two go on at once

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from time import time
 from typing import Any
@@ -29,16 +29,20 @@ def looks_often(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(params=["memory", "sqlite"])
-def manager(request: pytest.FixtureRequest) -> Callable[..., WorkflowManager]:
+def manager(request: pytest.FixtureRequest) -> Iterator[Callable[..., WorkflowManager]]:
     """Makes managers: those of one test have one clock and, but for a store in memory, one store."""
     clock = TurnedClock()
+    all_made: list[WorkflowManager] = []
 
     def make(**options: Any) -> WorkflowManager:
         made = WorkflowManager(store=request.param, **{"observers": [], "grace": 0.5, **options})
         made._clock = clock
+        all_made.append(made)
         return made
 
-    return make
+    yield make
+    for made in all_made:
+        made.close()
 
 
 def turn(manager: WorkflowManager, seconds: float) -> None:

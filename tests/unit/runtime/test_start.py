@@ -170,6 +170,8 @@ def test_a_run_within_a_task_has_workers_of_its_own() -> None:
 def test_a_run_that_ended_long_ago_need_not_be_waited_for(tmp_path: Path) -> None:
     flow = flow_of("flow", Task("a", lambda: 1))
     store = f"sqlite:///{tmp_path}/store"
-    run = WorkflowManager(store, observers=[]).run(flow)
-    assert WorkflowManager(store).wait(run.id, timeout=0).state == "success"
-    assert WorkflowManager(store).get().wait(timeout=0).task("a").result == 1
+    with WorkflowManager(store, observers=[]) as manager:
+        run = manager.run(flow)
+    with WorkflowManager(store) as another:
+        assert another.wait(run.id, timeout=0).state == "success"
+        assert another.get().wait(timeout=0).task("a").result == 1

@@ -63,7 +63,7 @@ class World:
         flow = Workflow(name, **schedule)
         flow.add_task(Task("one", print))
         self.flows.append(flow)
-        for run in Recording(self.store, self.clock, "/flows").put(known(flow)):
+        for run in Recording(self.store, self.clock, "/flows").put([known(flow)]):
             self.create(run)
         for service in self.services:
             service.know(known(flow))
