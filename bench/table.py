@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bench.row import Row
+from bench.rows.api import PAGES
 from bench.rows.beginnings import RESUME, START
 from bench.rows.graphs import COMPILE, MILLION, graph_row
 from bench.rows.maps import MAP
@@ -24,5 +25,6 @@ _ALL = (
     START,
     GAPS,
     IDLE,
+    PAGES,
 )
 ROWS: dict[str, Row] = {row.name: row for row in _ALL}

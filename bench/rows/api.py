@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from time import perf_counter
 
+from bench.machine import ROOT
 from bench.row import Aim, Figures, Row, figure
 from penstock import Task, Workflow, WorkflowManager
 from penstock.plan.codec import encode
@@ -55,19 +56,13 @@ def pages(size: int, folder: Path) -> Figures:
     """The newest 50 runs, those of a workflow, those that failed, and a page further down, asked for in turn by a
     process of its own: how many a second, and how long one takes."""
     store = f"sqlite:///{folder.parent / 'prepared' / 'store'}"
-    server = subprocess.Popen(
-        [sys.executable, "-c", _SERVE, store], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
-    try:
+    command = [sys.executable, "-c", _SERVE, store]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         port = int(server.stdout.readline())
         load = [sys.executable, "-m", "bench.rows.api", str(port), str(REQUESTS if size > 10_000 else 300)]
-        found: dict[str, float] = json.loads(subprocess.run(load, stdout=subprocess.PIPE, check=True).stdout)
+        found: dict[str, float] = json.loads(subprocess.check_output(load, cwd=ROOT))
         return found
-    finally:
-        assert server.stdin is not None
-        server.stdin.close()
-        server.wait()
 
 
 def load(port: int, requests: int) -> Figures:

@@ -28,6 +28,7 @@ SIZES = {
     "start": 1,
     "gaps": 2,
     "idle": 1,
+    "pages": 200,
 }
 OURS = [
     (name, part)
