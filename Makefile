@@ -4,12 +4,14 @@
 UV_VERSION := 0.13.9
 PYTHON ?= $(shell for p in python3.11 python3 python3.12 python3.13 python3.14; do \
 	$$p -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
-WORKERS ?= 3
+# Twice the cores of a small machine: many tests wait.
+WORKERS ?= 4
 
 VENV := .venv
 BIN := $(VENV)/bin
 UV := .bootstrap/uv-$(UV_VERSION)/bin/uv
 SYNCED := $(VENV)/synced-with-uv.lock
+BROWSER := .bootstrap/browser-looked-for
 
 export UV_PYTHON_DOWNLOADS := never
 export UV_PROJECT_ENVIRONMENT := $(VENV)
@@ -19,7 +21,7 @@ unexport VIRTUAL_ENV PYTHONHOME PYTHONPATH
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup web webtest demo test lint format types layers unit explore torture law timetables fuzz mutation coverage docs bench build clean
+.PHONY: help setup environment web webtest demo test lint format types layers unit explore torture law timetables fuzz mutation coverage docs bench build clean
 
 help:  ## List these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,65 +50,72 @@ web/node_modules/.package-lock.json: web/package-lock.json
 	@touch $@
 
 # The stamp is a copy of the lock file, compared by content: a checkout that only touches the file sets nothing up again.
-setup: $(UV) $(if $(HAS_NODE),$(PAGES))  ## Make .venv as uv.lock pins it; does nothing while that is unchanged
+environment: $(UV) $(if $(HAS_NODE),$(PAGES))
 	@cmp -s uv.lock $(SYNCED) && test -x $(BIN)/penstock || { \
 		echo "Setting up $(VENV)" && \
 		$(UV) sync --frozen --all-extras --all-groups --python $(<D)/python && \
 		cp uv.lock $(SYNCED); }
 
-demo: setup  ## Run the example pipeline on the flights of New York in 2013
+# A browser is looked for once: where there is none and none can be had, that is not tried again each time.
+$(BROWSER): | $(UV)
+	@.ci/chromium
+	@touch $@
+
+setup: environment $(if $(HAS_NODE),$(BROWSER))  ## Make .venv as uv.lock pins it, and find a browser; does nothing while that is unchanged
+
+demo: environment  ## Run the example pipeline on the flights of New York in 2013
 	$(BIN)/penstock demo
 
 test: lint types layers $(if $(HAS_NODE),webtest) unit  ## Everything that must hold before a change lands
 
-lint: setup  ## Check style and formatting
+lint: environment  ## Check style and formatting
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 
-format: setup  ## Format the code and fix what can be fixed by machine
+format: environment  ## Format the code and fix what can be fixed by machine
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-types: setup  ## Check types
-	$(BIN)/mypy
+types: environment  ## Check types
+	$(BIN)/mypy --num-workers 2
 
-layers: setup  ## Check that imports go down only
+layers: environment  ## Check that imports go down only
 	$(BIN)/lint-imports --no-cache
 
 unit: setup  ## Run the tests alone
-	$(BIN)/pytest -n $(WORKERS)
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal
 
 explore: export HYPOTHESIS_PROFILE := explore
 explore: setup  ## Run the tests of properties on new random examples, where `make test` has the same each time
-	$(BIN)/pytest -n $(WORKERS) -m hypothesis
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal -m hypothesis
 
-torture: setup  ## Break the promise of durability in every way known, many times over (hours): what is found, as a table
+torture: environment  ## Break the promise of durability in every way known, many times over (hours): what is found, as a table
 	$(BIN)/python -m tests.faults.torture $(TORTURE)
 
-law: setup  ## Random workflows through the compiler and the engine, judged by a model of the law (LAW="--count 100000")
+law: environment  ## Random workflows through the compiler and the engine, judged by a model of the law (LAW="--count 100000")
 	$(BIN)/python -m tests.law $(LAW)
 
-timetables: setup  ## A million random cron expressions, zones and times, where cronsim must agree (TIMETABLES="--count 10000")
+timetables: environment  ## A million random cron expressions, zones and times, where cronsim must agree (TIMETABLES="--count 10000")
 	$(BIN)/python -m tests.timetable_law $(TIMETABLES)
 
-fuzz: setup  ## Requests of every form to the HTTP API: none may break it
+fuzz: environment  ## Requests of every form to the HTTP API: none may break it
 	$(BIN)/python -m tests.unit.api.fuzz $(FUZZ)
 
-mutation: setup  ## Change the engine and the plan in small ways, and see that the tests notice (an hour)
+mutation: environment  ## Change the engine and the plan in small ways, and see that the tests notice (an hour)
 	$(BIN)/python -m tests.mutation --workers $(WORKERS)
 
 coverage: export COVERAGE_PROCESS_START := $(CURDIR)/pyproject.toml
 coverage: export COVERAGE_FILE := $(CURDIR)/.coverage
 coverage: setup  ## Run the tests with coverage, that of subprocesses included (slower), into htmlcov/
-	$(BIN)/pytest -n $(WORKERS) --cov --cov-report=term --cov-report=html
+	$(BIN)/pytest -n $(WORKERS) --dist worksteal --cov --cov-report=term --cov-report=html
 
-docs: setup  ## Build the documentation into site/
+docs: environment  ## Build the documentation into site/
 	$(BIN)/zensical build --clean --strict
 
-bench: setup  ## Measure the table of aims (half an hour), for docs/concepts/speed.md and its chart; BENCH="W1 --quick" for less
+bench: environment  ## Measure the table of aims (half an hour), for docs/concepts/speed.md and its chart; BENCH="W1 --quick" for less
 	$(BIN)/python -m bench $(BENCH)
 
-build: setup  ## Build the wheel and the source distribution into dist/
+build: environment  ## Build the wheel and the source distribution into dist/
 	$(UV) build
 
 clean:  ## Remove environments, builds and caches

@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { brotliCompressSync, gzipSync } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
+const SERVER = process.env.PENSTOCK_SERVER ?? "http://127.0.0.1:8080";
 const OUT = "../src/penstock/ui";
 
 /** Beside each file that compresses well, the same compressed: the server has no work with it. */
@@ -32,6 +33,7 @@ export default defineConfig({
     modulePreload: { polyfill: false },
     assetsInlineLimit: 0,
   },
-  server: { proxy: { "/api": process.env.PENSTOCK_SERVER ?? "http://127.0.0.1:8080" } },
+  // The API answers its own origin only.
+  server: { proxy: { "/api": { target: SERVER, changeOrigin: true, headers: { Origin: SERVER } } } },
   plugins: [precompress()],
 });

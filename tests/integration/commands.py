@@ -13,25 +13,19 @@ from textwrap import dedent
 from typing import Any
 
 from penstock.cli.group import execute
+from tests.integration.command import Command
 
 PENSTOCK = [sys.executable, "-m", "penstock"]
+"""What starts a command in an interpreter that is started for it."""
 
 
 def penstock(*arguments: str | bytes, code: int | None = 0, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command to its end and check its exit code, unless that is None."""
-    done = subprocess.run(
-        [*PENSTOCK, *arguments],
-        capture_output=True,
-        text=True,
-        errors="replace",
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **environ},
-        timeout=100,
-        check=False,
-    )
+    with Command([os.fsdecode(argument) for argument in arguments], "replace", **environ) as command:
+        output, errors = command.communicate()
     if code is not None:
-        assert done.returncode == code, f"{done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
+        assert command.returncode == code, f"{command.returncode}\n{output}\n{errors}"
+    return subprocess.CompletedProcess(command.args, command.wait(), output, errors)
 
 
 def penstock_json(*arguments: str, code: int = 0) -> Any:
@@ -57,24 +51,9 @@ def read_json(*arguments: str, code: int = 0) -> Any:
     return json.loads(read(*arguments, "--json", code=code))
 
 
-class Command(subprocess.Popen[str]):
-    """A command that goes on. As a context it is waited for, or killed where an error leaves it."""
-
-    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
-        if kind is not None:
-            self.kill()
-        super().__exit__(kind, *error)
-
-
 def start(*arguments: str) -> Command:
     """Start a command."""
-    return Command(
-        [*PENSTOCK, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        stdin=subprocess.DEVNULL,
-        text=True,
-    )
+    return Command(arguments)
 
 
 def write(name: str, text: str) -> Path:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from penstock import WorkflowManager
-from tests.integration.commands import PENSTOCK, penstock, read_json, start, write
+from tests.integration.command import Command
+from tests.integration.commands import penstock, read_json, start, write
 from tests.integration.waiting import wait_until
 
 FLOW = """\
@@ -92,17 +92,17 @@ def states() -> dict[str, str]:
 
 
 @pytest.fixture
-def begun(tmp_path: Path) -> Iterator[list[subprocess.Popen[str]]]:
+def begun(tmp_path: Path) -> Iterator[list[Command]]:
     """Processes that are ended when the test is."""
     write("flow.py", FLOW)
-    processes: list[subprocess.Popen[str]] = []
+    processes: list[Command] = []
     yield processes
     for process in processes:
         process.kill()
         process.communicate()
 
 
-def begin(begun: list[subprocess.Popen[str]], workflow: str, *options: str, until: dict[str, str]) -> str:
+def begin(begun: list[Command], workflow: str, *options: str, until: dict[str, str]) -> str:
     """Start a run, and wait until its tasks are in these states; the run's id."""
     begun.append(start("run", f"flow.py:{workflow}", *options))
     wait_until(lambda: read_json("runs"), "there is a run")
@@ -111,7 +111,7 @@ def begin(begun: list[subprocess.Popen[str]], workflow: str, *options: str, unti
 
 
 @pytest.mark.parametrize("executor", ["threads", "processes"])
-def test_a_run_goes_on_by_a_mark_while_it_is_driven(begun: list[subprocess.Popen[str]], executor: str):
+def test_a_run_goes_on_by_a_mark_while_it_is_driven(begun: list[Command], executor: str):
     run = begin(begun, "flow", "--executor", executor, until={"load": "upstream_failed", "gate": "running"})
     done = penstock("mark", run, "fails", "--as", "success", "--note", "copied by hand")
     assert done.stdout == f"Marked 1 task of run {run} as success: the run is running now\n"
@@ -126,7 +126,7 @@ def test_a_run_goes_on_by_a_mark_while_it_is_driven(begun: list[subprocess.Popen
     penstock("db", "check")
 
 
-def test_also_where_tasks_run_one_after_another(begun: list[subprocess.Popen[str]]):
+def test_also_where_tasks_run_one_after_another(begun: list[Command]):
     run = begin(begun, "flow", "--executor", "inline", until={"fails": "failed", "gate": "running"})
     penstock("mark", run, "fails", "--as", "skipped")
     wait_until(lambda: states()["load"] == "skipped", "what follows is weighed anew")
@@ -134,7 +134,7 @@ def test_also_where_tasks_run_one_after_another(begun: list[subprocess.Popen[str
     assert begun[0].wait(60) == 0
 
 
-def test_what_runs_cannot_be_marked_and_is_told_by_name(begun: list[subprocess.Popen[str]]):
+def test_what_runs_cannot_be_marked_and_is_told_by_name(begun: list[Command]):
     run = begin(begun, "flow", until={"load": "upstream_failed", "gate": "running"})
     refused = penstock("mark", run, "gate", "--as", "success", code=4)
     assert refused.stderr == (
@@ -145,7 +145,7 @@ def test_what_runs_cannot_be_marked_and_is_told_by_name(begun: list[subprocess.P
     assert states()["fails"] == "failed"
 
 
-def test_nor_can_what_a_running_task_has_relied_on(begun: list[subprocess.Popen[str]]):
+def test_nor_can_what_a_running_task_has_relied_on(begun: list[Command]):
     run = begin(begun, "reported", until={"last": "upstream_failed", "report": "running"})
     refused = penstock("mark", run, "fails", "--as", "success", code=4)
     assert "'report', which comes after what is to be marked, is running" in refused.stderr
@@ -155,7 +155,7 @@ def test_nor_can_what_a_running_task_has_relied_on(begun: list[subprocess.Popen[
     assert "the run is interrupted now" in done.stdout
 
 
-def test_instances_of_a_map_are_marked_and_counted(begun: list[subprocess.Popen[str]]):
+def test_instances_of_a_map_are_marked_and_counted(begun: list[Command]):
     run = begin(begun, "mapped", until={"last": "upstream_failed", "gate": "running"})
     assert "Marked 1 task of run" in penstock("mark", run, "per[1]", "--as", "skipped").stdout
     wait_until(lambda: states()["last"] == "skipped", "the map is weighed anew")
@@ -165,7 +165,7 @@ def test_instances_of_a_map_are_marked_and_counted(begun: list[subprocess.Popen[
     assert begun[0].wait(60) == 0
 
 
-def test_what_would_miss_a_value_that_is_gone_is_marked_after_the_run(begun: list[subprocess.Popen[str]]):
+def test_what_would_miss_a_value_that_is_gone_is_marked_after_the_run(begun: list[Command]):
     run = begin(begun, "volatile", until={"uses": "upstream_failed", "gate": "running"})
     refused = penstock("mark", run, "fails", "--as", "success", code=4)
     assert "the value of 'lock' that it takes cannot be stored" in refused.stderr
@@ -176,7 +176,7 @@ def test_what_would_miss_a_value_that_is_gone_is_marked_after_the_run(begun: lis
     assert states() == {"lock": "success", "fails": "success", "uses": "success", "gate": "success"}
 
 
-def test_a_driver_drops_requests_that_make_no_sense_or_come_too_late(begun: list[subprocess.Popen[str]]):
+def test_a_driver_drops_requests_that_make_no_sense_or_come_too_late(begun: list[Command]):
     run = begin(begun, "flow", until={"load": "upstream_failed", "gate": "running"})
     sensible = {"id": "1", "tasks": ["gate"], "state": "success", "by": "ann", "note": ""}
     bodies = [
@@ -201,14 +201,11 @@ def test_a_driver_drops_requests_that_make_no_sense_or_come_too_late(begun: list
     assert begun[0].wait(60) == 1
 
 
-def test_whoever_waits_for_a_driver_that_dies_marks_the_run_itself(begun: list[subprocess.Popen[str]]):
+def test_whoever_waits_for_a_driver_that_dies_marks_the_run_itself(begun: list[Command]):
     run = begin(begun, "flow", until={"load": "upstream_failed", "gate": "running"})
     os.kill(begun[0].pid, signal.SIGSTOP)
-    asking = subprocess.Popen(
-        [*PENSTOCK, "mark", run, "fails", "--as", "success"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    asking = start("mark", run, "fails", "--as", "success")
     begun.append(asking)
-    assert asking.stderr is not None
     assert "Waiting for the driver of the run, process" in asking.stderr.readline()
     begun[0].kill()
     out, _ = asking.communicate(timeout=60)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.integration.command import Command
 from tests.integration.commands import penstock, penstock_json, read_json, start, write
 from tests.integration.slot_book import Book
 from tests.integration.waiting import wait_until
@@ -66,15 +66,15 @@ def resumed() -> list[Any]:
     return [(run["params"]["name"], run["state"]) for run in penstock_json("resume", "--all")]
 
 
-Begin = Callable[..., subprocess.Popen[str]]
+Begin = Callable[..., Command]
 
 
 @pytest.fixture
 def begin() -> Iterator[Begin]:
     """Begins a run in a process, which is killed in the end if it still lives."""
-    begun: list[subprocess.Popen[str]] = []
+    begun: list[Command] = []
 
-    def begin(name: str, *options: str) -> subprocess.Popen[str]:
+    def begin(name: str, *options: str) -> Command:
         begun.append(start("run", "flow.py:flow", "--param", f"name={name}", *options))
         return begun[-1]
 
@@ -84,7 +84,7 @@ def begin() -> Iterator[Begin]:
         process.communicate()
 
 
-def end(process: subprocess.Popen[str]) -> None:
+def end(process: Command) -> None:
     told = process.communicate(timeout=60)
     assert process.returncode == 0, told
 

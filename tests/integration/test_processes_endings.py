@@ -15,7 +15,7 @@ import pytest
 
 from penstock import Task, Workflow, WorkflowManager, current, task
 from penstock.runtime.observer import Observer
-from tests.integration.waiting import is_alive, pids_in, wait_until
+from tests.integration.waiting import is_alive, pids_in, state_of, wait_until
 
 
 def run(flow, *, workers=2, grace=5.0, **options):
@@ -216,14 +216,17 @@ def test_a_process_that_cannot_import_penstock(monkeypatch, capfd):
 
 
 class Hits(Observer):
-    """Sends a signal to the process whose number task 0 has returned, as soon as that has ended, and says so."""
+    """Sends a signal to the process whose number task 0 has written, as soon as that has ended, and says so when the
+    signal has done its work: till then the kernel may still hand a request to the process, which never sees it."""
 
     def __init__(self, place, number):
         self.place, self.number = place, number
 
     def attempt_ended(self, task, index, attempt, state, error, seconds):
         if task == 0:
-            os.kill(int((self.place / "pid").read_text()), self.number)
+            pid = int((self.place / "pid").read_text())
+            os.kill(pid, self.number)
+            wait_until(lambda: state_of(pid) in ("", "T", "Z"), "the process has died or stopped")
             (self.place / "hit").touch()
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 
-from tests.integration.commands import PENSTOCK, penstock, penstock_json, read, read_json, start, write
-from tests.integration.waiting import wait_until
+from tests.integration.command import Command
+from tests.integration.commands import penstock, penstock_json, read, read_json, start, write
+from tests.integration.waiting import state_of, wait_until
 
 FLOW = """\
     import os, signal, time
@@ -79,28 +80,28 @@ def flow() -> None:
 
 
 @pytest.fixture
-def drivers() -> Iterator[list[subprocess.Popen[str]]]:
+def drivers() -> Iterator[list[Command]]:
     """Processes that drive a run each, and are killed in the end if they still live."""
-    started: list[subprocess.Popen[str]] = []
+    started: list[Command] = []
     yield started
     for process in started:
         process.kill()
         process.communicate()
 
 
-def drive_to_gate(drivers: list[subprocess.Popen[str]], name: str) -> subprocess.Popen[str]:
+def drive_to_gate(drivers: list[Command], name: str) -> Command:
     process = start("run", "flow.py:flow", "--param", f"name={name}")
     drivers.append(process)
     wait_until(lambda: f"gate {name}" in ran(), "the run is at its gate")
     return process
 
 
-def kill(process: subprocess.Popen[str]) -> None:
+def kill(process: Command) -> None:
     process.kill()
     process.wait()
 
 
-def test_every_run_whose_driver_died_is_taken_over_and_no_other(drivers: list[subprocess.Popen[str]]):
+def test_every_run_whose_driver_died_is_taken_over_and_no_other(drivers: list[Command]):
     for name in ("a", "b"):
         kill(drive_to_gate(drivers, name))
     alive = drive_to_gate(drivers, "c")
@@ -116,7 +117,7 @@ def test_every_run_whose_driver_died_is_taken_over_and_no_other(drivers: list[su
     assert penstock_json("resume", "--all") == []
 
 
-def test_two_that_take_over_at_once_share_the_runs(drivers: list[subprocess.Popen[str]]):
+def test_two_that_take_over_at_once_share_the_runs(drivers: list[Command]):
     for name in ("a", "b", "c"):
         kill(drive_to_gate(drivers, name))
     Path("open").touch()
@@ -127,7 +128,7 @@ def test_two_that_take_over_at_once_share_the_runs(drivers: list[subprocess.Pope
     assert sorted(line for line in ran() if line.startswith("last")) == ["last a", "last b", "last c"]
 
 
-def test_a_stopped_driver_keeps_its_run(drivers: list[subprocess.Popen[str]]):
+def test_a_stopped_driver_keeps_its_run(drivers: list[Command]):
     process = drive_to_gate(drivers, "a")
     assert read_json("show")["driver"]["pid"] == process.pid
     os.kill(process.pid, signal.SIGSTOP)
@@ -153,7 +154,7 @@ def test_a_task_that_kills_its_driver_is_not_started_a_fourth_time():
     assert ran() == ["poison", "poison", "poison", "bystander"]
 
 
-def test_what_had_failed_is_left_alone(drivers: list[subprocess.Popen[str]]):
+def test_what_had_failed_is_left_alone(drivers: list[Command]):
     process = start("run", "flow.py:failing", "--workers", "1")
     drivers.append(process)
     wait_until(lambda: "gate failing" in ran(), "the run is at its gate")
@@ -163,20 +164,30 @@ def test_what_had_failed_is_left_alone(drivers: list[subprocess.Popen[str]]):
     assert ran() == ["fails", "gate failing", "gate failing"]
 
 
-def cancel_behind_the_back_of(process: subprocess.Popen[str]) -> None:
+def cancel_behind_the_back_of(process: Command) -> None:
     """Ask for the end of a run whose driver is stopped, and reads nothing. One that was stopped in the middle of a
     commit holds up all others: it goes on for a moment, and is stopped again."""
-    while True:
+    os.kill(process.pid, signal.SIGSTOP)
+    while state_of(process.pid) != "T" or not may_write():
+        os.kill(process.pid, signal.SIGCONT)
         os.kill(process.pid, signal.SIGSTOP)
-        try:
-            subprocess.run([*PENSTOCK, "cancel", "--no-wait"], check=True, capture_output=True, timeout=3)
-            return
-        except subprocess.TimeoutExpired:
-            os.kill(process.pid, signal.SIGCONT)
+    penstock("cancel", "--no-wait")
+
+
+def may_write() -> bool:
+    """Whether nobody is in the middle of a commit."""
+    database = apsw.Connection(str(Path(".penstock/penstock.db")))
+    try:
+        database.execute("BEGIN IMMEDIATE; ROLLBACK")
+    except apsw.BusyError:
+        return False
+    finally:
+        database.close()
+    return True
 
 
 def test_a_request_to_cancel_outlives_the_driver_that_did_not_read_it(
-    drivers: list[subprocess.Popen[str]], monkeypatch: pytest.MonkeyPatch
+    drivers: list[Command], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setenv("PENSTOCK_GRACE", "0.1")  # the gate does not look whether it should end
     process = drive_to_gate(drivers, "a")
@@ -187,7 +198,7 @@ def test_a_request_to_cancel_outlives_the_driver_that_did_not_read_it(
     assert "last a" not in ran()
 
 
-def test_a_resume_by_hand_overrules_an_earlier_request_to_cancel(drivers: list[subprocess.Popen[str]]):
+def test_a_resume_by_hand_overrules_an_earlier_request_to_cancel(drivers: list[Command]):
     process = drive_to_gate(drivers, "a")
     cancel_behind_the_back_of(process)
     kill(process)
@@ -196,7 +207,7 @@ def test_a_resume_by_hand_overrules_an_earlier_request_to_cancel(drivers: list[s
     assert read_json("show")["state"] == "success"
 
 
-def test_one_that_cannot_be_loaded_any_more_does_not_hold_up_the_others(drivers: list[subprocess.Popen[str]]):
+def test_one_that_cannot_be_loaded_any_more_does_not_hold_up_the_others(drivers: list[Command]):
     kill(drive_to_gate(drivers, "a"))
     write("other.py", FLOW)
     process = start("run", "other.py:flow", "--param", "name=b")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.integration.command import Command
 from tests.integration.commands import penstock, penstock_json, read, read_json, start, write
 from tests.integration.waiting import wait_until
 from tests.postgres import Admin
@@ -158,7 +159,7 @@ def test_nothing_is_begun_twice_wherever_the_driver_dies(moment: str, workflow: 
     assert set(states().values()) == {"success"}
 
 
-def begin(*options: str) -> subprocess.Popen[str]:
+def begin(*options: str) -> Command:
     """A run whose innermost task holds."""
     Path("hold").touch()
     process = start("run", "flows.py:outer", *options)

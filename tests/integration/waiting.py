@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,12 +19,18 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = 60.0
 
 def is_alive(pid: int) -> bool:
     """Whether a process runs: one that has ended and waits for its parent to look does not."""
+    return state_of(pid) not in ("", "Z")
+
+
+def state_of(pid: int) -> str:
+    """What a process does, by the letter that `ps` has for it: Z has ended, T is stopped. "" is there no more."""
     try:
-        os.kill(pid, 0)
-        stat = Path(f"/proc/{pid}/stat")
-        return not stat.parent.parent.joinpath("self").exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+        if Path("/proc/self/stat").exists():
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except (ProcessLookupError, FileNotFoundError):
-        return False
+        return ""
+    told = subprocess.run(["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False)
+    return told.stdout.strip()[:1]
 
 
 def pids_in(file: Path) -> list[int]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from penstock.engine.events import AttemptFailed, AttemptStarted, AttemptSucceeded, CancelRequested, Event, RunResumed
 from penstock.engine.states import ENDED, RunState, TaskState
+from penstock.results.note import content_in
 from penstock.store.base import RunRow
 from tests.simulation import inputs
 from tests.simulation.course import Place
@@ -119,9 +120,10 @@ class Family:
 
     def _compare(self, parent: Reading, place: Place, event: AttemptSucceeded, value: Any) -> None:
         """Where what a task gave is in the journal itself, it is what its run gave."""
-        if event.value is not None and event.value.inline is None:
+        content = "null" if event.value is None else content_in(event.value)
+        if content is None:
             return  # those that take it tell
-        given = None if event.value is None else plain(json.loads(event.value.inline or "null"))
+        given = plain(json.loads(content))
         if given != value:
             self._say(parent.run_id, f"{place} gave {given}, and its run {value}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from random import Random
 from typing import Any, NamedTuple
 
@@ -117,7 +117,7 @@ class Work:
         return comes_to(self.script(body), retries, once=self.steps[body.task].once)
 
 
-@cache
+@lru_cache(maxsize=64)  # no world has more, and none has those of another
 def _graph(flow: Flow, without: str) -> Graph:
     return Graph(replace(flow, tasks=tuple(task for task in flow.tasks if task.name != without)))
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 PAGES = Path(__file__).parents[2] / "src/penstock/ui/index.html"
 WIDE = (1440, 900)
@@ -19,6 +19,9 @@ def chromium() -> str | None:
     """Where it is."""
     names = ("chromium", "chromium-browser", "google-chrome")
     return next((found for name in names if (found := shutil.which(name))), None)
+
+
+expect.set_options(timeout=30_000)  # as long as anything may take on a slow machine
 
 
 @contextmanager

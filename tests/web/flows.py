@@ -6,7 +6,7 @@ import time
 from datetime import timedelta
 from typing import Literal
 
-from penstock import TaskGroup, chain, current, task, workflow
+from penstock import TaskGroup, chain, current, task, wait_for_message, workflow
 
 # --- sales_etl: groups, a branch, a map, a retry, a failure and what it holds up
 
@@ -183,3 +183,57 @@ def tidy() -> None:
 def nightly() -> None:
     """Tidies up each morning."""
     tidy()
+
+
+@workflow(schedule="0 7 * * *", timezone="Asia/Tokyo")
+def morning() -> None:
+    """Tidies up elsewhere."""
+    tidy()
+
+
+# --- parcel: waits to be told something
+
+
+@task
+def deliver(address: str) -> str:
+    return f"delivered to {address}"
+
+
+@workflow
+def parcel() -> None:
+    """Waits for an address."""
+    deliver(wait_for_message("address"))
+
+
+# --- overdue: should have ended before it has begun
+
+
+@task
+def linger(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@workflow(deadline=0.001)
+def overdue(seconds: float = 600.0) -> None:
+    """Takes longer than it may."""
+    linger(seconds)
+
+
+# --- lattice: more tasks than fit a screen
+
+
+@task
+def knot(*before: int) -> int:
+    return len(before)
+
+
+@workflow
+def lattice() -> None:
+    """Forty columns of forty tasks, each of which takes from two before it."""
+    column: list[int] = []
+    for place in range(40):
+        above = column
+        column = [
+            knot.named(f"k{place:02}_{row:02}")(*([above[row], above[row * 7 % 40]] if above else []))
+            for row in range(40)
+        ]

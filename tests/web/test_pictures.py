@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.web.pictures import IMAGES, take
 
 PAGE = IMAGES.parent / "how-to/web-ui.md"
 
 
+@pytest.mark.timeout(600)
 def test_the_pictures_of_the_docs_are_taken(browser, site, tmp_path: Path) -> None:
     taken = {picture.name for picture in take(browser, site, tmp_path)}
     assert all((tmp_path / name).stat().st_size > 5_000 for name in taken)

@@ -43,9 +43,15 @@ export function followLinks(): void {
 
 /** The address of this view with another value in its query. */
 export function withQuery(name: string, value: string | null): string {
+  return withQueries({ [name]: value });
+}
+
+export function withQueries(values: Record<string, string | null>): string {
   const search = new URLSearchParams(place.value.search);
-  if (value === null || value === "") search.delete(name);
-  else search.set(name, value);
+  for (const [name, value] of Object.entries(values)) {
+    if (value === null || value === "") search.delete(name);
+    else search.set(name, value);
+  }
   const text = search.toString();
   return place.value.path + (text && `?${text}`);
 }

@@ -29,6 +29,8 @@ const LOOKS: Record<string, Look> = {
   removed: { label: "removed", tone: "quiet", mark: "ring" },
 };
 
+export const STATES = Object.keys(LOOKS);
+
 export function look(state: string): Look {
   return LOOKS[state] ?? { label: state, tone: "quiet", mark: "ring" };
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { fold } from "../src/layout/folding";
-import { draw, HEIGHT } from "../src/layout/graph";
+import { draw, HEIGHT, redrawn } from "../src/layout/graph";
 import { layersOf, ordered } from "../src/layout/ordering";
+import { around, overlap } from "../src/layout/window";
 import { graph, node, random } from "./graphs";
 
 const NONE = new Set<string>();
@@ -130,5 +131,51 @@ describe("a drawing", () => {
   it("of ten thousand tasks side by side is made at once and has few nodes", () => {
     const wide = Array.from({ length: 10_000 }, (_, number) => node(`t${number}`, ["first"]));
     expect(draw(fold(graph([node("first"), ...wide]), NONE)).nodes).toHaveLength(2);
+  });
+});
+
+describe("a drawing that is looked at", () => {
+  it("stays where it is while only states change, and is made anew otherwise", () => {
+    const one = random(5, 30);
+    const drawing = draw(fold(one, NONE));
+    const failed = graph(
+      one.tasks.map((task) => ({ ...task, state: "running" })),
+      ["g0", "g1", "g2"],
+    );
+    const again = redrawn(drawing, fold(failed, NONE))!;
+    expect(again.nodes.map(({ id, x, y }) => [id, x, y])).toEqual(
+      drawing.nodes.map(({ id, x, y }) => [id, x, y]),
+    );
+    expect(again.nodes.every((placed) => placed.state === "running")).toBe(true);
+    expect(redrawn(drawing, fold(one, new Set(["g0"])))).toBeNull();
+    expect(redrawn(drawing, fold(random(6, 30), NONE))).toBeNull();
+  });
+
+  it("is drawn where it is in sight: nothing that can be seen is left out", () => {
+    const drawing = draw(fold(random(7, 200), NONE));
+    for (let x = 0; x < drawing.width; x += 130) {
+      const sight = { x, y: x / 3, width: 300, height: 200 };
+      const drawn = around(sight, 400);
+      for (const placed of drawing.nodes) {
+        const area = { x: placed.x, y: placed.y, width: placed.width, height: HEIGHT };
+        if (overlap(sight, area)) expect(overlap(drawn, area)).toBe(true);
+      }
+      for (const edge of drawing.edges)
+        if (overlap(sight, edge.area)) expect(overlap(drawn, edge.area)).toBe(true);
+    }
+  });
+
+  it("knows what each of its edges is within", () => {
+    const drawing = draw(fold(random(8, 60), NONE));
+    for (const { path, area } of drawing.edges) {
+      const numbers = [...path.matchAll(/-?\d+(?:\.\d+)?/g)].map(Number);
+      const isFlat = path.includes("H");
+      if (isFlat) continue;
+      numbers.forEach((value, place) => {
+        const [from, size] = place % 2 ? [area.y, area.height] : [area.x, area.width];
+        expect(value).toBeGreaterThanOrEqual(from - 0.1);
+        expect(value).toBeLessThanOrEqual(from + size + 0.1);
+      });
+    }
   });
 });

@@ -181,25 +181,27 @@ def flow(config: Config, level: Level = Level.LOW, number: int | None = None) ->
 
 @pytest.mark.parametrize("executor", ["threads", "processes"])
 def test_tasks_get_the_values_and_so_they_do_after_a_resume(executor: str, tmp_path: Path) -> None:
-    manager = WorkflowManager(f"sqlite:///{tmp_path}", executor, observers=[], workers=1)
     config = Config(Window(DAY), Level.HIGH, ["a"], {"b": Decimal("1.0")})
-    run = manager.run(flow, config=config, level=Level.HIGH)
-    assert run.params == {"config": config, "level": Level.HIGH, "number": None}
-    assert run.task("config").result == repr(config)
-    again = manager.rerun(run.id, flow, only=["config", "level"])
-    assert again.params == run.params
-    assert again.task("config").result == repr(config)
-    assert again.task("level").result == repr(Level.HIGH)
-    on_record = manager.get(run.id).params
+    with WorkflowManager(f"sqlite:///{tmp_path}", executor, observers=[], workers=1) as manager:
+        run = manager.run(flow, config=config, level=Level.HIGH)
+        assert run.params == {"config": config, "level": Level.HIGH, "number": None}
+        assert run.task("config").result == repr(config)
+        again = manager.rerun(run.id, flow, only=["config", "level"])
+        assert again.params == run.params
+        assert again.task("config").result == repr(config)
+        assert again.task("level").result == repr(Level.HIGH)
+        on_record = manager.get(run.id).params
     assert on_record["config"]["window"] == {"first": DAY, "last": None}
     assert on_record["level"] == "HIGH"
 
 
 def test_a_value_that_would_not_come_back_is_refused(tmp_path: Path) -> None:
-    manager = WorkflowManager(f"sqlite:///{tmp_path}", observers=[])
-    with pytest.raises(ParameterError, match=r"parameter 'x'.* is kept as 'HIGH', .* by the annotation Level \| str"):
-        manager.run(untold, x=Level.HIGH)
-    assert manager.runs() == []
+    with WorkflowManager(f"sqlite:///{tmp_path}", observers=[]) as manager:
+        with pytest.raises(
+            ParameterError, match=r"parameter 'x'.* is kept as 'HIGH', .* by the annotation Level \| str"
+        ):
+            manager.run(untold, x=Level.HIGH)
+        assert manager.runs() == []
 
 
 @workflow

@@ -26,6 +26,10 @@ export function post<Answer>(
   return ask<Answer>(path, { method: "POST", body: JSON.stringify(body), headers: all });
 }
 
+export function remove(path: string): Promise<void> {
+  return ask<void>(path, { method: "DELETE" });
+}
+
 /** A path of which each part may hold anything. */
 export function path(strings: TemplateStringsArray, ...parts: string[]): string {
   return strings.reduce((text, piece, place) => text + encodeURIComponent(parts[place - 1] ?? "") + piece);
@@ -53,7 +57,13 @@ async function ask<Answer>(path: string, init: RequestInit): Promise<Answer> {
     response = await fetch(BASE + path, init);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError(0, "Not reached", "The service cannot be reached. It is asked again when it is back.");
+    throw new ApiError(
+      0,
+      "Not reached",
+      init.method === undefined
+        ? "The service cannot be reached. It is asked again till it is back."
+        : "The service cannot be reached. Whether it has heard of this shows when it is back.",
+    );
   }
   if (!response.ok) throw await problem(response);
   return (response.status === 204 ? undefined : await response.json()) as Answer;

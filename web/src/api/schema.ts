@@ -99,7 +99,12 @@ export interface paths {
         get: operations["get_run"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Delete Run
+         * @description Forget a run that has ended, with its journal and its logs, and the runs that its tasks are. It is named by its
+         *     whole id. Large values go when the store is pruned.
+         */
+        delete: operations["delete_run"];
         options?: never;
         head?: never;
         patch?: never;
@@ -390,6 +395,87 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/runs/{run}/mark/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Mark
+         * @description What marking tasks would do, to them and to what comes after them. Nothing is done.
+         */
+        post: operations["preview_mark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run}/mark": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark
+         * @description Take tasks for a success, a failure or as skipped, without running them. What waited for them is weighed anew.
+         */
+        post: operations["mark"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run}/messages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Message
+         * @description Send a run a message, for the task that receives its topic: now, later, or when the run goes on. With an
+         *     Idempotency-Key, it is sent once, as long as the server remembers the key.
+         */
+        post: operations["send_message"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/runs/{run}/delete/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Preview Deletion
+         * @description What would be forgotten with a run. Nothing is done.
+         */
+        post: operations["preview_deletion"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/runs/{run}/approve": {
         parameters: {
             query?: never;
@@ -658,6 +744,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/workflows/{workflow}/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get History
+         * @description How long a task waited and ran in the newest runs of its workflow, and what it took; the oldest first.
+         */
+        get: operations["get_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/workflows/{workflow}/runs": {
         parameters: {
             query?: never;
@@ -781,6 +887,12 @@ export interface components {
             workflow: string;
             /** Task */
             task: string;
+            /**
+             * Zone
+             * @description The zone of its workflow
+             * @default UTC
+             */
+            zone: string;
             /** Question */
             question: string;
             /**
@@ -951,6 +1063,19 @@ export interface components {
             failed: true;
         };
         /**
+         * Column
+         * @description A column of a table.
+         */
+        Column: {
+            /** Name */
+            name: string;
+            /**
+             * Type
+             * @example Int64
+             */
+            type: string;
+        };
+        /**
          * Decision
          * @description What somebody has decided.
          */
@@ -970,6 +1095,24 @@ export interface components {
             inputs: {
                 [key: string]: unknown;
             };
+        };
+        /**
+         * Deletion
+         * @description What would be forgotten with a run. Nothing has been done.
+         */
+        Deletion: {
+            /** Id */
+            id: string;
+            /**
+             * Runs
+             * @description It, and the runs that its tasks are
+             */
+            runs: string[];
+            /**
+             * Tasks
+             * @description How many tasks they have
+             */
+            tasks: number;
         };
         /**
          * Driver
@@ -1225,6 +1368,28 @@ export interface components {
             end: string | null;
         };
         /**
+         * Letter
+         * @description A message to a run.
+         */
+        Letter: {
+            /**
+             * Topic
+             * @description What the task receives
+             * @example rates
+             */
+            topic: string;
+            /**
+             * Value
+             * @description Anything that JSON has
+             * @example {
+             *       "eur": 1.08
+             *     }
+             */
+            value?: unknown;
+            /** By */
+            by?: string | null;
+        };
+        /**
          * LogEntry
          * @description What an attempt wrote, usually a line.
          */
@@ -1252,6 +1417,84 @@ export interface components {
              * @example 1.204
              */
             position: string;
+        };
+        /**
+         * Mark
+         * @description The same, with who says it and why.
+         */
+        Mark: {
+            /**
+             * Tasks
+             * @description Tasks, instances or groups, by their names
+             * @example [
+             *       "load"
+             *     ]
+             */
+            tasks: string[];
+            /**
+             * As
+             * @example success
+             * @enum {string}
+             */
+            as: "success" | "failed" | "skipped";
+            /**
+             * Note
+             * @description Why, for those who look at the run later
+             * @default
+             */
+            note: string;
+            /** By */
+            by?: string | null;
+        };
+        /**
+         * MarkPreview
+         * @description What would become of tasks. Nothing has been done.
+         */
+        MarkPreview: {
+            /** Id */
+            id: string;
+            /** Workflow */
+            workflow: string;
+            /**
+             * Tasks
+             * @description What would be marked
+             */
+            tasks: components["schemas"]["Again"][];
+            /**
+             * Follows
+             * @description What would be weighed anew by that, and what becomes of it
+             */
+            follows: components["schemas"]["Again"][];
+            /**
+             * Goes On
+             * @description Whether the run would then have something to do
+             */
+            goes_on: boolean;
+            /**
+             * Command
+             * @description The same on the command line
+             */
+            command: string;
+        };
+        /**
+         * Marks
+         * @description What tasks are to be taken for, without running them.
+         */
+        Marks: {
+            /**
+             * Tasks
+             * @description Tasks, instances or groups, by their names
+             * @example [
+             *       "load"
+             *     ]
+             */
+            tasks: string[];
+            /**
+             * As
+             * @example success
+             * @enum {string}
+             */
+            as: "success" | "failed" | "skipped";
         };
         /**
          * Node
@@ -1312,6 +1555,41 @@ export interface components {
              * @description Its error, or the first of its instances'
              */
             error?: string | null;
+        };
+        /**
+         * Note
+         * @description What was noted of a value when it was written: at most 2 kB, whatever the value is.
+         */
+        Note: {
+            /**
+             * Type
+             * @example polars.DataFrame
+             */
+            type: string;
+            /**
+             * Shape
+             * @description Rows and columns, or elements of each dimension, items or characters; empty where there are none
+             * @example [
+             *       336776,
+             *       19
+             *     ]
+             */
+            shape: number[];
+            /**
+             * Columns
+             * @description The first columns, of a table
+             */
+            columns: components["schemas"]["Column"][];
+            /**
+             * Rows
+             * @description The first rows, in these columns
+             */
+            rows: string[][];
+            /**
+             * Text
+             * @description What it looks like, of what is no table
+             */
+            text: string | null;
         };
         /**
          * Notices
@@ -1382,6 +1660,61 @@ export interface components {
              * @example MTc2Mzg1MA
              */
             next?: string | null;
+        };
+        /**
+         * Past
+         * @description A task, a map as a whole, or an instance of one, in one run: of several attempts what the last one took.
+         */
+        Past: {
+            /** Run */
+            run: string;
+            /**
+             * State
+             * @description State of a task
+             * @example failed
+             */
+            state: string;
+            /**
+             * Created At
+             * @description When the run was put on record
+             */
+            created_at: string | null;
+            /** Logical Time */
+            logical_time: string | null;
+            /**
+             * Started At
+             * @description Of a map, when its first instance began
+             */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Duration */
+            duration: number | null;
+            /**
+             * Waited
+             * @description How long it waited before it began, since it could
+             */
+            waited: number | null;
+            /**
+             * Attempts
+             * @description How many have begun; of a map, of all its instances
+             */
+            attempts: number;
+            /**
+             * Cpu
+             * @description Of a map, of all its instances together
+             */
+            cpu: number | null;
+            /**
+             * Memory
+             * @description Bytes; of a map, of the instance that took most
+             */
+            memory: number | null;
+            /**
+             * Tries
+             * @description Its attempts; none for a map
+             */
+            tries: components["schemas"]["Try"][];
         };
         /**
          * Pool
@@ -1637,6 +1970,17 @@ export interface components {
              * @description The zone of its workflow, in which these are meant
              */
             timezone: string | null;
+            /**
+             * Zone
+             * @description The zone of its workflow, whether it is for a time or not
+             * @default UTC
+             */
+            zone: string;
+            /**
+             * Ends By
+             * @description When it must have ended, by the deadline of its workflow
+             */
+            ends_by?: string | null;
             /** Created At */
             created_at: string | null;
             /**
@@ -1671,6 +2015,11 @@ export interface components {
              * @description The runs that its tasks have begun
              */
             children: string[];
+            /**
+             * Topics
+             * @description What its tasks wait to be sent now
+             */
+            topics: components["schemas"]["Topic"][];
             /**
              * Position
              * @description Where its journal ends: give it as Last-Event-ID to hear what comes after
@@ -1764,6 +2113,17 @@ export interface components {
              * @description The zone of its workflow, in which these are meant
              */
             timezone: string | null;
+            /**
+             * Zone
+             * @description The zone of its workflow, whether it is for a time or not
+             * @default UTC
+             */
+            zone: string;
+            /**
+             * Ends By
+             * @description When it must have ended, by the deadline of its workflow
+             */
+            ends_by?: string | null;
             /** Created At */
             created_at: string | null;
             /**
@@ -1795,6 +2155,23 @@ export interface components {
         Schedule: {
             /** Workflow */
             workflow: string;
+            /**
+             * Source
+             * @description FILE or FILE:NAME
+             */
+            source?: string | null;
+            /**
+             * Version
+             * @description Which version of its code was seen last
+             */
+            version?: string | null;
+            /**
+             * Parameters
+             * @description JSON Schema of its parameters
+             */
+            parameters?: {
+                [key: string]: unknown;
+            } | null;
             /**
              * Text
              * @description The timetable in words
@@ -2016,6 +2393,12 @@ export interface components {
             /** Workflow */
             workflow: string;
             /**
+             * Zone
+             * @description The zone of its workflow
+             * @default UTC
+             */
+            zone: string;
+            /**
              * Name
              * @description With its index, if it has one
              * @example load[3]
@@ -2091,6 +2474,23 @@ export interface components {
             token: string;
         };
         /**
+         * Topic
+         * @description What a task waits to be told.
+         */
+        Topic: {
+            /**
+             * Topic
+             * @example rates
+             */
+            topic: string;
+            /**
+             * Task
+             * @description The task, or the instance, that waits for it
+             * @example load
+             */
+            task: string;
+        };
+        /**
          * Trigger
          * @description A run that is wanted.
          */
@@ -2112,6 +2512,61 @@ export interface components {
             by?: string | null;
         };
         /**
+         * Try
+         * @description One attempt, and how long it waited.
+         */
+        Try: {
+            /**
+             * Task
+             * @description The task's name, of an instance with its index
+             * @example load[3]
+             */
+            task: string;
+            /**
+             * Generation
+             * @description How often the task had been set going again by hand
+             */
+            generation: number;
+            /**
+             * Attempt
+             * @description Counts from 1 in each generation
+             */
+            attempt: number;
+            /**
+             * State
+             * @description running, success, failed, skipped, deferred, cancelled, lost or stopped
+             */
+            state: string;
+            /**
+             * Because
+             * @description Why it was made, if it is not simply the first
+             */
+            because: string | null;
+            /** Started At */
+            started_at: string | null;
+            /** Ended At */
+            ended_at: string | null;
+            /** Duration */
+            duration: number | null;
+            /**
+             * Cpu
+             * @description Seconds of processor time, where they were measured
+             */
+            cpu: number | null;
+            /**
+             * Memory
+             * @description Bytes in memory at most, where that was measured
+             */
+            memory: number | null;
+            /** Error */
+            error: string | null;
+            /**
+             * Waited
+             * @description Since it could begin, or since the attempt before had ended; null where that is not known
+             */
+            waited: number | null;
+        };
+        /**
          * Value
          * @description What is told of a value without reading it: the value itself may be anything, and is never unpickled here.
          */
@@ -2119,7 +2574,7 @@ export interface components {
             /**
              * Preview
              * @description A line about it, made when it was written
-             * @example polars DataFrame, 1.2 MB
+             * @example polars.DataFrame 9,000 x 3, 1.2 MB
              */
             preview: string;
             /**
@@ -2138,6 +2593,8 @@ export interface components {
              * @description The value itself, if it is small and plain
              */
             plain?: unknown;
+            /** @description What was noted of it; null if it is small and plain */
+            note?: components["schemas"]["Note"] | null;
         };
         /**
          * Verdict
@@ -2518,6 +2975,63 @@ export interface operations {
             };
         };
     };
+    delete_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's id, or the first characters of it, if no other begins so */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong with the request */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     why_run: {
         parameters: {
             query?: never;
@@ -2665,6 +3179,8 @@ export interface operations {
                 task?: string | null;
                 /** @description Of attempts with this number alone */
                 attempt?: number | null;
+                /** @description Of attempts alone that were made after so many reruns */
+                generation?: number | null;
                 /** @description The position of the entry after which to go on */
                 after?: string | null;
                 /** @description How many entries at most */
@@ -2726,6 +3242,8 @@ export interface operations {
                 task?: string | null;
                 /** @description Of attempts with this number alone */
                 attempt?: number | null;
+                /** @description Of attempts alone that were made after so many reruns */
+                generation?: number | null;
                 /** @description The position of the entry after which to go on */
                 after?: string | null;
             };
@@ -3285,6 +3803,257 @@ export interface operations {
             };
         };
     };
+    preview_mark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's id, or the first characters of it, if no other begins so */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Marks"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MarkPreview"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong with the request */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mark: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's id, or the first characters of it, if no other begins so */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Mark"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong with the request */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_message: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description Any text of your own: what is asked twice with one key is done once */
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                /** @description The run's id, or the first characters of it, if no other begins so */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["Letter"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Accepted"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong with the request */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    preview_deletion: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description The run's id, or the first characters of it, if no other begins so */
+                run: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deletion"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Conflict */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong with the request */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     approve: {
         parameters: {
             query?: never;
@@ -3593,7 +4362,10 @@ export interface operations {
     };
     list_schedules: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Also the workflows that are run by hand alone */
+                by_hand?: boolean;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3934,6 +4706,60 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Grid"];
+                };
+            };
+            /** @description Not Found */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Unprocessable Entity */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description What is wrong with the request */
+            "4XX": {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_history: {
+        parameters: {
+            query: {
+                /** @description Of this task, or this instance of a map */
+                task: string;
+                /** @description In how many runs at most */
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                workflow: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Past"][];
                 };
             };
             /** @description Not Found */

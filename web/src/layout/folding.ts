@@ -3,7 +3,7 @@ import type { Counts, Graph, Node } from "../api/types";
 import { worst } from "../states";
 
 /** So many alike are drawn one by one; more as one. */
-const MOST_ALIKE = 12;
+const MOST_ALIKE = 8;
 /** Of those that are drawn as one, so many that failed are drawn out by name. */
 const DRAWN_OUT = 4;
 

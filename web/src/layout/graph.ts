@@ -1,6 +1,7 @@
 /** Places for the units of a graph: columns by what comes before, as wide as their names, in rows that follow their neighbours. */
 import type { Folded, Unit } from "./folding";
 import { type Ordered, ordered, type Slot } from "./ordering";
+import { type Area, overlap } from "./window";
 
 export const HEIGHT = 46;
 const WIDTH = { least: 104, most: 216, letter: 7.6, around: 46 };
@@ -19,14 +20,12 @@ export interface Edge {
   from: string;
   to: string;
   path: string;
+  /** What it is within. */
+  area: Area;
 }
 
-export interface Box {
+export interface Box extends Area {
   id: string;
-  x: number;
-  y: number;
-  width: number;
-  height: number;
 }
 
 export interface Drawing {
@@ -59,20 +58,17 @@ export function draw(folded: Folded): Drawing {
     return { ...unit, x: spot.x, y: spot.y - HEIGHT / 2, width: spot.width };
   });
   const boxes = boxesOf(nodes);
-  const top = Math.min(0, ...nodes.map((node) => node.y), ...boxes.map((box) => box.y));
-  const bottom = Math.max(
-    0,
-    ...nodes.map((node) => node.y + HEIGHT),
-    ...boxes.map((box) => box.y + box.height),
-  );
+  let [top, bottom] = [0, 0];
+  for (const node of nodes) [top, bottom] = [Math.min(top, node.y), Math.max(bottom, node.y + HEIGHT)];
+  for (const { y } of spots.values()) [top, bottom] = [Math.min(top, y), Math.max(bottom, y)];
+  for (const box of boxes) [top, bottom] = [Math.min(top, box.y), Math.max(bottom, box.y + box.height)];
   const lift = MARGIN - top;
   for (const one of [...nodes, ...boxes]) one.y += lift;
   for (const spot of spots.values()) spot.y += lift;
-  const edges = order.ways.map(({ from, to, keys }) => ({
-    from,
-    to,
-    path: curve(keys.map((key) => spots.get(key)!)),
-  }));
+  const edges = order.ways.map(({ from, to, keys }) => {
+    const way = keys.map((key) => spots.get(key)!);
+    return { from, to, path: curve(way), area: areaOf(way) };
+  });
   return { nodes, edges, boxes, width: Math.max(0, x - GAP.column) + MARGIN, height: bottom + lift + MARGIN };
 }
 
@@ -84,6 +80,24 @@ function widthOf(column: Slot[]): number {
 /** How many letters a unit needs. */
 function labelOf(unit: Unit): number {
   return unit.counts && unit.kind !== "task" ? Math.max(unit.label.length, 18) : unit.label.length;
+}
+
+/** The same drawing of units of which only the states are others; null if more is other than that. */
+export function redrawn(drawing: Drawing, folded: Folded): Drawing | null {
+  const isLike =
+    drawing.nodes.length === folded.units.length &&
+    drawing.edges.length === folded.edges.length &&
+    drawing.nodes.every((node, place) => {
+      const unit = folded.units[place]!;
+      return node.id === unit.id && node.group === unit.group && node.label === unit.label;
+    }) &&
+    drawing.edges.every(({ from, to }, place) => {
+      const edge = folded.edges[place]!;
+      return from === edge[0] && to === edge[1];
+    });
+  if (!isLike) return null;
+  const nodes = drawing.nodes.map(({ x, y, width }, place) => ({ ...folded.units[place]!, x, y, width }));
+  return { ...drawing, nodes };
 }
 
 /** The middles of all slots: each as near to those before it as its neighbours in the column let it. */
@@ -159,6 +173,13 @@ function curve(spots: Spot[]): string {
   return path;
 }
 
+function areaOf(way: Spot[]): Area {
+  const x = Math.min(...way.map((spot) => spot.x));
+  const y = Math.min(...way.map((spot) => spot.y));
+  const right = Math.max(...way.map((spot) => spot.x + spot.width));
+  return { x, y, width: right - x, height: Math.max(1, Math.max(...way.map((spot) => spot.y)) - y) };
+}
+
 function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
@@ -176,16 +197,7 @@ function boxesOf(nodes: Placed[]): Box[] {
     return { id, x, y, width: right - x, height: bottom - y };
   });
   const isClean = (box: Box) =>
-    !nodes.some((node) => node.group !== box.id && overlap(box, { ...node, id: node.id, height: HEIGHT })) &&
+    !nodes.some((node) => node.group !== box.id && overlap(box, { ...node, height: HEIGHT })) &&
     !boxes.some((other) => other !== box && overlap(box, other));
   return boxes.filter(isClean);
-}
-
-function overlap(one: Box, other: Box): boolean {
-  return (
-    one.x < other.x + other.width &&
-    other.x < one.x + one.width &&
-    one.y < other.y + other.height &&
-    other.y < one.y + one.height
-  );
 }

@@ -49,13 +49,21 @@ export function clock(at: number, now: number, zone?: string): string {
 /** The whole of it, with its zone. */
 export function exact(at: number, zone?: string): string {
   const time = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium", timeZone: zone }).format(at);
-  const name = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short", timeZone: zone })
-    .formatToParts(at)
-    .find((part) => part.type === "timeZoneName");
-  return `${dayOf(at, zone)} ${time} ${name?.value ?? ""}`.trim();
+  return `${dayOf(at, zone)} ${time} ${shortZone(at, zone)}`.trim();
 }
 
-function dayOf(at: number, zone?: string): string {
+/** What a zone is called at a time in short: CET, GMT-5. */
+export function shortZone(at: number, zone?: string): string {
+  const parts = new Intl.DateTimeFormat("en-GB", { timeZoneName: "short", timeZone: zone }).formatToParts(at);
+  return parts.find((part) => part.type === "timeZoneName")?.value ?? "";
+}
+
+/** The whole name of a zone; of the viewer's own, if none is given. */
+export function zoneName(zone?: string): string {
+  return zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone;
+}
+
+export function dayOf(at: number, zone?: string): string {
   return new Intl.DateTimeFormat("sv-SE", { dateStyle: "short", timeZone: zone }).format(at);
 }
 

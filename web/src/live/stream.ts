@@ -1,40 +1,69 @@
 /** A stream of events that begins where the page's data ends, and is quiet while nobody looks. */
 import { address } from "../api/client";
-import { isConnected } from "./connection";
+import { lost, reached } from "./connection";
 
-type Handlers = Record<string, (data: never, id: string) => void>;
+interface Handlers {
+  /** Something may have been missed: ask anew for what is shown. */
+  back?: () => void;
+  [event: string]: ((data: never, id: string) => void) | undefined;
+}
+
+const WAIT = { first: 1_000, most: 30_000 };
 
 export function listen(path: string, position: string | undefined, handlers: Handlers): () => void {
+  const self = {};
   let after = position;
   let source: EventSource | null = null;
+  let isAway = false;
+  let wait = WAIT.first;
+  let timer: ReturnType<typeof setTimeout> | undefined;
 
   function open(): void {
     const separator = path.includes("?") ? "&" : "?";
     const where = after ? `${path}${separator}after=${encodeURIComponent(after)}` : path;
-    source = new EventSource(address(where));
-    source.onopen = () => {
-      isConnected.value = true;
+    const own = new EventSource(address(where));
+    source = own;
+    own.onopen = () => {
+      reached(self);
+      wait = WAIT.first;
+      if (isAway) handlers.back?.();
+      isAway = false;
     };
-    source.onerror = () => {
-      isConnected.value = source?.readyState !== EventSource.CONNECTING;
+    own.onerror = () => {
+      isAway = true;
+      lost(self);
+      if (own.readyState === EventSource.CLOSED) refused();
     };
     for (const [name, handle] of Object.entries(handlers)) {
-      source.addEventListener(name, (event: MessageEvent<string>) => {
+      if (name === "back") continue;
+      own.addEventListener(name, (event: MessageEvent<string>) => {
         if (event.lastEventId) after = event.lastEventId;
-        handle(JSON.parse(event.data) as never, event.lastEventId);
+        handle?.(JSON.parse(event.data) as never, event.lastEventId);
       });
     }
+  }
+
+  /** The browser tries again by itself where nobody answers, but not where it is answered that there is no stream: what
+   * is wrong is told to whoever asks for the rest of the page. */
+  function refused(): void {
+    handlers.back?.();
+    timer = setTimeout(open, wait);
+    wait = Math.min(WAIT.most, wait * 2);
   }
 
   function close(): void {
     source?.close();
     source = null;
+    clearTimeout(timer);
+    reached(self);
   }
 
   // Browsers allow few connections to one server for all their tabs together.
   function look(): void {
-    if (document.hidden) close();
-    else if (source === null) open();
+    if (document.hidden) {
+      close();
+      isAway = true;
+    } else if (source === null) open();
   }
 
   look();

@@ -1,12 +1,14 @@
-import { useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Graph } from "../api/types";
-import { fold, type Unit } from "../layout/folding";
-import { draw, HEIGHT, type Placed } from "../layout/graph";
+import { type Folded, fold, type Unit } from "../layout/folding";
+import { type Drawing, draw, HEIGHT, type Placed, redrawn } from "../layout/graph";
 import { number } from "../layout/sizes";
 import { duration } from "../layout/times";
+import { overlap } from "../layout/window";
 import { to } from "../route";
 import { byUrgency, look } from "../states";
 import { Shape } from "./Mark";
+import { useSight } from "./useSight";
 
 interface Props {
   graph: Graph;
@@ -21,7 +23,11 @@ interface Props {
 
 /** More tasks than this, and groups begin folded, unless something in them failed. */
 const MANY = 40;
+/** More units than this, and only those in sight are drawn; and to fit them all in would make them unreadable. */
+const MOST_DRAWN = 300;
 const LETTER = 7.4;
+/** A graph opens at what failed, or at its beginning, with so much around it. */
+const AROUND = 120;
 
 /** A graph in layers, from left to right. What is drawn is text of its real size: one scrolls, and need not guess. */
 export function GraphPicture({ graph, runId, critical, reasons, durations, closed, onClose }: Props) {
@@ -31,15 +37,27 @@ export function GraphPicture({ graph, runId, critical, reasons, durations, close
     return closed ?? new Set(many.map((group) => group.id));
   }, [graph, closed]);
   const units = useMemo(() => fold(graph, folded), [graph, folded]);
-  const drawing = useMemo(() => draw(units), [units]);
+  const drawing = useDrawing(units);
+  const isLarge = drawing.nodes.length > MOST_DRAWN;
+  const box = useRef<HTMLDivElement>(null);
+  const sight = useSight(box, isLarge);
   const toggle = (group: string) => {
     const next = new Set(folded);
     if (!next.delete(group)) next.add(group);
     onClose(next);
   };
-  const isCritical = (unit: string) =>
-    drawing.nodes.some((node) => node.id === unit && node.tasks.some((one) => critical.has(one)));
-  const onPath = new Set(drawing.nodes.filter((node) => isCritical(node.id)).map((node) => node.id));
+  useLayoutEffect(() => {
+    const first = drawing.nodes.find((node) => node.state === "failed") ?? drawing.nodes[0];
+    if (!box.current || !first) return;
+    const isRight = first.x + first.width > box.current.clientWidth;
+    box.current.scrollTo(isRight ? first.x - AROUND : 0, Math.max(0, first.y - AROUND));
+  }, []);
+  const path = useMemo(() => [...critical].flatMap((task) => units.home.get(task) ?? []), [units, critical]);
+  const onPath = useMemo(() => new Set(path), [path]);
+  const steps = useMemo(() => new Set(path.slice(1).map((unit, place) => `${path[place]} ${unit}`)), [path]);
+  const isSeen = (node: Placed) =>
+    !sight || overlap(sight, { x: node.x, y: node.y, width: node.width, height: HEIGHT });
+  const fitted = fits && !isLarge;
   return (
     <>
       <div class="row graph-tools">
@@ -61,14 +79,16 @@ export function GraphPicture({ graph, runId, critical, reasons, durations, close
         )}
         <span class="grow" />
         {critical.size > 0 && <span class="small muted critical-key">critical path</span>}
-        <button type="button" class="chip only-wide" aria-pressed={fits} onClick={() => setFits(!fits)}>
-          Fit
-        </button>
+        {!isLarge && (
+          <button type="button" class="chip only-wide" aria-pressed={fits} onClick={() => setFits(!fits)}>
+            Fit
+          </button>
+        )}
       </div>
-      <div class="graph" tabIndex={0} role="group" aria-label="Graph">
+      <div class="graph" ref={box} tabIndex={0} role="group" aria-label="Graph">
         <svg
-          width={fits ? "100%" : drawing.width}
-          height={fits ? undefined : drawing.height}
+          width={fitted ? "100%" : drawing.width}
+          height={fitted ? undefined : drawing.height}
           viewBox={`0 0 ${drawing.width} ${drawing.height}`}
           role="group"
           aria-label={`${graph.tasks.length} tasks`}
@@ -84,19 +104,22 @@ export function GraphPicture({ graph, runId, critical, reasons, durations, close
               rx="10"
             />
           ))}
-          {drawing.edges.map((edge) => (
-            <path
-              key={`${edge.from} ${edge.to}`}
-              class={onPath.has(edge.from) && onPath.has(edge.to) ? "edge critical" : "edge"}
-              d={edge.path}
-            />
-          ))}
+          {drawing.edges.map(
+            (edge) =>
+              (!sight || overlap(sight, edge.area)) && (
+                <path
+                  key={`${edge.from} ${edge.to}`}
+                  class={steps.has(`${edge.from} ${edge.to}`) ? "edge critical" : "edge"}
+                  d={edge.path}
+                />
+              ),
+          )}
           {drawing.boxes.map((box) => (
             <text key={box.id} class="box-name" x={box.x + 12} y={box.y + 17} onClick={() => toggle(box.id)}>
               {box.id}
             </text>
           ))}
-          {drawing.nodes.map((node) => (
+          {drawing.nodes.filter(isSeen).map((node) => (
             <Drawn
               key={node.id}
               node={node}
@@ -111,6 +134,15 @@ export function GraphPicture({ graph, runId, critical, reasons, durations, close
       </div>
     </>
   );
+}
+
+/** A drawing of units. While only their states change, everything stays where it is. */
+function useDrawing(units: Folded): Drawing {
+  const last = useRef<Drawing | null>(null);
+  return useMemo(() => {
+    last.current = (last.current && redrawn(last.current, units)) ?? draw(units);
+    return last.current;
+  }, [units]);
 }
 
 function hrefOf(unit: Unit, runId: string | null): string | undefined {

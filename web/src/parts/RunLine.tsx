@@ -16,13 +16,17 @@ export function RunLine({ run }: { run: RunSummary }) {
         <span class="hidden">, {look(run.state).label}</span>
       </a>
       <span class="muted small number">
-        {goesOn ? <Took from={run.started_at} /> : <Ago at={run.ended_at ?? run.created_at} />}
+        {goesOn ? (
+          <Took from={run.started_at} />
+        ) : (
+          <Ago at={run.ended_at ?? run.created_at} zone={run.zone} />
+        )}
       </span>
       <div class="wide stack">
         {goesOn && <Counts counts={run.counts} />}
         {run.wakes_at && run.state === "waiting" && (
           <span class="small muted">
-            goes on at <At at={run.wakes_at} />
+            goes on at <At at={run.wakes_at} zone={run.zone} />
           </span>
         )}
       </div>

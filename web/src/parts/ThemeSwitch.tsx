@@ -3,7 +3,7 @@ import { signal } from "@preact/signals";
 type Theme = "auto" | "light" | "dark";
 const NEXT: Record<Theme, Theme> = { auto: "dark", dark: "light", light: "auto" };
 
-const theme = signal<Theme>((document.documentElement.dataset.theme as Theme | undefined) ?? "auto");
+export const theme = signal<Theme>((document.documentElement.dataset.theme as Theme | undefined) ?? "auto");
 
 function choose(chosen: Theme): void {
   theme.value = chosen;

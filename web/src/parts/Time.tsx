@@ -1,24 +1,35 @@
-import { clock, duration, exact, millis, relative } from "../layout/times";
+import { clock, duration, exact, millis, relative, shortZone, zoneName } from "../layout/times";
 import { now } from "../live/clock";
+import { useZone } from "./Zone";
+
+interface Props {
+  at: string | null | undefined;
+  /** The zone of the workflow that this is about, where nothing around says so. */
+  zone?: string | null | undefined;
+  /** Whether the zone is told by its whole name. */
+  whole?: boolean;
+}
 
 /** How long ago, or when; the whole of it on hover. */
-export function Ago({ at }: { at: string | null | undefined }) {
+export function Ago({ at, zone }: Props) {
+  const shown = useZone(zone);
   const ms = millis(at);
   if (ms === null) return <span class="muted">–</span>;
   return (
-    <time class="number" dateTime={at!} title={exact(ms)}>
+    <time class="number" dateTime={at!} title={exact(ms, shown)}>
       {relative(ms, now.value)}
     </time>
   );
 }
 
-/** When, by the clock of the viewer or of a zone. */
-export function At({ at, zone }: { at: string | null | undefined; zone?: string | undefined }) {
+/** When, by the clock of the viewer or of the workflow, whichever was chosen, and whose that is. */
+export function At({ at, zone, whole }: Props) {
+  const shown = useZone(zone);
   const ms = millis(at);
   if (ms === null) return <span class="muted">–</span>;
   return (
-    <time class="number" dateTime={at!} title={zone ? `${exact(ms, zone)} · ${exact(ms)}` : exact(ms)}>
-      {clock(ms, now.value, zone)}
+    <time class="number" dateTime={at!} title={exact(ms, shown)}>
+      {clock(ms, now.value, shown)} <span class="zone">{whole ? zoneName(shown) : shortZone(ms, shown)}</span>
     </time>
   );
 }

@@ -1,6 +1,8 @@
-import { isConnected } from "../live/connection";
+import { clock } from "../layout/times";
+import { lostAt } from "../live/connection";
 import { parts } from "../route";
 import { ThemeSwitch } from "./ThemeSwitch";
+import { ZoneSwitch } from "./ZoneSwitch";
 
 const PLACES = [
   ["", "/", "Home"],
@@ -12,7 +14,7 @@ export function Top() {
   const here = parts.value[0] ?? "";
   return (
     <header class="top">
-      <div>
+      <div class="bar">
         <a class="brand" href="/" aria-label="Penstock, home">
           <Sign />
           <span>Penstock</span>
@@ -25,14 +27,26 @@ export function Top() {
           ))}
         </nav>
         <span class="grow" />
+        <ZoneSwitch />
         <ThemeSwitch />
       </div>
-      {!isConnected.value && (
-        <div class="offline" role="status">
-          Not connected. What you see is of before; it goes on by itself when the service is back.
+      <Away />
+    </header>
+  );
+}
+
+/** Said on every page while the service is away: what is shown stays, and says of when it is. */
+function Away() {
+  const since = lostAt.value;
+  return (
+    <div role="status">
+      {since !== null && (
+        <div class="offline">
+          <strong>Not connected.</strong> What you see is of {clock(since, since)}; it goes on by itself when
+          the service is back.
         </div>
       )}
-    </header>
+    </div>
   );
 }
 

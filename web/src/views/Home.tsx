@@ -1,6 +1,8 @@
 import { useCallback, useEffect } from "preact/hooks";
 import { query } from "../api/client";
 import type { Home as HomeData, RunSummary } from "../api/types";
+import { millis } from "../layout/times";
+import { now } from "../live/clock";
 import { useLoad, useThrottled } from "../live/load";
 import { listen } from "../live/stream";
 import { Empty, Loading, Problem } from "../parts/Notice";
@@ -10,6 +12,7 @@ import { useTitle } from "../title";
 import { Approvals } from "./home/Approvals";
 import { Coming } from "./home/Coming";
 import { Failures } from "./home/Failures";
+import { Late } from "./home/Late";
 import { Well } from "./home/Well";
 
 /** What needs somebody, what runs, what comes next. */
@@ -27,8 +30,11 @@ export function Home() {
   const position = data?.position;
   useEffect(() => {
     if (position === undefined) return;
-    return listen("/events", position, { runs: hear, reset: reload });
+    return listen("/events", position, { runs: hear, reset: reload, back: reload });
   }, [position === undefined, hear, reload]);
+
+  // That a run becomes late is no event: nothing has happened.
+  const late = lateOf(data, now.value);
 
   if (data === undefined) return error ? <Problem error={error} retry={reload} /> : <Loading />;
   const isEmpty = data.recent.length === 0;
@@ -37,7 +43,7 @@ export function Home() {
   return (
     <>
       <div class="row">
-        <h1 class="grow">{headline(data)}</h1>
+        <h1 class="grow">{headline(data, late.length)}</h1>
         <Well health={data.health} />
       </div>
       {isEmpty && (
@@ -50,6 +56,7 @@ export function Home() {
       )}
       <div class="columns">
         <div>
+          <Late runs={late} />
           <Approvals approvals={data.approvals} onDecided={reloadSoon} />
           {!isEmpty && <Failures failures={data.failures} />}
         </div>
@@ -99,8 +106,19 @@ export function Home() {
   );
 }
 
-function headline(home: HomeData): string {
-  const count = home.failures.length + home.approvals.length;
+/** What should have ended by now: what the service knew of, and what has become late since. */
+function lateOf(home: HomeData | undefined, now: number): RunSummary[] {
+  const told = home?.late ?? [];
+  const known = new Set(told.map((run) => run.id));
+  const since = (home?.unfinished ?? []).filter((run) => {
+    const end = millis(run.ends_by);
+    return end !== null && end < now && !known.has(run.id);
+  });
+  return [...told, ...since];
+}
+
+function headline(home: HomeData, late: number): string {
+  const count = home.failures.length + home.approvals.length + late;
   const running = home.unfinished.filter((run) => run.state === "running").length;
   if (count) return "Needs attention";
   if (running) return "All well, and working";
@@ -108,13 +126,15 @@ function headline(home: HomeData): string {
 }
 
 /** The lists with what has been heard of. The rest is asked for. */
-function merged(home: HomeData, changed: RunSummary[]): Pick<HomeData, "unfinished" | "recent"> {
+function merged(home: HomeData, changed: RunSummary[]): Pick<HomeData, "late" | "unfinished" | "recent"> {
   const ids = new Set(changed.map((run) => run.id));
   const newest = (runs: RunSummary[]) =>
     runs.sort((one, other) => (one.created_at! < other.created_at! ? 1 : -1)).slice(0, 20);
   const others = (runs: RunSummary[]) => runs.filter((run) => !ids.has(run.id));
   const own = changed.filter((run) => run.part === null);
+  const ended = new Set(changed.filter((run) => hasEnded(run.state)).map((run) => run.id));
   return {
+    late: home.late.filter((run) => !ended.has(run.id)),
     unfinished: newest([...others(home.unfinished), ...own.filter((run) => !hasEnded(run.state))]),
     recent: newest([...others(home.recent), ...own]),
   };

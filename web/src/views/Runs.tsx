@@ -36,7 +36,7 @@ export function Runs() {
     },
     [update, reloadSoon],
   );
-  useEffect(() => listen("/events", undefined, { runs: hear, reset: reload }), [hear, reload]);
+  useEffect(() => listen("/events", undefined, { runs: hear, reset: reload, back: reload }), [hear, reload]);
 
   const further = more?.asked === asked ? more.page : null;
   const runs = [...(data?.items ?? []), ...(further?.items ?? [])];
@@ -117,7 +117,7 @@ function Line({ run }: { run: RunSummary }) {
         )}
       </td>
       <td class="small">
-        <Ago at={run.started_at ?? run.created_at} />
+        <Ago at={run.started_at ?? run.created_at} zone={run.zone} />
       </td>
       <td class="small only-wide">
         <Took from={run.started_at} to={run.ended_at} seconds={run.duration} />

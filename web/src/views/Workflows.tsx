@@ -6,6 +6,7 @@ import { listen } from "../live/stream";
 import { Mark } from "../parts/Mark";
 import { Empty, Loading, Problem } from "../parts/Notice";
 import { Ago, At } from "../parts/Time";
+import { Zone } from "../parts/Zone";
 import { go, place, to, withQuery } from "../route";
 import { look } from "../states";
 import { useTitle } from "../title";
@@ -20,7 +21,7 @@ export function Workflows() {
   );
   const reloadSoon = useThrottled(reload, 500);
   const hear = useCallback((_: unknown) => reloadSoon(), [reloadSoon]);
-  useEffect(() => listen("/events", undefined, { runs: hear, reset: hear }), [hear]);
+  useEffect(() => listen("/events", undefined, { runs: hear, reset: hear, back: reload }), [hear]);
   return (
     <>
       <div class="row">
@@ -66,7 +67,7 @@ export function Workflows() {
 function One({ flow }: { flow: WorkflowSummary }) {
   const { newest, schedule } = flow;
   return (
-    <>
+    <Zone.Provider value={schedule?.timezone ?? newest?.zone}>
       <div class="row">
         {newest ? <Mark state={newest.state} /> : <Mark state="pending" />}
         <a class="grow" href={to.workflow(flow.name)}>
@@ -85,12 +86,12 @@ function One({ flow }: { flow: WorkflowSummary }) {
           {schedule?.text && <span>{schedule.text}</span>}
           {schedule?.next_at && (
             <span>
-              next <At at={schedule.next_at} zone={schedule.timezone} />
+              next <At at={schedule.next_at} />
             </span>
           )}
         </div>
       )}
       {(flow.error ?? schedule?.error) && <p class="error-text">{flow.error ?? schedule?.error}</p>}
-    </>
+    </Zone.Provider>
   );
 }

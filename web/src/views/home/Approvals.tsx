@@ -27,7 +27,7 @@ export function Approvals({ approvals, onDecided }: { approvals: Approval[]; onD
               <span class="grow" />
               {approval.deadline && (
                 <span class="muted small">
-                  until <At at={approval.deadline} />
+                  until <At at={approval.deadline} zone={approval.zone} />
                 </span>
               )}
             </div>

@@ -19,10 +19,10 @@ export function Coming({ due }: { due: Due[] }) {
                 {one.workflow}
               </a>
               <span class="small muted number">
-                <At at={one.logical_time} zone={one.timezone} /> {one.timezone}
+                <At at={one.logical_time} zone={one.timezone} whole />
               </span>
               <span class="small">
-                <Ago at={one.logical_time} />
+                <Ago at={one.logical_time} zone={one.timezone} />
               </span>
             </li>
           ))}

@@ -55,7 +55,7 @@ function One({ failure }: { failure: Failure }) {
         {given && <span class="muted small cut">{given}</span>}
         <span class="grow" />
         <span class="muted small">
-          <Ago at={run.ended_at} />
+          <Ago at={run.ended_at} zone={run.zone} />
         </span>
       </div>
       <div>

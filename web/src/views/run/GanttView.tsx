@@ -16,9 +16,9 @@ const HEIGHT = 26;
 
 /** Where the time went: waiting for a worker, running and waiting for another try apart. */
 export function GanttView({ run }: { run: RunDetail }) {
-  const { data: attempts, error, reload } = useLoad<Attempt[]>(path`/runs/${run.id}/attempts`);
+  const { data: attempts, error, reload, took } = useLoad<Attempt[]>(path`/runs/${run.id}/attempts`);
   const at = hasEnded(run.state) ? 0 : now.value;
-  const reloadSoon = useThrottled(reload, 500);
+  const reloadSoon = useThrottled(reload, 500, took);
   useEffect(reloadSoon, [run.position]);
   const chart = useMemo(
     () =>

@@ -1,15 +1,22 @@
 import { useState } from "preact/hooks";
 import { type ApiError, path, post } from "../../api/client";
 import type { RunDetail } from "../../api/types";
+import { capital } from "../../layout/told";
+import { tail } from "../../layout/traceback";
 import { Badge } from "../../parts/Badge";
 import { Counts, Tally } from "../../parts/Counts";
 import { Fact } from "../../parts/Fact";
+import { Menu } from "../../parts/Menu";
 import { Problem } from "../../parts/Notice";
 import { params } from "../../parts/params";
 import { Ago, At, Took } from "../../parts/Time";
+import { Told } from "../../parts/Told";
 import { go, place, to, withQuery } from "../../route";
 import { hasEnded } from "../../states";
+import { DeleteDialog } from "./DeleteDialog";
+import { MarkDialog } from "./MarkDialog";
 import { RerunDialog } from "./RerunDialog";
+import { SendDialog } from "./SendDialog";
 
 /** Which run this is, where it stands and why, and what can be done. */
 export function Header({ run, reload }: { run: RunDetail; reload: () => void }) {
@@ -26,7 +33,8 @@ export function Header({ run, reload }: { run: RunDetail; reload: () => void }) 
     }
   };
   const ended = hasEnded(run.state);
-  const closeRerun = () => go(withQuery("ask", null), { replace: true });
+  const ask = place.value.search.get("ask");
+  const close = () => go(withQuery("ask", null), { replace: true });
   return (
     <header class="stack">
       <div class="head">
@@ -50,9 +58,21 @@ export function Header({ run, reload }: { run: RunDetail; reload: () => void }) 
               Rerun…
             </a>
           )}
+          <Menu label="More">
+            {!run.part && (
+              <a href={`${to.workflow(run.workflow)}?ask=trigger&like=${run.id}`}>New run like this…</a>
+            )}
+            <a href={withQuery("ask", "mark")}>Mark tasks…</a>
+            {!ended && <a href={withQuery("ask", "send")}>Send a message…</a>}
+            {ended && <a href={withQuery("ask", "delete")}>Delete…</a>}
+          </Menu>
         </div>
       </div>
-      {run.state !== "success" && run.why && <p class="why">{sentence(run)}</p>}
+      {run.state !== "success" && run.why && (
+        <p class="why">
+          <Told text={sentence(run)} />
+        </p>
+      )}
       {error && <Problem error={error} />}
       <div class="row">
         <Tally counts={run.counts} />
@@ -68,13 +88,12 @@ export function Header({ run, reload }: { run: RunDetail; reload: () => void }) 
         </Fact>
         {run.logical_time && (
           <Fact name="Due for">
-            <At at={run.logical_time} zone={run.timezone ?? undefined} /> {run.timezone}
+            <At at={run.logical_time} whole />
           </Fact>
         )}
         {run.data_interval && (
           <Fact name="Data interval">
-            <At at={run.data_interval.start} zone={run.timezone ?? undefined} /> to{" "}
-            <At at={run.data_interval.end} zone={run.timezone ?? undefined} />
+            <At at={run.data_interval.start} /> to <At at={run.data_interval.end} />
           </Fact>
         )}
         {run.wakes_at && !ended && (
@@ -88,11 +107,18 @@ export function Header({ run, reload }: { run: RunDetail; reload: () => void }) 
             process {run.driver.pid} on {run.driver.host}
           </Fact>
         )}
-        {run.file && <Fact name="File">{run.file}</Fact>}
+        {run.file && (
+          <Fact name="File">
+            <span class="place" title={run.file}>
+              {tail(run.file)}
+            </span>
+          </Fact>
+        )}
       </dl>
-      {place.value.search.get("ask") === "rerun" && ended && (
-        <RerunDialog run={run} onClose={closeRerun} onDone={reload} />
-      )}
+      {ask === "rerun" && ended && <RerunDialog run={run} onClose={close} onDone={reload} />}
+      {ask === "mark" && <MarkDialog run={run} onClose={close} onDone={reload} />}
+      {ask === "send" && !ended && <SendDialog run={run} onClose={close} onDone={reload} />}
+      {ask === "delete" && ended && <DeleteDialog run={run} onClose={close} />}
     </header>
   );
 }
@@ -101,5 +127,5 @@ export function Header({ run, reload }: { run: RunDetail; reload: () => void }) 
 function sentence(run: RunDetail): string {
   const text = run.why?.text ?? "";
   const told = text.replace(/^Run \S+ (is \w+: |is |has )?/, "").replace(/ \([^()]*\)$/, "");
-  return told.charAt(0).toUpperCase() + told.slice(1);
+  return capital(told);
 }

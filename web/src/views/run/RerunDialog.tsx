@@ -1,11 +1,11 @@
 import { useEffect, useState } from "preact/hooks";
 import { type ApiError, path, post } from "../../api/client";
-import type { Again, Choice, Preview, RunDetail } from "../../api/types";
-import { gathered } from "../../layout/gathering";
+import type { Choice, Preview, RunDetail } from "../../api/types";
 import { plural } from "../../layout/sizes";
+import { Copy } from "../../parts/Copy";
 import { Dialog } from "../../parts/Dialog";
-import { Mark } from "../../parts/Mark";
 import { Loading, Problem } from "../../parts/Notice";
+import { Listed } from "./Listed";
 
 interface Props {
   run: RunDetail;
@@ -57,11 +57,7 @@ export function RerunDialog({ run, task, onClose, onDone }: Props) {
       ];
   const footer = (
     <>
-      {preview && (
-        <button type="button" class="button" onClick={() => navigator.clipboard?.writeText(preview.command)}>
-          Copy as command
-        </button>
-      )}
+      {preview && <Copy text={preview.command} as="command" />}
       <button
         type="button"
         class="button main"
@@ -98,24 +94,5 @@ export function RerunDialog({ run, task, onClose, onDone }: Props) {
         </>
       )}
     </Dialog>
-  );
-}
-
-function Listed({ title, tasks, most }: { title: string; tasks: Again[]; most: number }) {
-  const lines = gathered(tasks);
-  return (
-    <section>
-      <h3>{title}</h3>
-      <ul>
-        {lines.slice(0, most).map((line) => (
-          <li key={line.name} class="row">
-            <Mark state={line.state} />
-            <span>{line.name}</span>
-            <span class="muted small">{line.because}</span>
-          </li>
-        ))}
-      </ul>
-      {lines.length > most && <p class="muted small">and {lines.length - most} more</p>}
-    </section>
   );
 }

@@ -6,6 +6,7 @@ import { useLoad, useThrottled } from "../../live/load";
 import { listen } from "../../live/stream";
 import { Loading, Problem } from "../../parts/Notice";
 import { Tabs } from "../../parts/Tabs";
+import { Zone } from "../../parts/Zone";
 import { place } from "../../route";
 import { look } from "../../states";
 import { useTitle } from "../../title";
@@ -20,9 +21,9 @@ const WHOLE = "?include=graph&include=why&maps=fold";
 
 /** A run: where it stands and why, its error first, and its tasks in three ways. */
 export function Run({ id }: { id: string }) {
-  const { data: run, error, reload, update } = useLoad<RunDetail>(path`/runs/${id}` + WHOLE);
+  const { data: run, error, reload, took, update } = useLoad<RunDetail>(path`/runs/${id}` + WHOLE);
   useTitle(run ? `${look(run.state).label}: ${run.workflow}` : "Run");
-  const reloadSoon = useThrottled(reload, 1000);
+  const reloadSoon = useThrottled(reload, 1000, took);
   const hear = useCallback(
     (told: RunUpdate) => {
       if (!told.reload) update((before) => merge(before, told));
@@ -33,13 +34,17 @@ export function Run({ id }: { id: string }) {
   const isThere = run !== undefined;
   useEffect(() => {
     if (!isThere) return;
-    return listen(path`/runs/${run.id}/events`, String(run.position), { run: hear, gone: reload });
+    return listen(path`/runs/${run.id}/events`, String(run.position), {
+      run: hear,
+      gone: reload,
+      back: reload,
+    });
   }, [isThere, hear, reload]);
 
   if (run === undefined) return error ? <Problem error={error} retry={reload} /> : <Loading />;
   const shown = place.value.search.get("view") ?? "graph";
   return (
-    <>
+    <Zone.Provider value={run.zone}>
       <Header run={run} reload={reload} />
       {run.approvals.map((approval) => (
         <section key={approval.task} class="card" aria-label={`Decision on ${approval.task}`}>
@@ -63,6 +68,6 @@ export function Run({ id }: { id: string }) {
         {shown === "time" && <GanttView run={run} />}
         {shown === "tasks" && <TaskTable run={run} />}
       </section>
-    </>
+    </Zone.Provider>
   );
 }

@@ -1,7 +1,8 @@
-import { useCallback, useEffect, useState } from "preact/hooks";
+import { useCallback, useEffect } from "preact/hooks";
 import { path } from "../../api/client";
-import type { RunUpdate, TaskDetail } from "../../api/types";
+import type { Attempt, RunUpdate, TaskDetail } from "../../api/types";
 import { bytes } from "../../layout/sizes";
+import { tail } from "../../layout/traceback";
 import { useLoad, useThrottled } from "../../live/load";
 import { listen } from "../../live/stream";
 import { Badge } from "../../parts/Badge";
@@ -9,30 +10,37 @@ import { Tally } from "../../parts/Counts";
 import { Fact } from "../../parts/Fact";
 import { Loading, Problem } from "../../parts/Notice";
 import { At, Took } from "../../parts/Time";
+import { Zone } from "../../parts/Zone";
 import { place, to, withQuery } from "../../route";
 import { look } from "../../states";
 import { useTitle } from "../../title";
 import { ApprovalForm } from "./ApprovalForm";
-import { Attempts } from "./Attempts";
+import { Asked } from "./Asked";
+import { Attempts, keyOf } from "./Attempts";
+import { History } from "./History";
 import { Log } from "./Log";
 import { Reasons } from "./Reasons";
-import { TaskRerun } from "./TaskRerun";
 import { Values } from "./Values";
 
 /** A task of a run: why it stands where it does, what it wrote, took and gave. */
 export function Task({ run, name }: { run: string; name: string }) {
   const { data: task, error, reload } = useLoad<TaskDetail>(path`/runs/${run}/tasks/${name}`);
-  const [asks, setAsks] = useState(false);
   useTitle(task ? `${look(task.state).label}: ${name}` : name);
   const reloadSoon = useThrottled(reload);
   const hear = useCallback((_: RunUpdate) => reloadSoon(), [reloadSoon]);
-  useEffect(() => listen(path`/runs/${run}/events`, undefined, { run: hear }), [run, hear]);
+  useEffect(
+    () => listen(path`/runs/${run}/events`, undefined, { run: hear, gone: reload, back: reload }),
+    [run, hear],
+  );
 
   if (task === undefined) return error ? <Problem error={error} retry={reload} /> : <Loading />;
-  const chosen = Number(place.value.search.get("attempt")) || undefined;
-  const attempt = task.tries.find((one) => one.attempt === chosen) ?? task.tries.at(-1);
+  const ask = place.value.search.get("ask");
+  const wanted = place.value.search.get("attempt")?.split(",") ?? [];
+  const named = task.tries.filter((one) => wanted.includes(keyOf(one)));
+  const chosen = named.length ? named : task.tries.slice(-1);
+  const attempt = chosen.at(-1);
   return (
-    <>
+    <Zone.Provider value={task.zone}>
       <header class="stack">
         <nav class="row small" aria-label="Where this is">
           <a href={to.workflow(task.workflow)}>{task.workflow}</a>
@@ -53,9 +61,12 @@ export function Task({ run, name }: { run: string; name: string }) {
               Its run
             </a>
           )}
-          <button type="button" class="button" onClick={() => setAsks(true)}>
+          <a class="button" href={withQuery("ask", "rerun")}>
             Rerun…
-          </button>
+          </a>
+          <a class="button" href={withQuery("ask", "mark")}>
+            Mark…
+          </a>
         </div>
         <Reasons task={task} />
         <dl class="facts">
@@ -89,7 +100,9 @@ export function Task({ run, name }: { run: string; name: string }) {
             </Fact>
           )}
           <Fact name="Defined in">
-            <span class="place">{task.where}</span>
+            <span class="place" title={task.where}>
+              {tail(task.where)}
+            </span>
           </Fact>
         </dl>
         {task.instances && (
@@ -106,12 +119,22 @@ export function Task({ run, name }: { run: string; name: string }) {
           </div>
         </section>
       )}
-      {task.tries.length > 1 && (
-        <Attempts tries={task.tries} chosen={attempt} linkTo={(one) => withQuery("attempt", String(one))} />
+      {task.tries.length > 1 && <Attempts tries={task.tries} chosen={chosen} />}
+      {chosen.length === 1 && <Log task={task} attempt={attempt} />}
+      {chosen.length > 1 && (
+        <div class="beside">
+          {chosen.toReversed().map((one) => (
+            <Log key={keyOf(one)} task={task} attempt={one} title={`Log of ${called(one)}`} />
+          ))}
+        </div>
       )}
-      {task.tries.length > 0 && <Log task={task} attempt={attempt} />}
       <Values task={task} />
-      {asks && <TaskRerun run={task.run} task={task.name} onClose={() => setAsks(false)} onDone={reload} />}
-    </>
+      <History task={task} />
+      {ask && <Asked ask={ask} run={task.run} task={task.name} onDone={reload} />}
+    </Zone.Provider>
   );
+}
+
+function called(attempt: Attempt): string {
+  return `attempt ${attempt.attempt}${attempt.generation ? ` of rerun ${attempt.generation}` : ""}`;
 }

@@ -1,7 +1,7 @@
 /** The log of an attempt: what is there, and what comes while one looks. */
 import { useEffect, useState } from "preact/hooks";
 import { type ApiError, get, path, query } from "../../api/client";
-import type { LogEntry, Page } from "../../api/types";
+import type { Attempt, LogEntry, Page } from "../../api/types";
 import { listen } from "../../live/stream";
 
 const MOST = 5000;
@@ -14,14 +14,15 @@ interface Read {
   more: boolean;
 }
 
-export function useLog(run: string, task: string, attempt: number | undefined) {
+export function useLog(run: string, task: string, attempt: Attempt | undefined) {
   const [read, setRead] = useState<Read | null>(null);
   const [error, setError] = useState<ApiError>();
-  const key = `${run} ${task} ${attempt}`;
+  const [generation, number] = [attempt?.generation, attempt?.attempt];
+  const key = `${run} ${task} ${generation} ${number}`;
   useEffect(() => {
     let stop = () => {};
     const control = new AbortController();
-    const asked = { task, attempt };
+    const asked = { task, generation, attempt: number };
     const add = (key: string) => (told: LogEntry[]) =>
       setRead((before) =>
         before?.key === key ? { ...before, entries: [...before.entries, ...told].slice(-KEPT) } : before,
@@ -42,7 +43,7 @@ export function useLog(run: string, task: string, attempt: number | undefined) {
       control.abort();
       stop();
     };
-  }, [run, task, attempt, key]);
+  }, [key]);
   const current = read?.key === key ? read : null;
   return { entries: current?.entries, more: current?.more ?? false, error };
 }

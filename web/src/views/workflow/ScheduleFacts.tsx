@@ -1,5 +1,6 @@
 import type { WorkflowDetail } from "../../api/types";
 import { duration } from "../../layout/times";
+import { tail } from "../../layout/traceback";
 import { Fact } from "../../parts/Fact";
 import { Mark } from "../../parts/Mark";
 import { Ago, At } from "../../parts/Time";
@@ -24,8 +25,7 @@ export function ScheduleFacts({ flow }: { flow: WorkflowDetail }) {
               "paused"
             ) : schedule.next_at ? (
               <>
-                <At at={schedule.next_at} zone={schedule.timezone} /> {schedule.timezone} (
-                <Ago at={schedule.next_at} />)
+                <At at={schedule.next_at} whole /> (<Ago at={schedule.next_at} />)
               </>
             ) : (
               "never"
@@ -37,6 +37,7 @@ export function ScheduleFacts({ flow }: { flow: WorkflowDetail }) {
         </>
       )}
       <Fact name="Runs">
+        {Object.keys(flow.counts).length === 0 && "none yet"}
         <span class="tally">
           {Object.entries(flow.counts).map(([state, count]) => (
             <a
@@ -52,7 +53,9 @@ export function ScheduleFacts({ flow }: { flow: WorkflowDetail }) {
       </Fact>
       {flow.source && (
         <Fact name="File">
-          <span class="place">{flow.source}</span>
+          <span class="place" title={flow.source}>
+            {tail(flow.source)}
+          </span>
         </Fact>
       )}
     </dl>

@@ -1,5 +1,6 @@
 import { path } from "../../api/client";
 import type { Source } from "../../api/types";
+import { tail } from "../../layout/traceback";
 import { useLoad } from "../../live/load";
 import { Empty, Loading } from "../../parts/Notice";
 
@@ -10,7 +11,9 @@ export function SourceView({ workflow }: { workflow: string }) {
   if (!data) return <Loading />;
   return (
     <>
-      <p class="place graph-tools">{data.file}</p>
+      <p class="place graph-tools" title={data.file}>
+        {tail(data.file)}
+      </p>
       <pre class="source" tabIndex={0}>
         {data.text.split("\n").map((line, place) => (
           <code key={place}>{line || " "}</code>

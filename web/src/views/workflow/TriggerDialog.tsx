@@ -1,29 +1,36 @@
-import { useMemo, useState } from "preact/hooks";
+import { useEffect, useMemo, useState } from "preact/hooks";
 import { type ApiError, path, post } from "../../api/client";
 import type { RunSummary, WorkflowDetail } from "../../api/types";
+import { pythonOf, quoted } from "../../layout/commands";
+import { onceKey } from "../../layout/onceKey";
 import { fieldsOf, type ObjectSchema, textOf, valuesOf } from "../../layout/schema";
 import { plural } from "../../layout/sizes";
+import { useLoad } from "../../live/load";
+import { Copy } from "../../parts/Copy";
 import { Dialog } from "../../parts/Dialog";
 import { Problem } from "../../parts/Notice";
 import { SchemaForm } from "../../parts/SchemaForm";
-import { go, to } from "../../route";
+import { go, place, to, withQuery } from "../../route";
+import { Earlier } from "./Earlier";
 
-/** Parameters by their types, prefilled with their defaults or those of the newest run; then a run. */
+/** Parameters by their types, prefilled with their defaults or those of an earlier run, which the address names; then a
+ * run. */
 export function TriggerDialog({ flow, onClose }: { flow: WorkflowDetail; onClose: () => void }) {
   const schema = flow.parameters as ObjectSchema;
   const fields = fieldsOf(schema);
-  const last = flow.newest?.params;
+  const like = place.value.search.get("like");
+  const { data: earlier, error: unknown } = useLoad<RunSummary>(like ? path`/runs/${like}` : null);
   const filled = (values: Record<string, unknown> | undefined) =>
     Object.fromEntries(
       fields.map(([name, one]) => [name, textOf(values && name in values ? values[name] : one.default, one)]),
     );
   const [texts, setTexts] = useState(() => filled(undefined));
+  useEffect(() => {
+    if (!like || earlier) setTexts(filled(earlier?.params));
+  }, [like, earlier?.id]);
   const [wrong, setWrong] = useState<Record<string, string>>({});
   const [error, setError] = useState<ApiError | null>(null);
-  const key = useMemo(
-    () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (one) => one.toString(36)).join(""),
-    [],
-  );
+  const key = useMemo(onceKey, [texts]);
   const start = async () => {
     const told = valuesOf(schema, texts);
     setWrong(told.wrong);
@@ -31,7 +38,7 @@ export function TriggerDialog({ flow, onClose }: { flow: WorkflowDetail; onClose
     try {
       const ask = { params: told.values };
       const run = await post<RunSummary>(path`/workflows/${flow.name}/runs`, ask, {
-        "Idempotency-Key": `"${key}${JSON.stringify(told.values).length}"`,
+        "Idempotency-Key": key,
       });
       go(to.run(run.id));
     } catch (problem) {
@@ -39,12 +46,12 @@ export function TriggerDialog({ flow, onClose }: { flow: WorkflowDetail; onClose
     }
   };
   const command = commandOf(flow, texts);
+  const python = pythonOf(flow.source, flow.name, valuesOf(schema, texts).values);
   const tasks = flow.graph?.tasks.length;
   const footer = (
     <>
-      <button type="button" class="button" onClick={() => navigator.clipboard?.writeText(command)}>
-        Copy as command
-      </button>
+      <Copy text={command} as="command" />
+      {python && <Copy text={python} as="Python" />}
       <button type="button" class="button main" onClick={start}>
         Run
       </button>
@@ -60,6 +67,13 @@ export function TriggerDialog({ flow, onClose }: { flow: WorkflowDetail; onClose
         }}
       >
         {fields.length === 0 && <p class="muted">It has no parameters.</p>}
+        {fields.length > 0 && (
+          <Earlier
+            runs={flow.runs}
+            like={like}
+            onChoose={(run) => go(withQuery("like", run), { replace: true })}
+          />
+        )}
         <SchemaForm
           id="trigger"
           fields={fields}
@@ -68,11 +82,7 @@ export function TriggerDialog({ flow, onClose }: { flow: WorkflowDetail; onClose
           wrong={wrong}
           onChange={(name, text) => setTexts((before) => ({ ...before, [name]: text }))}
         />
-        {last && fields.length > 0 && (
-          <button type="button" class="chip" onClick={() => setTexts(filled(last))}>
-            As in the newest run
-          </button>
-        )}
+        {unknown && <Problem error={unknown} />}
         {error && <Problem error={error} />}
         <p class="muted small">
           {tasks !== undefined && `One run of ${plural(tasks, "task")}. `}
@@ -85,8 +95,6 @@ export function TriggerDialog({ flow, onClose }: { flow: WorkflowDetail; onClose
 
 function commandOf(flow: WorkflowDetail, texts: Record<string, string>): string {
   const given = Object.entries(texts).filter(([, text]) => text !== "");
-  const quoted = (text: string) =>
-    /^[\w.:/@=+-]*$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
   return [
     "penstock trigger",
     quoted(flow.name),

@@ -6,9 +6,11 @@ import { listen } from "../../live/stream";
 import { GraphPicture } from "../../parts/GraphPicture";
 import { Empty, Loading, Problem } from "../../parts/Notice";
 import { Tabs } from "../../parts/Tabs";
-import { go, place, withQuery } from "../../route";
+import { Zone } from "../../parts/Zone";
+import { go, place, withQueries, withQuery } from "../../route";
 import { useTitle } from "../../title";
 import { Traceback } from "../task/Traceback";
+import { CalendarView } from "./CalendarView";
 import { GridView } from "./GridView";
 import { ScheduleFacts } from "./ScheduleFacts";
 import { SourceView } from "./SourceView";
@@ -33,7 +35,10 @@ export function Workflow({ name }: { name: string }) {
     },
     [changed, name],
   );
-  useEffect(() => listen("/events", undefined, { runs: hear, reset: changed }), [hear, changed]);
+  useEffect(
+    () => listen("/events", undefined, { runs: hear, reset: changed, back: changed }),
+    [hear, changed],
+  );
 
   if (data === undefined) return error ? <Problem error={error} retry={reload} /> : <Loading />;
   const pause = () =>
@@ -42,7 +47,7 @@ export function Workflow({ name }: { name: string }) {
     );
   const shown = place.value.search.get("view") ?? "grid";
   return (
-    <>
+    <Zone.Provider value={data.schedule?.timezone ?? data.newest?.zone}>
       <header class="stack">
         <div class="head">
           <h1>{name}</h1>
@@ -71,19 +76,24 @@ export function Workflow({ name }: { name: string }) {
           label="Shown"
           tabs={[
             ["grid", "Grid"],
+            ["calendar", "Calendar"],
             ["graph", "Graph"],
             ["source", "Source"],
           ]}
         />
         {shown === "grid" && <GridView workflow={name} changes={changes} />}
+        {shown === "calendar" && <CalendarView flow={data} changes={changes} />}
         {shown === "graph" &&
           (data.graph ? <Drawn flow={data} /> : <Empty title="Its graph is not known yet" />)}
         {shown === "source" && <SourceView workflow={name} />}
       </section>
       {place.value.search.get("ask") === "trigger" && (
-        <TriggerDialog flow={data} onClose={() => go(withQuery("ask", null), { replace: true })} />
+        <TriggerDialog
+          flow={data}
+          onClose={() => go(withQueries({ ask: null, like: null }), { replace: true })}
+        />
       )}
-    </>
+    </Zone.Provider>
   );
 }
 
