@@ -332,7 +332,8 @@ def test_one_that_is_only_begun_is_stopped_with_its_process_and_resumed_by_itsel
     wait_until(lambda: states()["begins"] == "success", "the run that began it has ended")
     process.send_signal(number)
     told = process.communicate(timeout=60)
-    assert process.returncode == 130 or number == signal.SIGTERM, told  # which ends at once who only waits for others
+    # Who only waits for others may end by the signal itself: for a shell that is the same.
+    assert process.returncode in (130, -number), told
     assert states() == {"begins": "success", "inner": "interrupted"}
     Path("hold").unlink()
     penstock("resume", "--all")

@@ -21,7 +21,9 @@ def chromium() -> str | None:
     return next((found for name in names if (found := shutil.which(name))), None)
 
 
-expect.set_options(timeout=30_000)  # as long as anything may take on a slow machine
+PATIENCE = 60_000
+"""Milliseconds that anything may take on a slow machine."""
+expect.set_options(timeout=PATIENCE)
 
 
 @contextmanager
@@ -33,7 +35,9 @@ def browsing() -> Iterator[Browser]:
     if not PAGES.exists():
         pytest.skip("the pages are not built: make web")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+        )
         yield browser
         browser.close()
 
@@ -47,7 +51,9 @@ class Watched:
             viewport={"width": size[0], "height": size[1]},
             color_scheme="dark" if theme == "dark" else "light",
             timezone_id="Europe/Berlin",
+            reduced_motion="reduce",  # without a GPU, what moves for ever is most of the work
         )
+        context.set_default_timeout(PATIENCE)
         self.page: Page = context.new_page()
         self.asked: list[str] = []
         self.wrong: list[str] = []
