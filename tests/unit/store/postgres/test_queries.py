@@ -8,6 +8,7 @@ import pytest
 
 import penstock.store.postgres
 from penstock.store.base import RunRow
+from penstock.store.pages import PAGES
 from penstock.store.postgres.connection import queries
 from penstock.store.schedules import ScheduleRow
 
@@ -47,7 +48,7 @@ def test_rows_of_schedules_have_the_columns_of_a_schedule(name: str):
 def test_every_query_is_used_and_every_use_is_a_query():
     python = "".join(path.read_text("utf-8") for path in FOLDER.glob("*.py"))
     used = set(re.findall(r'(?:execute\(db|rows\(|read\(|write\(pool)(?:, )?"(\w+)"', python))
-    used |= set(re.findall(r'"(runs\w*)"', python))
+    used |= {*PAGES.values()}
     used |= set(re.findall(r'_put\(run_id, "(\w+)"', python))
     used |= set(re.findall(r'queries\(\)\["(\w+)"\]', python))
     assert used == set(queries())

@@ -8,6 +8,7 @@ import pytest
 
 import penstock.store.sqlite
 from penstock.store.base import RunRow
+from penstock.store.pages import PAGES
 from penstock.store.schedules import ScheduleRow
 from penstock.store.sqlite.queries import queries
 
@@ -47,7 +48,6 @@ def test_rows_of_schedules_have_the_columns_of_a_schedule(name: str):
 
 def test_every_query_is_used_and_every_use_is_a_query():
     python = "".join(path.read_text("utf-8") for path in FOLDER.glob("*.py"))
-    used = set(re.findall(r'_sql\["(\w+)"\]', python)) | set(
-        re.findall(r'"(delete_\w+|unfollow\w*|stray_\w+|runs\w*)"', python)
-    )
+    used = set(re.findall(r'_sql\["(\w+)"\]', python)) | {*PAGES.values()}
+    used |= set(re.findall(r'"(delete_\w+|unfollow\w*|stray_\w+)"', python))
     assert used == set(queries())
