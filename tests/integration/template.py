@@ -7,6 +7,7 @@ a process like any other but for that: it has its own memory, directory, environ
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import signal
@@ -80,7 +81,14 @@ def template() -> Template:
         _kept.pop().close()
     if not _kept:
         _kept.append(Template())
+        atexit.register(close_kept)
     return _kept[0]
+
+
+def close_kept() -> None:
+    """Need no template any more."""
+    while _kept:
+        _kept.pop().close()
 
 
 # --- In the template
