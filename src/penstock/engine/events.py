@@ -26,8 +26,8 @@ class ValueRef(NamedTuple):
     digest: str | None = None
     """The content address of a value that lies in the result store."""
     inline: str | None = None
-    """The encoded value itself, where it is small: text, or base64 where the codec writes bytes. For all but small JSON, a
-    line end and a note about the value follow (see `results/note.py`), also where the value lies elsewhere."""
+    """The encoded value itself, where it is small: text, or base64 where the codec writes bytes. For all but small
+    JSON, a line end and a note about the value follow (see `results/note.py`), also where the value lies elsewhere."""
 
 
 @dataclass(slots=True)
