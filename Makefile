@@ -112,7 +112,7 @@ coverage: setup  ## Run the tests with coverage, that of subprocesses included (
 docs: environment  ## Build the documentation into site/
 	$(BIN)/zensical build --clean --strict
 
-bench: environment  ## Measure the table of aims (half an hour), for docs/concepts/speed.md and its chart; BENCH="W1 --quick" for less
+bench: environment  ## Measure the table of aims (a quarter of an hour), for docs/concepts/speed.md and its chart; BENCH="W1 --quick" for less
 	$(BIN)/python -m bench $(BENCH)
 
 build: environment  ## Build the wheel and the source distribution into dist/
