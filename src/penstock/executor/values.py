@@ -52,6 +52,7 @@ class RunValues:
 
     def keep(self, task: int, value: Any) -> ValueRef | None:
         """Store what a task returned."""
+        self._live.pop(task, None)  # what it returned in an earlier round of its group
         if value is None:
             return None
         ref = store_value(value, self._results)

@@ -303,6 +303,35 @@ def test_it_passes_to_each_round_of_a_group() -> None:
     assert len({id(one) for one in rounds}) == 1
 
 
+@pytest.mark.parametrize("second", [[3, 4], None])
+def test_a_round_of_a_group_reads_what_it_has_made_and_not_what_the_one_before_it_has(second: Any) -> None:
+    made: list[Any] = []
+    read: list[Any] = []
+
+    @task
+    def numbers() -> Any:
+        made.append((1, 2) if not made else second)  # a tuple of numbers may be shared, a list may not
+        return made[-1]
+
+    @task
+    def use(value: Any) -> None:
+        if len(made) == 1:
+            raise ValueError("not yet")
+        read.append(value)
+
+    @task
+    def use_too(value: Any) -> None:
+        if len(made) == 2:
+            read.append(value)
+
+    with Workflow("flow") as flow, TaskGroup("group", retries=1):
+        value = numbers()
+        use(value)
+        use_too(value)
+    assert run_of(flow).state == "success"
+    assert read == [second, second]
+
+
 def test_a_value_that_could_not_be_kept_is_told_so_when_it_is_asked_for() -> None:
     @task
     def lock() -> Any:
